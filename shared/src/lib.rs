@@ -1,1 +1,12 @@
-//! x
+//! What every part of Autopilot speaks: the API types of group `autopilot.libopenstorage.org/v1alpha1`, quantities,
+//! names, states, rules that have been understood, and the configuration. No client, no runtime.
+
+pub mod api;
+pub mod config;
+pub mod digest;
+pub mod names;
+pub mod quantity;
+pub mod rule;
+pub mod state;
+
+pub use state::RuleState;

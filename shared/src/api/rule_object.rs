@@ -1,0 +1,204 @@
+//! AutopilotRuleObject: one (rule, object) pair that left Normal at least once; its status is the engine's journal.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::approval::{Decision, InvolvedObject};
+use crate::RuleState;
+
+/// The original has no spec here.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "autopilot.libopenstorage.org",
+    version = "v1alpha1",
+    kind = "AutopilotRuleObject",
+    plural = "autopilotruleobjects",
+    singular = "autopilotruleobject",
+    shortname = "aro",
+    namespaced,
+    status = "AutopilotRuleObjectStatus",
+    derive = "PartialEq",
+    derive = "Default",
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state", priority = 1),
+    printcolumn(
+        name = "Rule",
+        type_ = "string",
+        json_path = ".metadata.labels.rule",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Object",
+        type_ = "string",
+        json_path = ".status.object.name",
+        priority = 1
+    ),
+    printcolumn(name = "Why", type_ = "string", json_path = ".status.reason", priority = 1)
+)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct AutopilotRuleObjectSpec {}
+
+/// What happened to the object, and what is about to. Everything but `items` is ours. Written with the
+/// resourceVersion that was read, before anything is done because of it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct AutopilotRuleObjectStatus {
+    /// One per transition, newest last, the last 20.
+    #[serde(default)]
+    pub items: Vec<StatusItem>,
+    /// The state now.
+    #[serde(default)]
+    pub state: Option<RuleState>,
+    /// When `state` was entered.
+    #[serde(default)]
+    pub since: Option<MicroTime>,
+    /// Why the object stays in this state, for people.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The PVC that the object is.
+    #[serde(default)]
+    pub object: Option<InvolvedObject>,
+    /// Transitions ever journalled.
+    #[serde(default)]
+    pub transitions: u64,
+    /// Of those, how many have been told in events.
+    #[serde(default)]
+    pub told: u64,
+    /// Counts the departures from Normal.
+    #[serde(default)]
+    pub episode: u64,
+    /// Since when the conditions hold.
+    #[serde(default)]
+    pub hold_since: Option<MicroTime>,
+    /// No new trigger before.
+    #[serde(default)]
+    pub cool_down_until: Option<MicroTime>,
+    /// What is proposed, waits for an answer or is being done.
+    #[serde(default)]
+    pub proposal: Option<Proposal>,
+    /// The approval of this episode; its UID is taken only from an object that was seen `pending`.
+    #[serde(default)]
+    pub approval: Option<ApprovalReference>,
+    /// When a refused or failed action is tried again.
+    #[serde(default)]
+    pub backoff: Option<Backoff>,
+    /// The last action that was taken.
+    #[serde(default)]
+    pub last_action: Option<LastAction>,
+}
+
+/// One transition.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct StatusItem {
+    /// When.
+    #[serde(default)]
+    pub last_process_timestamp: Option<Time>,
+    /// The state that was entered.
+    #[serde(default)]
+    pub state: String,
+    /// The text of the event.
+    #[serde(default)]
+    pub message: String,
+    /// The approval, in the states that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action_approval_name: Option<String>,
+    /// Ours: the decision that led here, kept because approvals go and events expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Ours: why, where the message does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A frozen, absolute action: computed once, executed at most once.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Proposal {
+    /// Random, so that nobody can foresee the digest.
+    pub id: String,
+    /// 16 hex digits over everything that was proposed; see `autopilot_shared::digest`.
+    pub digest: String,
+    /// Short name of the action, `resize`.
+    pub action: String,
+    /// Parameters as the rule had them.
+    #[serde(default)]
+    pub params: Option<BTreeMap<String, String>>,
+    /// Requested size when it was proposed, canonical.
+    pub from: String,
+    /// Requested size afterwards, canonical.
+    pub to: String,
+    /// UID of the PVC.
+    #[serde(rename = "pvcUID")]
+    pub pvc_uid: String,
+    /// Hash of the rule's spec: another spec, another proposal.
+    pub rule_hash: String,
+    /// What was measured.
+    #[serde(default)]
+    pub measured: Vec<Measured>,
+    /// When it was proposed.
+    #[serde(default)]
+    pub at: Option<MicroTime>,
+    /// Name of the approval, when the rule asks for one.
+    #[serde(default)]
+    pub approval_name: Option<String>,
+}
+
+/// A value beside what it was compared with.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct Measured {
+    /// The PromQL key.
+    pub key: String,
+    /// Operator of the rule.
+    pub operator: String,
+    /// Values of the rule.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// The sample, as Prometheus printed it.
+    pub value: String,
+}
+
+/// Which approval belongs to the journal.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct ApprovalReference {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+}
+
+/// Exponential: doubles with each attempt.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Backoff {
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// No attempt before.
+    pub until: Option<MicroTime>,
+    /// A word: `MaxSizeReached`, `SizeOwnedByGit`, …
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// What was done last, to tell old data from new.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct LastAction {
+    /// Digest of the proposal.
+    pub digest: String,
+    /// Size before.
+    pub from: String,
+    /// Size after.
+    pub to: String,
+    /// When the resize was complete.
+    pub at: Option<MicroTime>,
+    /// The values seen last before it was complete, in the order of the rule's expressions.
+    #[serde(default)]
+    pub measured: Vec<String>,
+}
