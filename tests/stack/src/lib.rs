@@ -1,1 +1,29 @@
-//! Real servers for the tests.
+//! Real servers for the tests: a Kubernetes API, Prometheus, the controller under test, a storage driver, and the faults
+//! that are put between them. Everything listens on loopback only and ends with the value that started it.
+
+pub mod binaries;
+pub mod cluster;
+pub mod controller;
+pub mod csi;
+pub mod exporter;
+pub mod fetch;
+pub mod kubectl;
+mod lock;
+mod port;
+pub mod process;
+pub mod prometheus;
+pub mod quantity;
+mod serve;
+pub mod temp;
+pub mod wait;
+
+pub use binaries::Binaries;
+pub use cluster::{Cluster, ClusterOptions, User};
+pub use controller::{Controller, ControllerCommand, controller_binary};
+pub use csi::{Behaviour, CsiDriver, Resize};
+pub use exporter::Exporter;
+pub use kubectl::Output;
+pub use process::{Killer, Process};
+pub use prometheus::{Prometheus, PrometheusOptions};
+pub use temp::TempDir;
+pub use wait::wait_for;
