@@ -1,1 +1,9 @@
-//! x
+//! The controller: `observe` the cluster, `query` the metrics, `decide` (pure), `act` on Kubernetes; `lead`, `serve`
+//! and `run` hold it together.
+
+pub mod act;
+pub mod decide;
+pub mod lead;
+pub mod observe;
+pub mod query;
+pub mod serve;
