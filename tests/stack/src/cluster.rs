@@ -21,6 +21,14 @@ use crate::wait::wait_for;
 /// The token of the administrator (group `system:masters`).
 pub const ADMIN_TOKEN: &str = "stack-admin";
 
+/// What of kube-controller-manager runs. Without the aggregation the roles view, edit and admin are empty.
+const CONTROLLERS: [&str; 4] = [
+    "clusterrole-aggregation-controller",
+    "garbage-collector-controller",
+    "namespace-controller",
+    "persistentvolume-binder-controller",
+];
+
 const READY: Duration = Duration::from_secs(90);
 
 /// Somebody who may ask the API, with a static token. What they may do, RBAC says.
@@ -37,7 +45,8 @@ pub struct User {
 /// What to start.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
-    /// Whether to start kube-controller-manager with the garbage collector, the namespace controller and the binder.
+    /// Whether to start kube-controller-manager with the garbage collector, the binder, and the
+    /// controllers of namespaces and of aggregated roles (without it, the roles view, edit and admin are empty).
     pub controller_manager: bool,
     /// Users besides the administrator.
     pub users: Vec<User>,
@@ -284,8 +293,7 @@ impl Cluster {
                 "--leader-elect=false".into(),
                 "--secure-port=0".into(),
                 flag("service-account-private-key-file", &key.display()),
-                "--controllers=garbage-collector-controller,namespace-controller,persistentvolume-binder-controller"
-                    .into(),
+                flag("controllers", &CONTROLLERS.join(",")),
                 // Thousands of claims are bound in some tests; the defaults are 20 and 30.
                 "--kube-api-qps=1000".into(),
                 "--kube-api-burst=2000".into(),
@@ -301,27 +309,25 @@ fn flag(name: &str, value: &dyn std::fmt::Display) -> std::ffi::OsString {
     format!("--{name}={value}").into()
 }
 
+/// The key that signs service accounts' tokens, and beside it, as `sa.pub`, the one that checks them: the server does not
+/// take the public part out of a private EC key.
 async fn service_account_key(dir: &TempDir) -> Result<PathBuf> {
     let key = dir.join("sa.key");
+    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &["-out".as_ref(), &key])
+        .await?;
+    openssl(&["pkey", "-pubout"], &["-in".as_ref(), &key, "-out".as_ref(), &key.with_extension("pub")]).await?;
+    Ok(key)
+}
+
+async fn openssl(args: &[&str], files: &[&Path]) -> Result<()> {
     let output = tokio::process::Command::new("openssl")
-        .args([
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-out",
-        ])
-        .arg(&key)
+        .args(args)
+        .args(files)
         .output()
         .await
         .context("run openssl (package openssl)")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "openssl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(key)
+    anyhow::ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
 }
 
 fn start_etcd(binaries: &Binaries, dir: &TempDir) -> Result<(Process, String)> {
@@ -372,10 +378,13 @@ fn apiserver_spec(
         flag("cert-dir", &dir.join("apiserver").display()),
         flag("secure-port", &port),
         "--bind-address=127.0.0.1".into(),
+        // Else the server looks for the address of a default route, and a sandbox may have none.
+        "--advertise-address=127.0.0.1".into(),
+        "--external-hostname=127.0.0.1".into(),
         // No endpoints of the service 'kubernetes': loopback is not allowed there, and nothing routes to it.
         "--endpoint-reconciler-type=none".into(),
         "--service-account-issuer=https://kubernetes.default.svc".into(),
-        flag("service-account-key-file", &key.display()),
+        flag("service-account-key-file", &key.with_extension("pub").display()),
         flag("service-account-signing-key-file", &key.display()),
         "--service-cluster-ip-range=10.0.0.0/24".into(),
         "--authorization-mode=RBAC".into(),

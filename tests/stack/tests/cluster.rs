@@ -47,9 +47,15 @@ async fn rbac_decides_what_users_and_service_accounts_may() -> Result<()> {
         .apply(
             "
 apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: claims, namespace: apps}
+rules:
+- {apiGroups: [''], resources: [persistentvolumeclaims], verbs: [list]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: view, namespace: apps}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+metadata: {name: claims, namespace: apps}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: claims}
 subjects:
 - {kind: Group, name: readers, apiGroup: rbac.authorization.k8s.io}
 - {kind: ServiceAccount, name: robot, namespace: apps}
