@@ -12,8 +12,10 @@ mod lock;
 mod port;
 pub mod process;
 pub mod prometheus;
+pub mod proxy;
 pub mod quantity;
 mod serve;
+pub mod stub_prometheus;
 pub mod temp;
 pub mod wait;
 
@@ -25,5 +27,7 @@ pub use exporter::Exporter;
 pub use kubectl::Output;
 pub use process::{Killer, Process};
 pub use prometheus::{Prometheus, PrometheusOptions};
+pub use proxy::{Action, FaultProxy, Fired, KillWhen, Match, Recorded, Refusal, RuleId, Seen};
+pub use stub_prometheus::{StubAnswer, StubPrometheus, StubRequest};
 pub use temp::TempDir;
 pub use wait::wait_for;

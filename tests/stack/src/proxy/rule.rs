@@ -1,0 +1,372 @@
+//! Which requests meet which fault.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::json;
+use tokio::sync::watch as signal;
+
+use crate::lock::lock;
+
+/// What a rule may look at.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The method.
+    pub method: Method,
+    /// Path and query.
+    pub path: String,
+    /// The number among the counted writes, from 1.
+    pub write: Option<usize>,
+    /// Whether it is a watch.
+    pub watch: bool,
+    /// The `user-agent` header.
+    pub user_agent: String,
+    /// The body.
+    pub body: Bytes,
+}
+
+type Predicate = Arc<dyn Fn(&Seen) -> bool + Send + Sync>;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Any,
+    Write,
+    Read,
+    Watch,
+}
+
+/// Which requests a rule is for. All that is said must hold.
+#[derive(Clone)]
+pub struct Match {
+    kind: Kind,
+    method: Option<String>,
+    path: Option<String>,
+    write: Option<usize>,
+    predicate: Option<Predicate>,
+    first: usize,
+    times: Option<usize>,
+}
+
+impl Match {
+    fn of(kind: Kind) -> Self {
+        Self { kind, method: None, path: None, write: None, predicate: None, first: 1, times: None }
+    }
+
+    /// All requests.
+    #[must_use]
+    pub fn any() -> Self {
+        Self::of(Kind::Any)
+    }
+
+    /// The counted writes.
+    #[must_use]
+    pub fn writes() -> Self {
+        Self::of(Kind::Write)
+    }
+
+    /// GET requests that are no watches.
+    #[must_use]
+    pub fn reads() -> Self {
+        Self::of(Kind::Read)
+    }
+
+    /// Requests that open a watch.
+    #[must_use]
+    pub fn watches() -> Self {
+        Self::of(Kind::Watch)
+    }
+
+    /// With this method (`"PATCH"`).
+    #[must_use]
+    pub fn method(mut self, method: &str) -> Self {
+        self.method = Some(method.to_owned());
+        self
+    }
+
+    /// Whose path and query contain this.
+    #[must_use]
+    pub fn path(mut self, part: &str) -> Self {
+        self.path = Some(part.to_owned());
+        self
+    }
+
+    /// The counted write with this number, from 1.
+    #[must_use]
+    pub fn write(mut self, n: usize) -> Self {
+        self.write = Some(n);
+        self
+    }
+
+    /// For which this is true.
+    #[must_use]
+    pub fn when(mut self, predicate: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> Self {
+        self.predicate = Some(Arc::new(predicate));
+        self
+    }
+
+    /// Of all these, from the `n`-th on (from 1, counted since the rule was added).
+    #[must_use]
+    pub fn from(mut self, n: usize) -> Self {
+        self.first = n;
+        self
+    }
+
+    /// Of all these, the `n`-th only (from 1, counted since the rule was added).
+    #[must_use]
+    pub fn nth(self, n: usize) -> Self {
+        self.from(n).times(1)
+    }
+
+    /// This many of them.
+    #[must_use]
+    pub fn times(mut self, times: usize) -> Self {
+        self.times = Some(times);
+        self
+    }
+
+    fn holds(&self, seen: &Seen) -> bool {
+        let kind = match self.kind {
+            Kind::Any => true,
+            Kind::Write => seen.write.is_some(),
+            Kind::Read => seen.method == Method::GET && !seen.watch,
+            Kind::Watch => seen.watch,
+        };
+        kind && self.method.as_deref().is_none_or(|method| seen.method == method)
+            && self.path.as_deref().is_none_or(|part| seen.path.contains(part))
+            && self.write.is_none_or(|write| seen.write == Some(write))
+            && self.predicate.as_ref().is_none_or(|predicate| predicate(seen))
+    }
+}
+
+/// What happens to a request.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// It waits, and goes on (to the next rule that matches, or to the server).
+    Delay(Duration),
+    /// The connection is closed; the server never sees it.
+    DropRequest,
+    /// The server answers, then the client's connection is closed without that answer.
+    DropAnswer,
+    /// The proxy refuses it in the server's name.
+    Refuse(Refusal),
+    /// A watch is answered, and its only event says 410 Expired.
+    ExpireWatch,
+    /// What [`super::FaultProxy::kill_at`] adds.
+    Kill(Arc<Hook>),
+}
+
+/// When a hook runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KillWhen {
+    /// The server never sees the write.
+    BeforeForward,
+    /// The server has done and answered it.
+    AfterForward,
+}
+
+/// Runs once.
+pub struct Hook {
+    pub(super) when: KillWhen,
+    callback: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    fired: signal::Sender<bool>,
+}
+
+impl fmt::Debug for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hook").field("when", &self.when).finish_non_exhaustive()
+    }
+}
+
+impl Hook {
+    pub(super) fn new(
+        when: KillWhen,
+        callback: impl FnOnce() + Send + 'static,
+        fired: signal::Sender<bool>,
+    ) -> Self {
+        Self { when, callback: Mutex::new(Some(Box::new(callback))), fired }
+    }
+
+    /// Blocks while the callback does.
+    pub(super) fn run(&self) {
+        let callback = lock(&self.callback).take();
+        if let Some(callback) = callback {
+            callback();
+            self.fired.send_replace(true);
+        }
+    }
+}
+
+/// A refusal as the API server words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The HTTP status.
+    pub code: u16,
+    /// The `reason` of the `Status`.
+    pub reason: String,
+    /// The `message` of the `Status`.
+    pub message: String,
+    /// The `Retry-After` header.
+    pub retry_after: Option<Duration>,
+}
+
+impl Refusal {
+    /// Any.
+    #[must_use]
+    pub fn new(code: u16, reason: &str, message: &str) -> Self {
+        Self { code, reason: reason.into(), message: message.into(), retry_after: None }
+    }
+
+    /// 409 Conflict: somebody else wrote in between.
+    #[must_use]
+    pub fn conflict() -> Self {
+        Self::new(409, "Conflict", "the object has been modified; please apply your changes to the latest version")
+    }
+
+    /// 409 AlreadyExists.
+    #[must_use]
+    pub fn already_exists() -> Self {
+        Self::new(409, "AlreadyExists", "object already exists")
+    }
+
+    /// 410 Expired.
+    #[must_use]
+    pub fn expired() -> Self {
+        Self::new(410, "Expired", "too old resource version: 1 (2)")
+    }
+
+    /// 429 TooManyRequests, with the time to wait.
+    #[must_use]
+    pub fn too_many_requests(retry_after: Duration) -> Self {
+        let refusal = Self::new(429, "TooManyRequests", "too many requests, please try again later");
+        Self { retry_after: Some(retry_after), ..refusal }
+    }
+
+    /// 500 InternalError.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(500, "InternalError", "Internal error occurred: injected")
+    }
+
+    /// 503 ServiceUnavailable.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+    }
+
+    /// 504 Timeout: whether the request took effect is unknown (here it did not).
+    #[must_use]
+    pub fn timeout() -> Self {
+        Self::new(504, "Timeout", "request did not complete within the allotted timeout")
+    }
+
+    /// The body.
+    pub(super) fn status(&self) -> serde_json::Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code,
+        });
+        if let Some(wait) = self.retry_after {
+            status["details"] = json!({ "retryAfterSeconds": wait.as_secs() });
+        }
+        status
+    }
+}
+
+/// Names a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleId(u64);
+
+struct Entry {
+    id: RuleId,
+    when: Match,
+    action: Action,
+    matched: usize,
+    applied: usize,
+}
+
+#[derive(Default)]
+pub(super) struct Rules {
+    entries: Vec<Entry>,
+    next: u64,
+}
+
+impl Rules {
+    pub(super) fn add(&mut self, when: Match, action: Action) -> RuleId {
+        let id = RuleId(self.next);
+        self.next += 1;
+        self.entries.push(Entry { id, when, action, matched: 0, applied: 0 });
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: RuleId) {
+        self.entries.retain(|entry| entry.id != id);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    pub(super) fn applied(&self, id: RuleId) -> usize {
+        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.applied)
+    }
+
+    /// How long the request waits, and what happens to it then.
+    pub(super) fn decide(&mut self, seen: &Seen) -> (Duration, Option<Action>) {
+        let mut delay = Duration::ZERO;
+        for entry in &mut self.entries {
+            if !entry.when.holds(seen) {
+                continue;
+            }
+            entry.matched += 1;
+            let last = entry.when.times.map(|times| entry.when.first + times);
+            if entry.matched < entry.when.first || last.is_some_and(|last| entry.matched >= last) {
+                continue;
+            }
+            entry.applied += 1;
+            match &entry.action {
+                Action::Delay(time) => delay += *time,
+                action => return (delay, Some(action.clone())),
+            }
+        }
+        (delay, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Match, Refusal, Rules, Seen};
+    use bytes::Bytes;
+    use http::Method;
+    use std::time::Duration;
+
+    #[test]
+    fn the_first_rule_decides_and_delays_add_up() {
+        let seen = |method: Method, path: &str, write| Seen {
+            method,
+            path: path.into(),
+            write,
+            watch: path.contains("watch=true"),
+            user_agent: String::new(),
+            body: Bytes::new(),
+        };
+        let mut rules = Rules::default();
+        rules.add(Match::any().path("/pods"), Action::Delay(Duration::from_secs(1)));
+        rules.add(Match::writes().nth(2), Action::DropAnswer);
+        rules.add(Match::watches(), Action::ExpireWatch);
+        rules.add(Match::any().path("/pods"), Action::Refuse(Refusal::internal()));
+
+        let describe = |rules: &mut Rules, request: &Seen| {
+            let (delay, action) = rules.decide(request);
+            format!("{}s {}", delay.as_secs(), action.map_or("-".into(), |action| format!("{action:.0?}")))
+        };
+        let starts = |text: String, expected: &str| assert!(text.starts_with(expected), "{text}: {expected}");
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(1))), "1s Refuse");
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(2))), "1s DropAnswer");
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(3))), "1s Refuse");
+        starts(describe(&mut rules, &seen(Method::GET, "/nodes?watch=true", None)), "0s ExpireWatch");
+        starts(describe(&mut rules, &seen(Method::GET, "/nodes", None)), "0s -");
+    }
+}
