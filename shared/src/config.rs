@@ -1,1 +1,339 @@
-//! Soon.
+//! The configuration: `config.yaml` of ConfigMap `autopilot-config`, or a file.
+//!
+//! Keys are the original's (`providers`, `gitops`, `min_poll_interval`) and ours (`metricsLag`,
+//! `cancelAfter`, `suspend`). All times are whole seconds, as a number or as text. What has been parsed
+//! cannot be wrong, except that a metric provider of a type that is not supported is kept by name: only the
+//! rules that ask for it are in error.
+
+mod github;
+mod prometheus;
+mod raw;
+mod secret;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub use github::Github;
+pub use prometheus::{Auth, PrometheusParams, SecretSource};
+pub use secret::Secret;
+
+/// Type of a metric provider that is supported.
+const PROMETHEUS: &str = "prometheus";
+/// Type of a forge that is supported.
+const GITHUB: &str = "github-scm";
+/// What the types of forges end in.
+const FORGE: &str = "-scm";
+/// A day: no time in the configuration is longer.
+const DAY: u64 = 86_400;
+
+/// The configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where metrics come from; never empty, names are unique.
+    pub metric_providers: Vec<MetricProvider>,
+    /// Where approvals become pull requests. In the file it stands under `providers` or under `gitops`.
+    pub github: Option<Github>,
+    /// Forges that are configured but not supported. They do nothing.
+    pub other_forges: Vec<OtherForge>,
+    /// Shortest time between two steps of the engine. Default 5 s.
+    pub min_poll_interval: Duration,
+    /// How long metrics may lag behind an action: until then only a changed value counts. Default 300 s.
+    pub metrics_lag: Duration,
+    /// How long the conditions must not hold before a question is taken back. Default 600 s.
+    pub cancel_after: Duration,
+    /// As if every rule were suspended. Default `false`.
+    pub suspend: bool,
+}
+
+/// Where metrics come from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricProvider {
+    /// Its name; rules ask for it by name or by type.
+    pub name: String,
+    /// `prometheus`, or a type that is not supported.
+    pub type_: String,
+    /// How to ask. Nothing when the type is not supported.
+    pub prometheus: Option<PrometheusParams>,
+}
+
+/// A forge that is not supported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherForge {
+    /// Its name.
+    pub name: String,
+    /// Its type, for instance `bitbucket-scm`.
+    pub type_: String,
+}
+
+/// Why a text is no configuration. The message names the field and what would be right, and never holds the
+/// value of a password or token.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is no YAML, or not of the right shape.
+    #[error("line {line}, column {column}: {problem}")]
+    Yaml {
+        /// From 1; 0 where it is not known.
+        line: u64,
+        /// From 1; 0 where it is not known.
+        column: u64,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A value that does not make sense.
+    #[error("{field}: {problem}")]
+    Field {
+        /// `providers[0].params.timeout`, for instance.
+        field: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+}
+
+/// Why a rule has no metric provider.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// Neither a name nor a type.
+    #[error("no metric provider has the name or type {wanted:?}; configured are {configured}")]
+    Unknown {
+        /// What the rule asks for.
+        wanted: String,
+        /// Names and types.
+        configured: String,
+    },
+    /// There is one, but its type is not supported.
+    #[error(
+        "metric provider {name:?} is of type {type_:?}, which is not supported; use one of type prometheus"
+    )]
+    Unsupported {
+        /// Its name.
+        name: String,
+        /// Its type.
+        type_: String,
+    },
+}
+
+/// A metric provider that can be asked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prometheus<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// How to ask.
+    pub params: &'a PrometheusParams,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            metric_providers: vec![MetricProvider {
+                name: "default".to_owned(),
+                type_: PROMETHEUS.to_owned(),
+                prometheus: Some(PrometheusParams::default()),
+            }],
+            github: None,
+            other_forges: Vec::new(),
+            min_poll_interval: Duration::from_secs(5),
+            metrics_lag: Duration::from_secs(300),
+            cancel_after: Duration::from_secs(600),
+            suspend: false,
+        }
+    }
+}
+
+impl Config {
+    /// Reads a configuration. An empty text is the default one.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; see [`ConfigError`].
+    pub fn parse(yaml: &str) -> Result<Config, ConfigError> {
+        let file = raw::read(yaml)?;
+        let mut config = Config::default();
+        if let Some(value) = &file.min_poll_interval {
+            config.min_poll_interval = seconds(value, "min_poll_interval", 1, 3600)?;
+        }
+        if let Some(value) = &file.metrics_lag {
+            config.metrics_lag = seconds(value, "metricsLag", 0, DAY)?;
+        }
+        if let Some(value) = &file.cancel_after {
+            config.cancel_after = seconds(value, "cancelAfter", 0, DAY)?;
+        }
+        config.suspend = file.suspend.unwrap_or(false);
+
+        let mut metrics = Vec::new();
+        let mut names = BTreeSet::new();
+        for (i, provider) in file.providers.unwrap_or_default().iter().enumerate() {
+            let at = format!("providers[{i}]");
+            let name = required(provider.name.as_deref(), &at, "name")?;
+            let type_ = required(provider.type_.as_deref(), &at, "type")?;
+            if !names.insert(name.to_owned()) {
+                return Err(field(
+                    format!("{at}.name"),
+                    format!("{name:?} is taken; names are unique"),
+                ));
+            }
+            match (&provider.github, type_) {
+                (Some(settings), GITHUB) => {
+                    if provider.params.is_some() {
+                        return Err(field(
+                            format!("{at}.params"),
+                            "the settings of github-scm stand under github",
+                        ));
+                    }
+                    set_github(
+                        &mut config,
+                        Github::parse(settings, &format!("{at}.github"))?,
+                        &at,
+                    )?;
+                }
+                (None, GITHUB) => {
+                    return Err(field(
+                        format!("{at}.github"),
+                        "missing; give user, repo, folder, author and email",
+                    ));
+                }
+                (Some(_), _) => {
+                    return Err(field(
+                        format!("{at}.github"),
+                        "belongs to a provider of type github-scm",
+                    ));
+                }
+                (None, forge) if forge.ends_with(FORGE) => config.other_forges.push(OtherForge {
+                    name: name.to_owned(),
+                    type_: forge.to_owned(),
+                }),
+                (None, _) => {
+                    let params = provider.params.clone().unwrap_or_default();
+                    metrics.push(MetricProvider {
+                        name: name.to_owned(),
+                        type_: type_.to_owned(),
+                        prometheus: (type_ == PROMETHEUS)
+                            .then(|| PrometheusParams::parse(&params, &format!("{at}.params")))
+                            .transpose()?,
+                    });
+                }
+            }
+        }
+        if !metrics.is_empty() {
+            config.metric_providers = metrics;
+        }
+
+        if let Some(gitops) = &file.gitops {
+            let type_ = required(gitops.type_.as_deref(), "gitops", "type")?;
+            let params = match &gitops.params {
+                Some(params) if params.as_object().is_some_and(|map| !map.is_empty()) => params,
+                _ => {
+                    return Err(field(
+                        "gitops.params",
+                        "missing; give the settings of the forge, key by key",
+                    ));
+                }
+            };
+            if type_ == GITHUB {
+                let github = raw::github(params).map_err(|problem| field("gitops.params", problem))?;
+                set_github(&mut config, Github::parse(&github, "gitops.params")?, "gitops")?;
+            } else {
+                config.other_forges.push(OtherForge {
+                    name: gitops.name.clone().unwrap_or_default(),
+                    type_: type_.to_owned(),
+                });
+            }
+        }
+        Ok(config)
+    }
+
+    /// The provider that a rule asks for: by name, else by type. A rule that asks for none (or for the empty
+    /// name) gets the one named `default`, else the first that is supported.
+    ///
+    /// # Errors
+    /// There is none, or it is of a type that is not supported.
+    pub fn provider(&self, wanted: Option<&str>) -> Result<Prometheus<'_>, ProviderError> {
+        let all = || self.metric_providers.iter();
+        let wanted = wanted.map(str::trim).filter(|w| !w.is_empty());
+        let found = match wanted {
+            Some(wanted) => all()
+                .find(|p| p.name == wanted)
+                .or_else(|| all().find(|p| p.type_ == wanted)),
+            None => all()
+                .find(|p| p.name == "default")
+                .or_else(|| all().find(|p| p.prometheus.is_some()))
+                .or_else(|| all().next()),
+        };
+        let Some(provider) = found else {
+            let configured: Vec<String> = all().map(|p| format!("{:?} ({})", p.name, p.type_)).collect();
+            return Err(ProviderError::Unknown {
+                wanted: wanted.unwrap_or("default").to_owned(),
+                configured: configured.join(", "),
+            });
+        };
+        match &provider.prometheus {
+            Some(params) => Ok(Prometheus {
+                name: &provider.name,
+                params,
+            }),
+            None => Err(ProviderError::Unsupported {
+                name: provider.name.clone(),
+                type_: provider.type_.clone(),
+            }),
+        }
+    }
+}
+
+fn set_github(config: &mut Config, github: Github, at: &str) -> Result<(), ConfigError> {
+    if config.github.is_some() {
+        return Err(field(
+            at,
+            "a second github-scm; only one is possible, leave one out",
+        ));
+    }
+    config.github = Some(github);
+    Ok(())
+}
+
+fn field(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {
+    ConfigError::Field {
+        field: field.into(),
+        problem: problem.into(),
+    }
+}
+
+fn required<'a>(value: Option<&'a str>, at: &str, key: &str) -> Result<&'a str, ConfigError> {
+    match value.map(str::trim) {
+        Some(value) if !value.is_empty() => Ok(value),
+        _ => Err(field(format!("{at}.{key}"), "missing")),
+    }
+}
+
+/// A whole number of seconds within bounds. The value is not quoted: it may be part of a secret that was cut.
+fn seconds(text: &str, at: &str, min: u64, max: u64) -> Result<Duration, ConfigError> {
+    number(text, at, min, max, "seconds").map(Duration::from_secs)
+}
+
+fn number(text: &str, at: &str, min: u64, max: u64, unit: &str) -> Result<u64, ConfigError> {
+    match text.trim().parse::<u64>() {
+        Ok(number) if (min..=max).contains(&number) => Ok(number),
+        _ => Err(field(
+            at,
+            format!("give a whole number of {unit} from {min} to {max}"),
+        )),
+    }
+}
+
+/// An `http` or `https` address without credentials, query or fragment; a slash at its end is dropped.
+fn address(text: &str, at: &str) -> Result<String, ConfigError> {
+    let text = text.trim();
+    let wrong = || field(at, "give an address such as http://prometheus:9090");
+    let rest = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+        .ok_or_else(wrong)?;
+    let host = rest.split('/').next().unwrap_or_default();
+    if host.contains('@') {
+        return Err(field(at, "holds credentials; move them to username and password"));
+    }
+    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '\\');
+    if host.is_empty() || host.starts_with(':') || rest.contains(strange) {
+        return Err(wrong());
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

@@ -1,7 +1,7 @@
 //! Names of what the controller creates: readable, within the API's limits, the same for the same input.
 //!
-//! A name that is too long, or would not be valid, is cut (and made valid) and gets the suffix `-` and ten hex digits
-//! of a SHA-256 over what it was made from, so that two long names stay two.
+//! A name that is too long, or would not be valid, is cut (and made valid) and gets the suffix `-` and ten
+//! hex digits of a SHA-256 over what it was made from, so that two long names stay two.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -32,12 +32,14 @@ pub fn rule_object_name(object_id: &str, rule: &str) -> String {
     joined(object_id, rule)
 }
 
-/// The rule object's name when [`rule_object_name`] is taken by an object of another pair: always with the hash.
+/// The rule object's name when [`rule_object_name`] is taken by an object of another pair: always with the
+/// hash.
 pub fn hashed_rule_object_name(object_id: &str, rule: &str) -> String {
     hashed(object_id, rule)
 }
 
-/// A value for a label: the text itself where it is a valid one (the empty one is), else cut, made valid and hashed.
+/// A value for a label: the text itself where it is a valid one (the empty one is), else cut, made valid and
+/// hashed.
 pub fn label_value(text: &str) -> String {
     let valid = text.len() <= MAX_LABEL
         && text.bytes().all(in_label)
@@ -57,11 +59,12 @@ pub fn label_value(text: &str) -> String {
     }
 }
 
-/// Name of an event: `<rule>.<seconds><step><hash>`, all but the rule in hex. Names of one rule sort by time, and
-/// within a second by `step` (which wraps after 256). The hash is over `seed`: whoever tells the same thing again
-/// gets the same name, and the API server refuses it.
+/// Name of an event: `<rule>.<seconds><step><hash>`, all but the rule in hex. Names of one rule sort by time,
+/// and within a second by `step` (which wraps after 256). The hash is over `seed`: whoever tells the same
+/// thing again gets the same name, and the API server refuses it.
 ///
-/// `when` counts seconds since 1970; what does not fit into 32 bits is clamped. The rule is cut as far as it must be.
+/// `when` counts seconds since 1970; what does not fit into 32 bits is clamped. The rule is cut as far as it
+/// must be.
 pub fn event_name(rule: &str, when: i64, step: u64, seed: &[&str]) -> String {
     let rule = valid_characters(rule);
     let rule = match cut(&rule, MAX_NAME - EVENT_SUFFIX) {
@@ -248,7 +251,9 @@ mod tests {
         }
 
         #[test]
-        fn long_names_that_differ_at_the_end_stay_apart(rule in "[a-z]{250}", a in "[a-z]{9}", b in "[a-z]{9}") {
+        fn long_names_that_differ_at_the_end_stay_apart(
+            rule in "[a-z]{250}", a in "[a-z]{9}", b in "[a-z]{9}",
+        ) {
             prop_assume!(a != b);
             prop_assert_ne!(approval_name(&rule, &a), approval_name(&rule, &b));
             prop_assert_ne!(label_value(&format!("{rule}{a}")), label_value(&format!("{rule}{b}")));

@@ -1,5 +1,6 @@
 //! Kubernetes quantities, exact. Grammar, rounding, formats and canonical text follow
-//! `k8s.io/apimachinery/pkg/api/resource` (`quantity.go`, `suffix.go`); where this module differs, it says so.
+//! `k8s.io/apimachinery/pkg/api/resource` (`quantity.go`, `suffix.go`); where this module differs, it says
+//! so.
 
 mod parse;
 mod size;
@@ -33,9 +34,10 @@ pub enum Format {
 /// Two quantities are equal when their numbers are, whatever their format, as with the API's own comparison:
 /// `1Gi` equals `1024Mi` and `1073741824`. [`fmt::Display`] gives the canonical text.
 ///
-/// Differences from the API's type, each on the safe side: a text without a digit (`Gi`, `+`) is refused, where the
-/// API reads zero; numbers beyond about 1.7e29 are refused, where the API keeps any; and from 1e21 on a number in
-/// [`Format::DecimalSI`] is printed with all its digits, where the API loses the suffix (`1000E` comes back as `1`).
+/// Differences from the API's type, each on the safe side: a text without a digit (`Gi`, `+`) is refused,
+/// where the API reads zero; numbers beyond about 1.7e29 are refused, where the API keeps any; and from 1e21
+/// on a number in [`Format::DecimalSI`] is printed with all its digits, where the API loses the suffix
+/// (`1000E` comes back as `1`).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Quantity {
     nanos: i128,
@@ -53,8 +55,8 @@ pub enum QuantityError {
     NoNumber(String),
     /// The number is followed by something that is no suffix.
     #[error(
-        "{text:?} ends in {suffix:?}, which is no suffix; use one of n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or an \
-         exponent such as e6"
+        "{text:?} ends in {suffix:?}, which is no suffix; use one of n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or \
+         an exponent such as e6"
     )]
     Suffix {
         /// The whole text.
@@ -81,8 +83,8 @@ impl Quantity {
         self.format
     }
 
-    /// The number in whole units, a fraction rounded away from zero (as documented of Go's `Value()`); nothing
-    /// when it does not fit.
+    /// The number in whole units, a fraction rounded away from zero (as documented of Go's `Value()`);
+    /// nothing when it does not fit.
     pub fn bytes(self) -> Option<i64> {
         i64::try_from(self.rounded()).ok()
     }
@@ -98,8 +100,8 @@ impl Quantity {
         self.nanos == 0
     }
 
-    /// The sum, in the format of the left side, or of the right side when the left one is zero (as the API adds);
-    /// nothing when it cannot be held.
+    /// The sum, in the format of the left side, or of the right side when the left one is zero (as the API
+    /// adds); nothing when it cannot be held.
     pub fn checked_add(self, other: Quantity) -> Option<Quantity> {
         Some(Quantity {
             nanos: self.nanos.checked_add(other.nanos)?,
@@ -107,9 +109,10 @@ impl Quantity {
         })
     }
 
-    /// The text that the API server answers with when it is given `text`: the canonical one, except that it gives
-    /// back unchanged what looks canonical to it at a glance (`+5Gi`, `007`, `1.500`). Whoever compares texts with
-    /// the server's, as the `test` of a JSON patch does, needs this; everybody else wants [`fmt::Display`].
+    /// The text that the API server answers with when it is given `text`: the canonical one, except that it
+    /// gives back unchanged what looks canonical to it at a glance (`+5Gi`, `007`, `1.500`). Whoever compares
+    /// texts with the server's, as the `test` of a JSON patch does, needs this; everybody else wants
+    /// [`fmt::Display`].
     ///
     /// # Errors
     /// As [`str::parse`].
@@ -161,8 +164,9 @@ impl PartialOrd for Quantity {
 }
 
 impl fmt::Display for Quantity {
-    /// The canonical text: no fraction, the largest suffix that needs none. A number in [`Format::BinarySI`] that is
-    /// no whole number, or is smaller than 1024, is printed as decimal (`CanonicalizeBytes` in `quantity.go`).
+    /// The canonical text: no fraction, the largest suffix that needs none. A number in [`Format::BinarySI`]
+    /// that is no whole number, or is smaller than 1024, is printed as decimal (`CanonicalizeBytes` in
+    /// `quantity.go`).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const BINARY: [&str; 7] = ["", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
         const DECIMAL: [&str; 10] = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"];
@@ -193,7 +197,8 @@ impl fmt::Display for Quantity {
     }
 }
 
-/// `number` divided by `factor` as often as nothing is left over, at most `limit` times, and how often that was.
+/// `number` divided by `factor` as often as nothing is left over, at most `limit` times, and how often that
+/// was.
 fn without_factors(mut number: i128, factor: i128, limit: usize) -> (i128, usize) {
     let mut times = 0;
     while times < limit && number != 0 && number % factor == 0 {

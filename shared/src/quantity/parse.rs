@@ -160,7 +160,8 @@ impl Split<'_> {
     }
 
     /// Whether the API server gives this text back unchanged instead of printing it anew (the fast path of
-    /// `ParseQuantity`, which keeps a text whose number cannot be shortened, whatever sign, zeros or point it has).
+    /// `ParseQuantity`, which keeps a text whose number cannot be shortened, whatever sign, zeros or point it
+    /// has).
     pub(super) fn kept_as_written(&self) -> bool {
         let whole = if self.whole.is_empty() { "0" } else { self.whole };
         let count = (whole.len() + self.fraction.len()) as i64;
@@ -211,8 +212,9 @@ fn nanos(
 impl FromStr for Quantity {
     type Err = QuantityError;
 
-    /// Reads what the API reads: an optional sign, digits with an optional point, a suffix or an exponent. What is
-    /// finer than a nano is rounded away from zero; more than `i64::MAX` with a binary suffix becomes `i64::MAX`.
+    /// Reads what the API reads: an optional sign, digits with an optional point, a suffix or an exponent.
+    /// What is finer than a nano is rounded away from zero; more than `i64::MAX` with a binary suffix becomes
+    /// `i64::MAX`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         split(text)?.quantity()
     }

@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Format, Quantity, QuantityError};
 
-/// Size of a volume: whole bytes and the format they are printed in. Sixteen bytes, because there is one for every
-/// volume of the cluster. Compared by bytes only, as a [`Quantity`].
+/// Size of a volume: whole bytes and the format they are printed in. Sixteen bytes, because there is one for
+/// every volume of the cluster. Compared by bytes only, as a [`Quantity`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Size {
     /// Bytes.
@@ -101,11 +101,12 @@ pub enum Grown {
     AtMaximum,
 }
 
-/// The size after a resize by `percent` of the current size, whole bytes, a fraction dropped; never above `max`, and
-/// never above `i64::MAX`. Arithmetic of the original, as its vendor's tests check it.
+/// The size after a resize by `percent` of the current size, whole bytes, a fraction dropped; never above
+/// `max`, and never above `i64::MAX`. Arithmetic of the original, as its vendor's tests check it.
 ///
-/// The result keeps the format of `current`. A result that was cut to `max` is written in the format of `current` or of
-/// `max`, whichever text is shorter (`12G` rather than `11718750Ki`, and `400Gi` rather than `429496729600`).
+/// The result keeps the format of `current`. A result that was cut to `max` is written in the format of
+/// `current` or of `max`, whichever text is shorter (`12G` rather than `11718750Ki`, and `400Gi` rather than
+/// `429496729600`).
 pub fn grow(current: Size, percent: u32, max: Option<Size>) -> Grown {
     if max.is_some_and(|max| current >= max) {
         return Grown::AtMaximum;
@@ -137,7 +138,8 @@ pub enum MaxSizeError {
     NotPositive(String),
 }
 
-/// Reads `maxsize`: a plain whole number is bytes, anything else a quantity. White space around it is dropped.
+/// Reads `maxsize`: a plain whole number is bytes, anything else a quantity. White space around it is
+/// dropped.
 ///
 /// # Errors
 /// When it is neither, and when it is zero or negative.

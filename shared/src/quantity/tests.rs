@@ -356,7 +356,8 @@ proptest! {
 
     #[test]
     fn sums_add_up(a in any::<i64>(), b in any::<i64>()) {
-        let sum = Quantity::from_bytes(a, Format::BinarySI).checked_add(Quantity::from_bytes(b, Format::BinarySI));
+        let [x, y] = [a, b].map(|n| Quantity::from_bytes(n, Format::BinarySI));
+        let sum = x.checked_add(y);
         prop_assert_eq!(sum.and_then(Quantity::bytes), a.checked_add(b));
     }
 }
