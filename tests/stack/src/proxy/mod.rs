@@ -164,13 +164,13 @@ impl FaultProxy {
     pub fn kill_at(&self, n: usize, when: KillWhen, hook: impl FnOnce() + Send + 'static) -> Fired {
         let (fired, seen) = signal::channel(false);
         let hook = rule::Hook::new(when, hook, fired);
-        self.rule(Match::writes().write(n), Action::Kill(Arc::new(hook)));
+        self.rule(Match::writes().write(n).times(1), Action::Kill(Arc::new(hook)));
         Fired(seen)
     }
 
     /// The `n`-th counted write (as in [`Self::kill_at`]) takes effect, but its answer is lost.
     pub fn drop_answer_at(&self, n: usize) -> RuleId {
-        self.rule(Match::writes().write(n), Action::DropAnswer)
+        self.rule(Match::writes().write(n).times(1), Action::DropAnswer)
     }
 
     /// Which requests have a write index; the path comes with its query. At first: those that change something, without leases,
