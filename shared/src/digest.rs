@@ -1,1 +1,164 @@
-//! Soon.
+//! What a proposal is bound to: a hash over everything that was proposed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+/// Everything that makes a proposal that proposal and no other.
+#[derive(Clone, Debug)]
+pub struct Proposed<'a> {
+    /// Random id, journalled before the digest is shown to anybody.
+    pub id: &'a str,
+    /// UID of the rule.
+    pub rule_uid: &'a str,
+    /// Hash of the rule's spec, from [`of_json`].
+    pub rule_hash: &'a str,
+    /// UID of the PVC.
+    pub pvc_uid: &'a str,
+    /// Short name of the action.
+    pub action: &'a str,
+    /// Parameters of the action.
+    pub params: Option<&'a BTreeMap<String, String>>,
+    /// Size before, canonical.
+    pub from: &'a str,
+    /// Size after, canonical.
+    pub to: &'a str,
+}
+
+impl Proposed<'_> {
+    /// 16 hex digits: the first half of SHA-256 over canonical JSON.
+    pub fn digest(&self) -> String {
+        of_json(&serde_json::json!({
+            "id": self.id,
+            "rule": { "uid": self.rule_uid, "spec": self.rule_hash },
+            "pvc": self.pvc_uid,
+            "action": { "name": self.action, "params": self.params },
+            "from": self.from,
+            "to": self.to,
+        }))
+    }
+}
+
+/// The first 16 hex digits of SHA-256 over the canonical form of a JSON value: no white space, keys sorted.
+pub fn of_json(value: &Value) -> String {
+    let mut text = String::new();
+    canonical(value, &mut text);
+    hex(text.as_bytes(), 16)
+}
+
+/// The first `digits` hex digits of SHA-256.
+pub fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut out = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "{byte:02x}");
+    }
+    out.truncate(digits);
+    out
+}
+
+/// Sorted by hand: whether `serde_json` sorts depends on features that any dependency may turn on.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (i, (key, value)) in sorted.into_iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                out.push_str(&Value::String(key.clone()).to_string());
+                out.push(':');
+                canonical(value, out);
+            }
+            out.push('}');
+        }
+        Value::Array(list) => {
+            out.push('[');
+            for (i, value) in list.iter().enumerate() {
+                if i > 0 {
+                    out.push(',');
+                }
+                canonical(value, out);
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proposed() -> Proposed<'static> {
+        Proposed {
+            id: "1",
+            rule_uid: "r",
+            rule_hash: "h",
+            pvc_uid: "p",
+            action: "resize",
+            params: None,
+            from: "10Gi",
+            to: "20Gi",
+        }
+    }
+
+    #[test]
+    fn any_difference_gives_another_digest() {
+        let base = proposed().digest();
+        assert_eq!(base.len(), 16);
+        assert_eq!(base, proposed().digest());
+        let params = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let others = [
+            Proposed {
+                id: "2",
+                ..proposed()
+            },
+            Proposed {
+                rule_uid: "x",
+                ..proposed()
+            },
+            Proposed {
+                rule_hash: "x",
+                ..proposed()
+            },
+            Proposed {
+                pvc_uid: "x",
+                ..proposed()
+            },
+            Proposed {
+                action: "x",
+                ..proposed()
+            },
+            Proposed {
+                params: Some(&params),
+                ..proposed()
+            },
+            Proposed {
+                from: "11Gi",
+                ..proposed()
+            },
+            Proposed {
+                to: "21Gi",
+                ..proposed()
+            },
+        ];
+        for other in others {
+            assert_ne!(base, other.digest(), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        let a = serde_json::json!({"b": 1, "a": {"d": [1, 2], "c": null}});
+        let b: Value = serde_json::from_str(r#"{"a":{"c":null,"d":[1,2]},"b":1}"#).unwrap();
+        assert_eq!(of_json(&a), of_json(&b));
+        assert_ne!(
+            of_json(&a),
+            of_json(&serde_json::json!({"b": 1, "a": {"d": [2, 1], "c": null}}))
+        );
+    }
+}

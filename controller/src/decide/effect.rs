@@ -1,0 +1,134 @@
+//! What must happen, as data. Every write names the version or value that it is based on.
+
+use autopilot_shared::api::{
+    ActionApproval, ActionApprovalStatus, AutopilotRuleObject, AutopilotRuleObjectStatus,
+};
+use autopilot_shared::quantity::Size;
+use jiff::Timestamp;
+
+/// One write. At most one is decided at a time; the next is decided from what the first left behind.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Create the rule object; its status is written next.
+    CreateJournal(Box<AutopilotRuleObject>),
+    /// Replace the journal, if nobody else has.
+    WriteJournal {
+        /// Which object.
+        target: Target,
+        /// The whole new journal.
+        status: Box<AutopilotRuleObjectStatus>,
+    },
+    /// Remove a rule object whose PVC is gone.
+    DeleteJournal(Target),
+    /// Ask a person.
+    CreateApproval(Box<ActionApproval>),
+    /// Replace parts of an approval's status: preview, latch, conditions, execution.
+    WriteApprovalStatus {
+        /// Which object.
+        target: Target,
+        /// Fields that are `None` stay as they are.
+        status: Box<ActionApprovalStatus>,
+        /// An event beside it, told best-effort.
+        event: Option<Box<EventDraft>>,
+    },
+    /// Set the spec of an approval back to pending, with the proposal and nothing else.
+    ResetApproval {
+        /// Which object.
+        target: Target,
+        /// What it must become.
+        wanted: Box<ActionApproval>,
+    },
+    /// Remove an approval that has done its work.
+    DeleteApproval(Target),
+    /// Remove our finalizer from an approval that is being deleted.
+    ReleaseApproval(Target),
+    /// Grow a PVC, if it is still the one that was looked at.
+    Resize {
+        /// Namespace of the PVC.
+        namespace: String,
+        /// Name of the PVC.
+        name: String,
+        /// UID that it must have.
+        uid: String,
+        /// Size that it must request.
+        from: Size,
+        /// Size to request.
+        to: Size,
+    },
+    /// Tell transitions up to a number.
+    Tell {
+        /// The events, oldest first.
+        events: Vec<EventDraft>,
+        /// The number of transitions that are told afterwards.
+        told: u64,
+    },
+}
+
+/// An object, and the version of it that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID.
+    pub uid: String,
+    /// resourceVersion.
+    pub version: String,
+}
+
+/// An event with a name that is the same for everybody who decides to tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventDraft {
+    /// About the rule, in namespace `default`.
+    pub regarding: Regarding,
+    /// Seconds since the epoch, part of the name.
+    pub when: Timestamp,
+    /// Orders events of the same second.
+    pub step: u64,
+    /// What the name is a hash of.
+    pub seed: Vec<String>,
+    /// Warning instead of Normal.
+    pub warning: bool,
+    /// `Transition`, `FailedAction`, …
+    pub reason: &'static str,
+    /// The text.
+    pub message: String,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Regarding {
+    /// A rule.
+    Rule {
+        /// Name.
+        name: String,
+        /// UID.
+        uid: String,
+    },
+    /// A PVC.
+    Claim {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// UID.
+        uid: String,
+    },
+    /// An approval.
+    Approval {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// UID.
+        uid: String,
+    },
+    /// The configuration.
+    ConfigMap {
+        /// Namespace.
+        namespace: String,
+        /// Name.
+        name: String,
+    },
+}

@@ -1,0 +1,107 @@
+//! From samples to `Met`, `NotMet` or `NoData`.
+
+use autopilot_shared::rule::{Rule, Test};
+use jiff::Timestamp;
+
+/// What the metrics say of one object under one rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Verdict {
+    /// The conditions hold.
+    Met,
+    /// They do not, and there is data that says so.
+    NotMet,
+    /// Nothing is known; never the same as [`Verdict::NotMet`].
+    #[default]
+    NoData,
+}
+
+/// What one expression says of one object in one pass.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// A sample passes the test; with the value as Prometheus printed it.
+    Hit(f64, Box<str>),
+    /// `DoesNotExist` passes: there is no series.
+    Absent,
+    /// There is data, and it does not pass.
+    Miss,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// The verdict over all expressions of a rule, in their order. `DoesNotExist` alone never triggers: some expression
+/// must have data for the object.
+pub fn judge(rule: &Rule, seen: &[Seen]) -> Verdict {
+    let count = |what: fn(&Seen) -> bool| seen.iter().filter(|s| what(s)).count();
+    let hits = count(|s| matches!(s, Seen::Hit(..) | Seen::Absent));
+    let unknown = count(|s| matches!(s, Seen::Unknown));
+    let has_data = seen.iter().any(|s| matches!(s, Seen::Hit(..) | Seen::Miss));
+    if hits >= rule.required {
+        if has_data { Verdict::Met } else { Verdict::NoData }
+    } else if hits + unknown >= rule.required || !has_data {
+        Verdict::NoData
+    } else {
+        Verdict::NotMet
+    }
+}
+
+/// The tests that are met by absence.
+pub fn wants_absence(test: &Test) -> bool {
+    matches!(test, Test::DoesNotExist)
+}
+
+/// What was known of an object's values when its size changed: data that still looks like this may be older than
+/// the change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baseline {
+    /// When the new size was complete.
+    pub at: Timestamp,
+    /// The values then, in the order of the rule's expressions.
+    pub values: Vec<Option<f64>>,
+    /// Old size divided by new size.
+    pub ratio: f64,
+}
+
+/// The latest of what is known of one pair.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct Reading {
+    /// The verdict of the last pass.
+    pub verdict: Verdict,
+    /// The time that the queries of that pass carried.
+    pub at: Option<Timestamp>,
+    /// The values that passed, in the order of the rule's expressions.
+    pub values: Vec<Option<(f64, Box<str>)>>,
+    /// Since when the verdict has been `NotMet`, if it is.
+    pub cleared_since: Option<Timestamp>,
+    /// The last change of size that this process saw.
+    pub baseline: Option<Baseline>,
+}
+
+impl Reading {
+    /// The values as numbers.
+    pub fn numbers(&self) -> Vec<Option<f64>> {
+        self.values.iter().map(|v| v.as_ref().map(|(n, _)| *n)).collect()
+    }
+
+    /// Takes in the verdict of a pass.
+    pub fn take(&mut self, verdict: Verdict, at: Timestamp, values: Vec<Option<(f64, Box<str>)>>) {
+        self.cleared_since = match verdict {
+            Verdict::NotMet => self.cleared_since.or(Some(at)),
+            // No data neither holds nor clears.
+            Verdict::NoData => self.cleared_since,
+            Verdict::Met => None,
+        };
+        self.verdict = verdict;
+        self.at = Some(at);
+        self.values = values;
+    }
+}
+
+/// Whether values are newer than a change of size. A resize moves a value that has to do with the size by a known
+/// share; half of it is asked for, since a drift of stale data must not pass for new data.
+pub fn moved(baseline: &Baseline, now: &[Option<f64>]) -> bool {
+    let share = 0.5 * (1.0 - baseline.ratio).clamp(0.0, 1.0);
+    baseline.values.iter().zip(now).any(|pair| match pair {
+        (Some(then), Some(now)) => now != then && (now - then).abs() >= share * then.abs(),
+        _ => false,
+    })
+}

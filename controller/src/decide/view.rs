@@ -1,0 +1,161 @@
+//! What a decision is made from: everything seen of one (rule, object) pair, handed in.
+
+use std::sync::Arc;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{ActionApproval, AutopilotRuleObjectStatus};
+use autopilot_shared::quantity::Size;
+use autopilot_shared::rule::Rule;
+use jiff::{SignedDuration, Timestamp};
+
+use super::verdict::Reading;
+
+/// Settings of the whole controller that decisions need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// How long data may be old after an action.
+    pub metrics_lag: SignedDuration,
+    /// How long a condition must not hold before an open question is taken back.
+    pub cancel_after: SignedDuration,
+    /// All rules are suspended.
+    pub suspended: bool,
+}
+
+/// A PVC as a decision sees it.
+#[derive(Clone, Debug)]
+pub struct ObjectView<'a> {
+    /// Namespace of the PVC.
+    pub namespace: &'a str,
+    /// Name of the PVC.
+    pub name: &'a str,
+    /// UID of the PVC.
+    pub uid: &'a str,
+    /// Requested size.
+    pub request: Size,
+    /// Size that the storage reports.
+    pub capacity: Size,
+    /// The rule selects it, and it is bound and not being deleted.
+    pub selected: bool,
+    /// What stands against growing it at all; see [`super::preflight`].
+    pub obstacles: Obstacles<'a>,
+    /// What the storage says of a resize that is under way.
+    pub resize: &'a ResizeReport,
+}
+
+/// Facts that may forbid a resize before anybody is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Obstacles<'a> {
+    /// Name of the StorageClass.
+    pub class: Option<&'a str>,
+    /// The class allows expansion; `None` when there is no such class.
+    pub expandable: Option<bool>,
+    /// The GitOps tool that owns the size.
+    pub size_in_git: Option<&'a str>,
+    /// Quotas of the namespace that count storage.
+    pub quotas: &'a [QuotaRoom],
+}
+
+/// What a ResourceQuota leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuotaRoom {
+    /// Name of the quota.
+    pub name: Box<str>,
+    /// StorageClass that it counts; `None`: all.
+    pub class: Option<Box<str>>,
+    /// Bytes left; may be negative.
+    pub left: i64,
+}
+
+/// What the storage says of a resize.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ResizeReport {
+    /// The storage gave up; why.
+    pub infeasible: Option<Box<str>>,
+    /// Why it is not finished.
+    pub progress: Option<Box<str>>,
+}
+
+/// The journal of a pair, as read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Journal {
+    /// Namespace of the rule object.
+    pub namespace: Arc<str>,
+    /// Name of the rule object.
+    pub name: Arc<str>,
+    /// Its UID.
+    pub uid: String,
+    /// The version that was read: precondition of the next write.
+    pub version: String,
+    /// UID of the rule that owns it.
+    pub owner: String,
+    /// Being deleted.
+    pub deleting: bool,
+    /// The journal proper.
+    pub status: AutopilotRuleObjectStatus,
+}
+
+/// An approval, as read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Approval {
+    /// The object, without managed fields.
+    pub raw: ActionApproval,
+    /// Who wrote `spec.approvalState`, from the managed fields.
+    pub writers: Vec<Writer>,
+}
+
+/// A field manager of `spec.approvalState`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// `kubectl-patch`, `kustomize-controller`, …
+    pub manager: String,
+    /// By server-side apply.
+    pub apply: bool,
+}
+
+/// Another rule's pair on the same object that goes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rival {
+    /// Name of its rule.
+    pub rule: Arc<str>,
+    /// Its state.
+    pub state: RuleState,
+}
+
+/// Everything seen of one pair.
+#[derive(Clone, Debug)]
+pub struct View<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Random bits for a new proposal; nobody else has seen them.
+    pub fresh: u128,
+    /// Settings.
+    pub settings: &'a Settings,
+    /// Name of the rule.
+    pub rule_name: &'a str,
+    /// The rule, when it is understood and not being deleted.
+    pub rule: Option<&'a Rule>,
+    /// UID of the rule, understood or not.
+    pub rule_uid: &'a str,
+    /// Name of the volume.
+    pub object_id: &'a str,
+    /// The PVC, when there is one.
+    pub object: Option<ObjectView<'a>>,
+    /// What the metrics say.
+    pub reading: &'a Reading,
+    /// The state of a pair without a journalled state: `Initializing` or `Normal`.
+    pub quiet: RuleState,
+    /// The journal.
+    pub journal: Option<&'a Journal>,
+    /// The approval under the usual name.
+    pub plain: Option<&'a Approval>,
+    /// The approval under the name that is used when the usual one is taken.
+    pub hashed: Option<&'a Approval>,
+    /// Who goes first.
+    pub rival: Option<Rival>,
+    /// The API server refused the resize since the last journal entry; its words.
+    pub refusal: Option<&'a str>,
+    /// Transitions that have been told in events; may be ahead of the journal.
+    pub told: u64,
+    /// How often a stale approval of this proposal was set back to pending; the pause doubles with it.
+    pub resets: u32,
+}

@@ -1,0 +1,179 @@
+//! All that is known of the cluster but the rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use autopilot_shared::names;
+use fixedbitset::FixedBitSet;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::ResourceExt as _;
+
+use super::claims::{Change, Claims, Labels};
+use super::project;
+use super::table::{Key, Table, Versioned};
+use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
+
+/// One rule on one object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pair {
+    /// The object id: name of the volume.
+    pub object: Arc<str>,
+    /// Name of the rule.
+    pub rule: Arc<str>,
+}
+
+impl Versioned for Journal {
+    fn version(&self) -> u64 {
+        project::version(Some(&self.version))
+    }
+}
+
+impl Versioned for Approval {
+    fn version(&self) -> u64 {
+        project::version(self.raw.metadata.resource_version.as_deref())
+    }
+}
+
+/// A record with a version of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct At<T>(pub u64, pub T);
+
+impl<T> Versioned for At<T> {
+    fn version(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The cluster.
+#[derive(Debug, Default)]
+pub struct World {
+    /// PVCs.
+    pub claims: Claims,
+    claims_listing: Option<FixedBitSet>,
+    claims_synced: bool,
+    /// Labels of namespaces.
+    pub namespaces: Table<At<Labels>>,
+    /// StorageClasses, and whether they allow expansion.
+    pub classes: Table<At<bool>>,
+    /// Quotas that count storage.
+    pub quotas: Table<At<Vec<QuotaRoom>>>,
+    /// Approvals.
+    pub approvals: Table<Approval>,
+    /// Journals.
+    pub journals: Table<Journal>,
+}
+
+static NO_REPORT: ResizeReport = ResizeReport { infeasible: None, progress: None };
+
+impl World {
+    /// A list of PVCs begins.
+    pub fn claims_start(&mut self) {
+        self.claims_listing = Some(FixedBitSet::with_capacity(self.claims.capacity()));
+    }
+
+    /// Takes in a PVC.
+    pub fn claim(&mut self, pvc: &PersistentVolumeClaim) -> Option<Change> {
+        let claim = project::claim(pvc, &mut self.claims);
+        let (namespace, name) = (Arc::clone(&claim.namespace), claim.name.clone());
+        let change = self.claims.put(claim);
+        if let (Some(listing), Some(slot)) = (&mut self.claims_listing, self.claims.by_name(&namespace, &name)) {
+            listing.grow(slot as usize + 1);
+            listing.insert(slot as usize);
+        }
+        change
+    }
+
+    /// A PVC was deleted.
+    pub fn claim_gone(&mut self, pvc: &PersistentVolumeClaim) -> Option<Change> {
+        let version = project::version(pvc.metadata.resource_version.as_deref());
+        self.claims.remove(&pvc.namespace().unwrap_or_default(), &pvc.name_any(), version)
+    }
+
+    /// A PVC is known to be gone, whatever was seen.
+    pub fn claim_absent(&mut self, namespace: &str, name: &str) -> Option<Change> {
+        self.claims.remove(namespace, name, u64::MAX)
+    }
+
+    /// The list of PVCs is complete: what it did not name is gone.
+    pub fn claims_done(&mut self) -> Vec<Change> {
+        self.claims_synced = true;
+        let Some(listed) = self.claims_listing.take() else { return Vec::new() };
+        let gone: Vec<(Arc<str>, Box<str>)> = self
+            .claims
+            .iter()
+            .filter(|(slot, _)| !listed.contains(*slot as usize))
+            .map(|(_, claim)| (Arc::clone(&claim.namespace), claim.name.clone()))
+            .collect();
+        gone.iter().filter_map(|(namespace, name)| self.claims.remove(namespace, name, u64::MAX)).collect()
+    }
+
+    /// What has not been listed yet.
+    pub fn missing(&self) -> Vec<&'static str> {
+        [
+            (self.claims_synced, "persistentvolumeclaims"),
+            (self.namespaces.synced(), "namespaces"),
+            (self.classes.synced(), "storageclasses"),
+            (self.quotas.synced(), "resourcequotas"),
+            (self.approvals.synced(), "actionapprovals"),
+            (self.journals.synced(), "autopilotruleobjects"),
+        ]
+        .into_iter()
+        .filter_map(|(synced, kind)| (!synced).then_some(kind))
+        .collect()
+    }
+
+    /// Labels of a namespace; a namespace that is not known has none.
+    pub fn namespace_labels(&self, namespace: &str) -> Option<&BTreeMap<String, String>> {
+        self.namespaces.get("", namespace).map(|At(_, labels)| &**labels)
+    }
+
+    /// The quotas of a namespace, all in one.
+    pub fn quotas_of(&self, namespace: &str) -> Vec<QuotaRoom> {
+        let mut all: Vec<QuotaRoom> = self
+            .quotas
+            .iter()
+            .filter(|((of, _), _)| &**of == namespace)
+            .flat_map(|(_, At(_, rooms))| rooms.iter().cloned())
+            .collect();
+        all.sort_by(|a, b| (&a.name, &a.class).cmp(&(&b.name, &b.class)));
+        all
+    }
+
+    /// The PVC at a position as a decision sees it.
+    pub fn object_view<'a>(&'a self, slot: u32, selected: bool, quotas: &'a [QuotaRoom]) -> Option<ObjectView<'a>> {
+        let claim = self.claims.get(slot)?;
+        Some(ObjectView {
+            namespace: &claim.namespace,
+            name: &claim.name,
+            uid: &claim.uid,
+            request: claim.request,
+            capacity: claim.capacity,
+            selected: selected && claim.is_object() && !claim.deleting,
+            obstacles: Obstacles {
+                class: claim.class.as_deref(),
+                expandable: claim.class.as_deref().and_then(|c| self.classes.get("", c)).map(|At(_, e)| *e),
+                size_in_git: claim.size_in_git.as_deref().filter(|_| !claim.ignore_size_in_git),
+                quotas,
+            },
+            resize: claim.resize.as_deref().unwrap_or(&NO_REPORT),
+        })
+    }
+
+    /// The journal of a pair, wherever its PVC lives.
+    pub fn journal(&self, namespace: &str, pair: &Pair) -> Option<&Journal> {
+        self.journals.get(namespace, &names::rule_object_name(&pair.object, &pair.rule))
+    }
+
+    /// The approvals that a pair may use: under the usual name and under the hashed one.
+    pub fn approvals_of(&self, namespace: &str, pair: &Pair) -> (Option<&Approval>, Option<&Approval>) {
+        (
+            self.approvals.get(namespace, &names::approval_name(&pair.rule, &pair.object)),
+            self.approvals.get(namespace, &names::hashed_approval_name(&pair.rule, &pair.object)),
+        )
+    }
+}
+
+/// Key of a cluster-scoped record.
+pub fn cluster_key(name: &str) -> Key {
+    (Arc::from(""), Arc::from(name))
+}
