@@ -1,6 +1,5 @@
 //! A Kubernetes API with RBAC: etcd, kube-apiserver and, unless switched off, kube-controller-manager.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,19 +14,12 @@ use tokio::sync::Mutex;
 use crate::binaries::Binaries;
 use crate::port::free_port;
 use crate::process::{Process, Spec};
+use crate::servers;
 use crate::temp::TempDir;
 use crate::wait::wait_for;
 
 /// The token of the administrator (group `system:masters`).
 pub const ADMIN_TOKEN: &str = "stack-admin";
-
-/// What of kube-controller-manager runs. Without the aggregation the roles view, edit and admin are empty.
-const CONTROLLERS: [&str; 4] = [
-    "clusterrole-aggregation-controller",
-    "garbage-collector-controller",
-    "namespace-controller",
-    "persistentvolume-binder-controller",
-];
 
 const READY: Duration = Duration::from_secs(90);
 
@@ -89,10 +81,10 @@ impl Cluster {
     pub async fn start(options: ClusterOptions) -> Result<Self> {
         let binaries = Binaries::locate().await?;
         let dir = TempDir::new("cluster")?;
-        let key = service_account_key(&dir).await?;
-        let (etcd, etcd_url) = start_etcd(&binaries, &dir)?;
+        let key = servers::service_account_key(&dir).await?;
+        let (etcd, etcd_url) = servers::start_etcd(&binaries, &dir)?;
         let port = free_port()?;
-        let spec = apiserver_spec(&binaries, &dir, &options, &key, port, &etcd_url)?;
+        let spec = servers::apiserver_spec(&binaries, &dir, &options, &key, port, &etcd_url)?;
         let apiserver = Process::spawn(spec.clone())?;
         let mut cluster = Self {
             controller_manager: None,
@@ -106,7 +98,13 @@ impl Cluster {
         };
         cluster.wait_ready().await?;
         if options.controller_manager {
-            cluster.controller_manager = Some(cluster.start_controller_manager(&binaries, &key)?);
+            let kubeconfig = cluster.kubeconfig(ADMIN_TOKEN, None)?;
+            cluster.controller_manager = Some(servers::start_controller_manager(
+                &binaries,
+                &cluster.dir,
+                &key,
+                &kubeconfig,
+            )?);
         }
         Ok(cluster)
     }
@@ -285,125 +283,4 @@ impl Cluster {
         })
         .await
     }
-
-    fn start_controller_manager(&self, binaries: &Binaries, key: &Path) -> Result<Process> {
-        Process::spawn(Spec {
-            name: "kube-controller-manager".into(),
-            program: binaries.get("kube-controller-manager")?,
-            args: vec![
-                flag("kubeconfig", &self.kubeconfig(ADMIN_TOKEN, None)?.display()),
-                "--leader-elect=false".into(),
-                "--secure-port=0".into(),
-                flag("service-account-private-key-file", &key.display()),
-                flag("controllers", &CONTROLLERS.join(",")),
-                // Thousands of claims are bound in some tests; the defaults are 20 and 30.
-                "--kube-api-qps=1000".into(),
-                "--kube-api-burst=2000".into(),
-                "--profiling=false".into(),
-            ],
-            env: Vec::new(),
-            log: self.dir.join("controller-manager.log"),
-        })
-    }
-}
-
-fn flag(name: &str, value: &dyn std::fmt::Display) -> std::ffi::OsString {
-    format!("--{name}={value}").into()
-}
-
-/// The key that signs service accounts' tokens, and beside it, as `sa.pub`, the one that checks them: the server does not
-/// take the public part out of a private EC key.
-async fn service_account_key(dir: &TempDir) -> Result<PathBuf> {
-    let key = dir.join("sa.key");
-    openssl(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], &["-out".as_ref(), &key])
-        .await?;
-    openssl(&["pkey", "-pubout"], &["-in".as_ref(), &key, "-out".as_ref(), &key.with_extension("pub")]).await?;
-    Ok(key)
-}
-
-async fn openssl(args: &[&str], files: &[&Path]) -> Result<()> {
-    let output = tokio::process::Command::new("openssl")
-        .args(args)
-        .args(files)
-        .output()
-        .await
-        .context("run openssl (package openssl)")?;
-    anyhow::ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
-}
-
-fn start_etcd(binaries: &Binaries, dir: &TempDir) -> Result<(Process, String)> {
-    let client = format!("http://127.0.0.1:{}", free_port()?);
-    let peer = format!("http://127.0.0.1:{}", free_port()?);
-    let process = Process::spawn(Spec {
-        name: "etcd".into(),
-        program: binaries.get("etcd")?,
-        args: vec![
-            flag("data-dir", &dir.join("etcd").display()),
-            flag("listen-client-urls", &client),
-            flag("advertise-client-urls", &client),
-            flag("listen-peer-urls", &peer),
-            flag("initial-advertise-peer-urls", &peer),
-            flag("initial-cluster", &format!("default={peer}")),
-            "--unsafe-no-fsync".into(),
-            "--log-level=warn".into(),
-        ],
-        env: Vec::new(),
-        log: dir.join("etcd.log"),
-    })?;
-    Ok((process, client))
-}
-
-fn apiserver_spec(
-    binaries: &Binaries,
-    dir: &TempDir,
-    options: &ClusterOptions,
-    key: &Path,
-    port: u16,
-    etcd: &str,
-) -> Result<Spec> {
-    let tokens = dir.join("tokens.csv");
-    let mut lines = format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n");
-    for user in &options.users {
-        writeln!(
-            lines,
-            "{},{},{},\"{}\"",
-            user.token,
-            user.name,
-            user.name,
-            user.groups.join(",")
-        )?;
-    }
-    std::fs::write(&tokens, lines)?;
-    let mut args = vec![
-        flag("etcd-servers", &etcd),
-        flag("cert-dir", &dir.join("apiserver").display()),
-        flag("secure-port", &port),
-        "--bind-address=127.0.0.1".into(),
-        // Else the server looks for the address of a default route, and a sandbox may have none.
-        "--advertise-address=127.0.0.1".into(),
-        "--external-hostname=127.0.0.1".into(),
-        // No endpoints of the service 'kubernetes': loopback is not allowed there, and nothing routes to it.
-        "--endpoint-reconciler-type=none".into(),
-        "--service-account-issuer=https://kubernetes.default.svc".into(),
-        flag("service-account-key-file", &key.with_extension("pub").display()),
-        flag("service-account-signing-key-file", &key.display()),
-        "--service-cluster-ip-range=10.0.0.0/24".into(),
-        "--authorization-mode=RBAC".into(),
-        flag("token-auth-file", &tokens.display()),
-        // Its finalizers are taken off by controllers that do not run here: a deleted claim would never go.
-        "--disable-admission-plugins=StorageObjectInUseProtection".into(),
-        "--profiling=false".into(),
-    ];
-    if let Some(ttl) = options.event_ttl {
-        args.push(flag("event-ttl", &format!("{}s", ttl.as_secs())));
-    }
-    args.extend(options.apiserver_flags.iter().map(Into::into));
-    Ok(Spec {
-        name: "kube-apiserver".into(),
-        program: binaries.get("kube-apiserver")?,
-        args,
-        env: Vec::new(),
-        log: dir.join("apiserver.log"),
-    })
 }

@@ -15,6 +15,7 @@ pub mod prometheus;
 pub mod proxy;
 pub mod quantity;
 mod serve;
+mod servers;
 pub mod stub_prometheus;
 pub mod temp;
 pub mod wait;

@@ -186,7 +186,9 @@ impl Process {
             }
         })
         .await;
-        outcome.and_then(|inner| inner).with_context(|| format!("{}'s log ends:\n{}", self.name, self.tail(15)))
+        outcome
+            .and_then(|inner| inner)
+            .with_context(|| format!("{}'s log ends:\n{}", self.name, self.tail(15)))
     }
 
     /// The file with its output.
