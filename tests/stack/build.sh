@@ -16,7 +16,7 @@ fail() {
 }
 need() { command -v "$1" >/dev/null 2>&1 || fail "'$1' is not on PATH: $2"; }
 
-need go "install Go 1.26 or newer (https://go.dev/dl)"
+need go "install Go 1.26 or newer"
 need openssl "install the package 'openssl'; it makes the service account key"
 need flock "install the package 'util-linux'"
 need sha256sum "install the package 'coreutils'"

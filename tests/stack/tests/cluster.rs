@@ -72,8 +72,19 @@ subjects:
         .await?;
     }
 
-    // The API comes back on its port with its data.
-    cluster.restart_apiserver().await?;
+    // Frozen: the connection stands, no answer comes. Thawed: it comes.
+    cluster.freeze_apiserver().await?;
+    let question = cluster.kubectl(&["get", "namespace", "apps", "-o", "name"]);
+    let mut question = std::pin::pin!(question);
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut question).await.is_err());
+    cluster.thaw_apiserver().await?;
+    assert_eq!(question.await?.ok()?.trim(), "namespace/apps");
+
+    // Stopped: refused. Started: back on its port with its data.
+    cluster.stop_apiserver().await;
+    let refused = cluster.kubectl(&["get", "--raw", "/readyz"]).await?;
+    assert!(refused.stderr.contains("refused"), "{refused:?}");
+    cluster.start_apiserver().await?;
     let names = cluster
         .kubectl(&["get", "serviceaccounts", "-n", "apps", "-o", "name"])
         .await?
@@ -115,6 +126,10 @@ async fn the_driver_resizes_bound_claims_as_it_is_told() -> Result<()> {
         assert_eq!(volume, format!("pvc-{uid}"));
         assert_eq!(capacity(&claims, "db").await?.as_deref(), Some("10Gi"));
 
+        if controller_manager {
+            // The driver comes back by itself.
+            cluster.restart_apiserver().await?;
+        }
         ask("db", "20Gi").await?;
         becomes("db", "20Gi").await?;
         let size = cluster
