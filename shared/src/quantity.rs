@@ -55,8 +55,8 @@ pub enum QuantityError {
     NoNumber(String),
     /// The number is followed by something that is no suffix.
     #[error(
-        "{text:?} ends in {suffix:?}, which is no suffix; use one of n u m k M G T P E, Ki Mi Gi Ti Pi Ei, or \
-         an exponent such as e6"
+        "{text:?} ends in {suffix:?}, which is no suffix; use one of n u m k M G T P E, Ki Mi Gi Ti Pi Ei, \
+         or an exponent such as e6"
     )]
     Suffix {
         /// The whole text.

@@ -149,7 +149,8 @@ fn params_are_a_text_or_a_map() {
     );
     let map = prometheus(
         "\n    url: https://p.example:9090/prom/\n    username: u\n    password: a=b==\n    \
-         ca_file: /etc/ca.pem\n    timeout: 3\n    lookback: '60'\n    max_answer: 4096\n    ignore_unhealthy_targets: false",
+         ca_file: /etc/ca.pem\n    timeout: 3\n    lookback: '60'\n    \
+         max_answer: 4096\n    ignore_unhealthy_targets: false",
     );
     assert_eq!(text, map);
     assert_eq!(text.url, "https://p.example:9090/prom");
@@ -390,27 +391,22 @@ fn what_is_wrong_is_named_with_its_place() {
 fn no_message_holds_a_secret() {
     const SECRET: &str = "hunter2-hunter2";
     let tail = "hunter3-hunter3";
+    let provider = "providers:\n- name: a\n  type: prometheus\n  params:";
     for yaml in [
         format!("providers: url=http://a,password={SECRET}\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: 'password={SECRET}'\n"),
-        format!(
-            "providers:\n- name: a\n  type: prometheus\n  params: 'username=u,password={SECRET},{tail}=x'\n"
-        ),
-        format!(
-            "providers:\n- {{name: a, type: prometheus, params: 'username=u,password={SECRET},timeout={tail}'}}\n"
-        ),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: 'token={SECRET},{tail}'\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: 'token={SECRET},password={tail}'\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: 'url=http://u:{SECRET}@host'\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: {{password: [{SECRET}]}}\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params: {{password: {SECRET}: {tail}}}\n"),
-        format!(
-            "providers:\n- name: a\n  type: prometheus\n  params:\n    password: {SECRET}\n   token: b\n"
-        ),
-        format!("providers:\n- name: a\n  type: prometheus\n  params:\n    password: \"{SECRET}\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params:\n    password: *{SECRET}\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params:\n    password: !{SECRET} x\n"),
-        format!("providers:\n- name: a\n  type: prometheus\n  params:\n    token: @{SECRET}\n"),
+        format!("{provider} 'password={SECRET}'\n"),
+        format!("{provider} 'username=u,password={SECRET},{tail}=x'\n"),
+        format!("{provider} 'username=u,password={SECRET},timeout={tail}'"),
+        format!("{provider} 'token={SECRET},{tail}'\n"),
+        format!("{provider} 'token={SECRET},password={tail}'\n"),
+        format!("{provider} 'url=http://u:{SECRET}@host'\n"),
+        format!("{provider} {{password: [{SECRET}]}}\n"),
+        format!("{provider} {{password: {SECRET}: {tail}}}\n"),
+        format!("{provider}\n    password: {SECRET}\n   token: b\n"),
+        format!("{provider}\n    password: \"{SECRET}\n"),
+        format!("{provider}\n    password: *{SECRET}\n"),
+        format!("{provider}\n    password: !{SECRET} x\n"),
+        format!("{provider}\n    token: @{SECRET}\n"),
         format!("suspend: {SECRET}\n"),
         format!("providers: [{{name: a, type: prometheus, github: {SECRET}}}]\n"),
         format!("gitops: {{type: github-scm, params: {{token: {SECRET}}}}}\n"),
