@@ -76,7 +76,11 @@ subjects:
     cluster.freeze_apiserver().await?;
     let question = cluster.kubectl(&["get", "namespace", "apps", "-o", "name"]);
     let mut question = std::pin::pin!(question);
-    assert!(tokio::time::timeout(Duration::from_secs(2), &mut question).await.is_err());
+    assert!(
+        tokio::time::timeout(Duration::from_secs(2), &mut question)
+            .await
+            .is_err()
+    );
     cluster.thaw_apiserver().await?;
     assert_eq!(question.await?.ok()?.trim(), "namespace/apps");
 
