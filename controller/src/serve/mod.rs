@@ -1,1 +1,13 @@
-//! Soon.
+//! What the controller shows of itself: metrics, readiness, liveness, logs and their level, flags.
+
+pub mod flags;
+pub mod health;
+pub mod http;
+pub mod log;
+pub mod metrics;
+
+pub use flags::Flags;
+pub use health::{Heartbeat, Readiness};
+pub use http::{Admin, Limits, ServeError, Server, start};
+pub use log::{Format, LogError, LogHandle};
+pub use metrics::{Failure, InFlight, Metrics};
