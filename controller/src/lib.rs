@@ -6,4 +6,5 @@ pub mod decide;
 pub mod lead;
 pub mod observe;
 pub mod query;
+pub mod run;
 pub mod serve;

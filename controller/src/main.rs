@@ -1,1 +1,14 @@
-fn main() {}
+//! The in-cluster controller. Everything it does is in the library.
+
+use autopilot_controller::run::run;
+use autopilot_controller::serve::{Flags, log};
+
+fn main() -> anyhow::Result<()> {
+    let flags = Flags::of_process();
+    let handle = log::init(&flags.log_level, log::Format::choose()?)?;
+    // Two workers: one for the engine, one for decoding what the watches bring.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    // One TLS provider for all clients; an error says that one was installed before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(runtime.block_on(run(flags, Some(handle)))?)
+}

@@ -9,4 +9,5 @@ pub mod quantity;
 pub mod rule;
 pub mod state;
 
+pub use quantity::Quantity;
 pub use state::RuleState;

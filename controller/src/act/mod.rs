@@ -118,6 +118,7 @@ impl Actor {
     /// When it is not known what came of it.
     pub async fn perform(&self, effect: Effect, gone: Option<Target>) -> Result<Outcome, Failure> {
         let _lane = self.lanes.acquire().await;
+        let _in_flight = self.metrics.effect_started();
         if let Some(gone) = gone
             && let Some(found) = self.approval(&gone).await?
             && found.metadata.uid.as_ref() == Some(&gone.uid)
@@ -222,6 +223,7 @@ impl Actor {
             other => other,
         };
         let _lane = self.lanes.acquire().await;
+        let _in_flight = self.metrics.effect_started();
         let api: Api<AutopilotRule> = Api::all(self.client.clone());
         let (target, written) = match effect {
             RuleEffect::AddFinalizer { target, finalizers } => {
@@ -264,6 +266,7 @@ impl Actor {
     /// When there is no answer.
     pub async fn read_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
         let _lane = self.lanes.acquire().await;
+        let _in_flight = self.metrics.effect_started();
         let target = Target {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -376,20 +379,20 @@ impl Actor {
     where
         K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
     {
-        let kind = K::plural(&()).to_string();
+        let kind = plural::<K>();
         let what = || format!("create of {kind} {}", object.meta().name.as_deref().unwrap_or_default());
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         match self.bounded(&what, api.create(&params, object)).await? {
             Ok(created) => {
-                self.metrics.api_write(&kind, "create", "ok");
+                self.metrics.api_write(kind, "create", "ok");
                 Ok(Some(created))
             }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                self.metrics.api_write(&kind, "create", "exists");
+                self.metrics.api_write(kind, "create", "exists");
                 Ok(None)
             }
             Err(error) => {
-                self.metrics.api_write(&kind, "create", "error");
+                self.metrics.api_write(kind, "create", "error");
                 Err(failure(what(), &error))
             }
         }
@@ -399,10 +402,10 @@ impl Actor {
     where
         K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
     {
-        let kind = K::plural(&()).to_string();
+        let kind = plural::<K>();
         let what = || format!("write of the status of {kind} {name}");
         let answer = self.bounded(&what, api.patch_status(name, &params(), &Patch::Merge(patch))).await?;
-        self.settled(&kind, "patch status", what, answer)
+        self.settled(kind, "patch status", what, answer)
     }
 
     async fn patch<K, P>(&self, api: &Api<K>, name: &str, patch: &Patch<P>) -> Result<Option<K>, Failure>
@@ -410,17 +413,17 @@ impl Actor {
         K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
         P: Serialize + std::fmt::Debug,
     {
-        let kind = K::plural(&()).to_string();
+        let kind = plural::<K>();
         let what = || format!("write of {kind} {name}");
         let answer = self.bounded(&what, api.patch(name, &params(), patch)).await?;
-        self.settled(&kind, "patch", what, answer)
+        self.settled(kind, "patch", what, answer)
     }
 
     /// Nothing when the world had moved: gone, changed, or a failed test.
     fn settled<K>(
         &self,
-        kind: &str,
-        verb: &str,
+        kind: &'static str,
+        verb: &'static str,
         what: impl Fn() -> String,
         answer: Result<K, kube::Error>,
     ) -> Result<Option<K>, Failure> {
@@ -445,7 +448,7 @@ impl Actor {
     where
         K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
     {
-        let kind = K::plural(&()).to_string();
+        let kind = plural::<K>();
         let what = || format!("delete of {kind} {}/{}", target.namespace, target.name);
         let params = DeleteParams {
             preconditions: Some(Preconditions {
@@ -457,7 +460,7 @@ impl Actor {
         let answer = self.bounded(&what, api.delete(&target.name, &params)).await?;
         match answer {
             Ok(_) => {
-                self.metrics.api_write(&kind, "delete", "ok");
+                self.metrics.api_write(kind, "delete", "ok");
                 Ok(true)
             }
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
@@ -485,6 +488,14 @@ impl Actor {
             why: format!("no answer within {} s", TIME_OUT.as_secs()),
             after: None,
         })
+    }
+}
+
+/// Plural of a kind, for metrics.
+fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
+    match K::plural(&()) {
+        std::borrow::Cow::Borrowed(plural) => plural,
+        std::borrow::Cow::Owned(_) => "other",
     }
 }
 

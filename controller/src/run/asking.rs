@@ -1,0 +1,350 @@
+//! The engine's side of the passes: starting them, taking answers in, judging objects.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::rule::{Action, Rule};
+use jiff::Timestamp;
+
+use super::engine::Engine;
+use super::passes::{Asked, Facts, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions};
+use super::rules::Data;
+use crate::decide::Verdict;
+use crate::observe::Pair;
+use crate::query::Ask;
+
+impl Engine {
+    /// When the next rule wants to ask.
+    pub(super) fn earliest_poll(&self) -> Option<Timestamp> {
+        self.rules.values().filter(|r| !r.polling && r.rule().is_some()).map(|r| r.next_poll).min()
+    }
+
+    /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
+    pub(super) fn start_passes(&mut self) {
+        let now = self.now();
+        let floor = self.force.config.min_poll_interval;
+        let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
+        for (name, entry) in &mut self.rules {
+            if entry.polling || entry.next_poll > now {
+                continue;
+            }
+            let Some(rule) = entry.rule() else { continue };
+            let poll = rule.poll;
+            // A pass that is a little late carries the time it was due: times of a rule's passes are then whole
+            // intervals apart, and so are the holds that are measured in them.
+            let late = now.duration_since(entry.next_poll);
+            let time = if late.as_millis() < 1000 { entry.next_poll } else { now };
+            entry.next_poll = next_poll(now, poll, floor);
+            due.entry(time).or_default().push(Arc::clone(name));
+        }
+        for (time, names) in due {
+            let id = self.next_pass;
+            self.next_pass += 1;
+            self.passes.insert(id, Pass::default());
+            for name in names {
+                self.start_rule(id, &name, time);
+            }
+            if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty()) {
+                self.passes.remove(&id);
+            }
+        }
+    }
+
+    fn start_rule(&mut self, id: u64, name: &Arc<str>, time: Timestamp) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(rule) = entry.rule().cloned() else { return };
+        if !asks(&rule, entry.selected.count_ones(..)) {
+            if entry.data != Data::Unknown {
+                entry.data = Data::Unknown;
+                self.dirty_rules.insert(Arc::clone(name));
+            }
+            return;
+        }
+        let lookback = match self.force.source(rule.provider.as_deref()) {
+            Ok((_, source)) => source.lookback,
+            Err(why) => {
+                self.no_data(name, time, "NoProvider", &why);
+                return;
+            }
+        };
+        let mut wanted = questions(&rule);
+        let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
+        if deep {
+            wanted.extend(deep_questions(&rule));
+        }
+        entry.polling = true;
+        let pass = RulePass { rule, lookback, answers: HashMap::new(), open: wanted.len(), deep, time };
+        if let Some(all) = self.passes.get_mut(&id) {
+            all.rules.insert(Arc::clone(name), pass);
+        }
+        self.ask(id, name, wanted, time);
+    }
+
+    fn ask(&mut self, id: u64, name: &Arc<str>, wanted: Vec<(Part, String)>, time: Timestamp) {
+        let provider = self.rules.get(name).and_then(|r| r.rule()).and_then(|r| r.provider.clone());
+        let mut answered = Vec::new();
+        for (part, query) in wanted {
+            let Ok((source_name, source)) = self.force.source(provider.as_deref()) else { continue };
+            let ask = Ask { provider: source_name.into(), query: query.into() };
+            let source = Arc::clone(&source.provider);
+            let Some(pass) = self.passes.get_mut(&id) else { return };
+            match pass.asked.get_mut(&ask) {
+                Some(Asked::Open(waiting)) => waiting.push((Arc::clone(name), part)),
+                Some(Asked::Done(told)) => answered.push((part, told.clone())),
+                None => {
+                    pass.asked.insert(ask.clone(), Asked::Open(vec![(Arc::clone(name), part)]));
+                    let asked_at = self.now();
+                    self.spawn_query(asked_at, async move {
+                        let told = source.ask(&ask.query, time).await.map(Arc::new).map_err(Arc::new);
+                        (id, ask, told)
+                    });
+                }
+            }
+        }
+        for (part, told) in answered {
+            self.answer(id, name, part, told);
+        }
+    }
+
+    /// Takes in an answer, for all who asked.
+    pub(super) fn told(&mut self, id: u64, ask: &Ask, told: &Told, asked_at: Timestamp) {
+        let took = self.now().duration_since(asked_at).try_into().unwrap_or_default();
+        match told {
+            Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
+            Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
+        }
+        let Some(pass) = self.passes.get_mut(&id) else { return };
+        let Some(Asked::Open(waiting)) = pass.asked.insert(ask.clone(), Asked::Done(told.clone())) else { return };
+        for (name, part) in waiting {
+            self.answer(id, &name, part, told.clone());
+        }
+    }
+
+    fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, told: Told) {
+        let Some(pass) = self.passes.get_mut(&id) else { return };
+        let Some(rule_pass) = pass.rules.get_mut(name) else { return };
+        rule_pass.answers.insert(part, told);
+        rule_pass.open -= 1;
+        if rule_pass.open > 0 {
+            return;
+        }
+        let Some(rule_pass) = pass.rules.remove(name) else { return };
+        self.complete(id, name, rule_pass);
+        if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty()) {
+            self.passes.remove(&id);
+        }
+    }
+
+    /// All that was asked for a rule is answered: judge, or look deeper first.
+    fn complete(&mut self, id: u64, name: &Arc<str>, mut pass: RulePass) {
+        let time = pass.time;
+        let current = self.rules.get(name).and_then(|r| r.rule()).is_some_and(|r| Arc::ptr_eq(r, &pass.rule) || r.hash == pass.rule.hash);
+        if !current {
+            if let Some(entry) = self.rules.get_mut(name) {
+                entry.polling = false;
+            }
+            return;
+        }
+        if let Some(error) = pass.error() {
+            let (reason, message) = (error.reason(), error.to_string());
+            self.no_data(name, time, reason, &message);
+            return;
+        }
+        if matches!(pass.rule.action, Action::Pool { .. }) {
+            self.judge_pools(name, &pass);
+            return;
+        }
+        let Some(entry) = self.rules.get(name) else { return };
+        let now = self.now();
+        let facts = pass.facts(&self.world, &entry.selected, now);
+        if !pass.deep && deep_look_due(&entry.scan, &facts.counts, self.needed(name, &pass.rule, &facts), now) {
+            let wanted = deep_questions(&pass.rule);
+            if !wanted.is_empty() {
+                pass.deep = true;
+                pass.open = wanted.len();
+                if let Some(all) = self.passes.get_mut(&id) {
+                    all.rules.insert(Arc::clone(name), pass);
+                }
+                self.ask(id, name, wanted, time);
+                return;
+            }
+        }
+        self.judge_objects(name, &pass, &facts, now);
+    }
+
+    /// Whether somebody waits for the word that conditions do not hold.
+    fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> bool {
+        let Some(entry) = self.rules.get(name) else { return false };
+        let unhit = |slot: u32| facts.judge(rule, slot).0 == Verdict::NoData;
+        if entry.initializing().any(unhit) {
+            return true;
+        }
+        entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok()).any(|slot| {
+            let Some(claim) = self.world.claims.get(slot) else { return false };
+            let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
+            self.pairs
+                .get(&pair)
+                .is_some_and(|p| p.needs_not_met(self.world.journal(&claim.namespace, &pair)) && unhit(slot))
+        })
+    }
+
+    fn judge_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &Facts, now: Timestamp) {
+        let rule = &pass.rule;
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        entry.polling = false;
+        let mut candidates: Vec<u32> = facts.hits.iter().flat_map(|hits| hits.keys().copied()).collect();
+        candidates.extend(entry.paired.ones().filter_map(|slot| u32::try_from(slot).ok()));
+        let absence = Facts::absence_counts(rule);
+        if pass.deep || absence {
+            candidates.extend(entry.initializing());
+        }
+        if absence {
+            candidates.extend(entry.selected.ones().filter_map(|slot| u32::try_from(slot).ok()));
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        if pass.deep {
+            self.look_deep(name, rule, facts, now);
+        }
+        self.judge_data(name, facts, pass.deep);
+        for slot in candidates {
+            let (verdict, values) = facts.judge(rule, slot);
+            self.judge_one(name, slot, verdict, values, pass.time);
+        }
+    }
+
+    fn judge_one(
+        &mut self,
+        name: &Arc<str>,
+        slot: u32,
+        verdict: Verdict,
+        values: Vec<Option<super::passes::Value>>,
+        time: Timestamp,
+    ) {
+        let Some(claim) = self.world.claims.get(slot) else { return };
+        let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
+        if let Some(entry) = self.pairs.get_mut(&pair) {
+            let before = entry.reading.verdict;
+            entry.reading.take(verdict, time, values);
+            if before != verdict || entry.needs_look(verdict) {
+                self.dirty.insert(pair.clone());
+            }
+            if entry.state == RuleState::Initializing && verdict == Verdict::NotMet {
+                self.becomes_normal(name, slot);
+                self.set_state(&pair, RuleState::Normal);
+            }
+            return;
+        }
+        match verdict {
+            Verdict::Met => {
+                let quiet = self.quiet_state(&pair);
+                let mut entry = super::pairs::PairEntry::new(quiet);
+                entry.reading.take(verdict, time, values);
+                self.insert_pair(pair.clone(), entry);
+                self.dirty.insert(pair);
+            }
+            Verdict::NotMet => self.becomes_normal(name, slot),
+            Verdict::NoData => {}
+        }
+    }
+
+    fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        let index = slot as usize;
+        if !entry.selected.contains(index) || entry.normal.contains(index) || entry.busy.contains(index) {
+            return;
+        }
+        entry.normal.grow(index + 1);
+        entry.normal.insert(index);
+        entry.untold.push(slot);
+        self.dirty_rules.insert(Arc::clone(name));
+    }
+
+    /// Takes in which of the selected objects have data.
+    fn look_deep(&mut self, name: &Arc<str>, rule: &Rule, facts: &Facts, now: Timestamp) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        let mut without = fixedbitset::FixedBitSet::with_capacity(entry.selected.len());
+        for slot in entry.selected.ones() {
+            if u32::try_from(slot).is_ok_and(|slot| facts.unknown(rule, slot)) {
+                without.insert(slot);
+            }
+        }
+        let left = without.count_ones(..) > 0;
+        entry.scan.fruitless = if left { entry.scan.fruitless.saturating_add(1) } else { 0 };
+        entry.scan.last = Some(now);
+        entry.scan.counts.clone_from(&facts.counts);
+        if entry.without_data != without {
+            entry.without_data = without;
+            self.dirty_rules.insert(Arc::clone(name));
+        }
+    }
+
+    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts, deep: bool) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(rule) = entry.rule().cloned() else { return };
+        let selected = entry.selected.count_ones(..);
+        let without = entry.without_data.count_ones(..);
+        let empty = facts.counts.iter().position(|count| *count == Some(0));
+        let silent = facts.warnings.join("; ");
+        let data = if let Some(i) = empty {
+            Data::Missing(
+                "NoSeries",
+                format!("expressions[{i}]: the query answers no series; is its metric scraped? {silent}").trim_end().to_owned(),
+            )
+        } else if selected > 0 && without >= selected {
+            Data::Missing(
+                "NoMatchingSeries",
+                format!(
+                    "no series belongs to any of the {selected} selected objects: a series needs a finite value and \
+                     label volumename, or namespace and persistentvolumeclaim, or pv"
+                ),
+            )
+        } else if without > 0 {
+            Data::Available(format!("{without} of {selected} objects have no data {silent}").trim_end().to_owned())
+        } else {
+            Data::Available(silent)
+        };
+        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
+        // What a deep look found stays true until the next one; without one only the counts speak.
+        let _ = (deep, rule);
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        if entry.data != data {
+            entry.data = data;
+            self.dirty_rules.insert(Arc::clone(name));
+        }
+    }
+
+    fn judge_pools(&mut self, name: &Arc<str>, pass: &RulePass) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        entry.polling = false;
+        let pools = pass.pools();
+        let data = if pools.is_empty() {
+            Data::Missing("NoMatchingSeries", "no series carries a label pool and a finite value".to_owned())
+        } else {
+            Data::Available(String::new())
+        };
+        if entry.pools != pools || entry.data != data {
+            entry.pools = pools;
+            entry.data = data;
+            self.dirty_rules.insert(Arc::clone(name));
+        }
+    }
+
+    /// A rule whose questions got no answer: nothing is known of any of its objects.
+    fn no_data(&mut self, name: &Arc<str>, time: Timestamp, reason: &'static str, message: &str) {
+        let Some(entry) = self.rules.get_mut(name) else { return };
+        entry.polling = false;
+        let data = Data::Missing(reason, message.to_owned());
+        if entry.data != data {
+            tracing::warn!(rule = %name, reason, message, "no data");
+            entry.data = data;
+            self.dirty_rules.insert(Arc::clone(name));
+        }
+        for (pair, entry) in &mut self.pairs {
+            if pair.rule == *name {
+                entry.reading.take(Verdict::NoData, time, Vec::new());
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the engine keeps of one (rule, object) pair beside its journal: the latest data, and the pace of its writes.
+
+use std::time::Duration;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::rule::Rule;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decide::{Journal, Reading, Verdict};
+
+/// A pair that is, or lately was, not Normal.
+#[derive(Debug)]
+pub struct PairEntry {
+    /// The latest data.
+    pub reading: Reading,
+    /// State at the last look.
+    pub state: RuleState,
+    /// Transitions told, ahead of the journal.
+    pub told: u64,
+    /// The refusal of the last resize, until the journal has it.
+    pub refusal: Option<String>,
+    /// Digest of the proposal whose approval was set back to pending, and how often.
+    pub resets: (String, u32),
+    /// A write is under way.
+    pub in_flight: bool,
+    /// A write that is under way proposes something.
+    pub proposing: bool,
+    /// Failures in a row.
+    pub failures: u32,
+    /// No write before.
+    pub not_before: Option<Timestamp>,
+    /// The PVC was looked for and is gone.
+    pub confirmed_gone: bool,
+    /// When it is looked at again, as registered with the timers.
+    pub wake: Option<Timestamp>,
+}
+
+impl PairEntry {
+    /// A pair in a quiet state.
+    pub fn new(state: RuleState) -> Self {
+        PairEntry {
+            reading: Reading::default(),
+            state,
+            told: 0,
+            refusal: None,
+            resets: (String::new(), 0),
+            in_flight: false,
+            proposing: false,
+            failures: 0,
+            not_before: None,
+            confirmed_gone: false,
+            wake: None,
+        }
+    }
+
+    /// Whether this state can only be left, or questioned, with data that says that the conditions do not hold.
+    pub fn needs_not_met(&self, journal: Option<&Journal>) -> bool {
+        let asked = journal.is_some_and(|j| j.status.approval.is_some());
+        match self.state {
+            RuleState::Triggered | RuleState::ActionAwaitingApproval => true,
+            RuleState::ActiveActionsPending | RuleState::ActionsDeclined => !asked,
+            _ => false,
+        }
+    }
+
+    /// Whether a pair with this verdict must be looked at with every pass.
+    pub fn needs_look(&self, verdict: Verdict) -> bool {
+        match self.state {
+            RuleState::Initializing | RuleState::Normal | RuleState::ActionsDeclined => verdict == Verdict::Met,
+            RuleState::Triggered => true,
+            RuleState::ActionAwaitingApproval => verdict == Verdict::NotMet,
+            _ => false,
+        }
+    }
+
+    /// Whether it keeps other rules off the object.
+    pub fn holds(&self, journal: Option<&Journal>) -> bool {
+        let status = journal.map(|j| &j.status);
+        self.proposing
+            || status.is_some_and(|s| s.proposal.is_some())
+            || match self.state {
+                RuleState::ActionAwaitingApproval
+                | RuleState::ActiveActionsPending
+                | RuleState::ActiveActionsInProgress
+                | RuleState::ActiveActionsTaken => true,
+                RuleState::ActionsDeclined => status.is_some_and(|s| s.approval.is_some()),
+                _ => false,
+            }
+    }
+
+    /// Whether its conditions have held for long enough.
+    pub fn held(&self, rule: &Rule, journal: Option<&Journal>) -> bool {
+        let since = journal.and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
+        let hold = SignedDuration::from_secs(i64::try_from(rule.hold).unwrap_or(i64::MAX).min(1 << 40));
+        self.state == RuleState::Triggered
+            && self.reading.verdict == Verdict::Met
+            && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + hold)
+    }
+}
+
+/// The pause after so many failures in a row: doubles from 100 ms to 10 s, unless the server asked for another.
+pub fn pause(failures: u32, asked: Option<Duration>) -> SignedDuration {
+    let own = SignedDuration::from_millis(100_i64.saturating_mul(1 << failures.saturating_sub(1).min(7)));
+    let own = own.min(SignedDuration::from_secs(10));
+    asked.and_then(|d| SignedDuration::try_from(d).ok()).map_or(own, |asked| asked.max(own))
+}

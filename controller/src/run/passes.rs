@@ -1,0 +1,305 @@
+//! Asking the metrics: when, what, and what the answers say of each object.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use autopilot_shared::rule::{Action, Expression, Rule, Test};
+use fixedbitset::FixedBitSet;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::decide::{Seen, Verdict, judge};
+use crate::observe::World;
+use crate::query::{Answer, Ask, QueryError, Sample, pushdown};
+
+/// A deep look at which objects have data, at least this often.
+const DEEP: SignedDuration = SignedDuration::from_secs(600);
+/// A deep look because the number of series changed, at most this often.
+const DEEP_ON_CHANGE: SignedDuration = SignedDuration::from_secs(60);
+/// Longest pause between deep looks for objects that stay unknown.
+const LONGEST_SCAN_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+
+/// What became of a question.
+pub type Told = Result<Arc<Answer>, Arc<QueryError>>;
+
+/// The part of a question in a rule's evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// Which objects pass the test of this expression.
+    Matching(usize),
+    /// How many series this expression has.
+    Count(usize),
+    /// Which objects this expression has data for.
+    Present(usize),
+}
+
+/// One rule in one pass.
+#[derive(Debug)]
+pub struct RulePass {
+    /// The rule as it was when the pass began; a rule that was edited since is not judged by it.
+    pub rule: Arc<Rule>,
+    /// Where samples matched by name begin to count, in seconds.
+    pub lookback: i64,
+    /// Answers so far.
+    pub answers: HashMap<Part, Told>,
+    /// What is still asked.
+    pub open: usize,
+    /// The deep look was asked for.
+    pub deep: bool,
+    /// The time that all questions carry.
+    pub time: Timestamp,
+}
+
+/// One pass: all its questions carry the same time.
+#[derive(Debug, Default)]
+pub struct Pass {
+    /// The rules in it.
+    pub rules: HashMap<Arc<str>, RulePass>,
+    /// Questions, and who waits for their answer.
+    pub asked: HashMap<Ask, Asked>,
+}
+
+/// A question.
+#[derive(Debug)]
+pub enum Asked {
+    /// Under way.
+    Open(Vec<(Arc<str>, Part)>),
+    /// Answered.
+    Done(Told),
+}
+
+/// How many series a key has, in one sample.
+pub fn count_query(expression: &Expression) -> String {
+    format!("count(({}\n))", expression.key)
+}
+
+/// What a rule asks at first. The tests of presence ask one thing only.
+pub fn questions(rule: &Rule) -> Vec<(Part, String)> {
+    let mut all = Vec::new();
+    for (i, expression) in rule.expressions.iter().enumerate() {
+        all.push((Part::Matching(i), pushdown::matching(expression)));
+        if !about_presence(&expression.test) {
+            all.push((Part::Count(i), count_query(expression)));
+        }
+    }
+    all
+}
+
+/// What a rule asks to tell objects without data from objects whose conditions do not hold.
+pub fn deep_questions(rule: &Rule) -> Vec<(Part, String)> {
+    let expressions = rule.expressions.iter().enumerate().filter(|(_, e)| !about_presence(&e.test));
+    expressions.map(|(i, e)| (Part::Present(i), pushdown::present(e))).collect()
+}
+
+fn about_presence(test: &Test) -> bool {
+    matches!(test, Test::Exists | Test::DoesNotExist)
+}
+
+/// What the answers say, by position of the PVC.
+#[derive(Debug)]
+pub struct Facts {
+    /// Per expression: who passes, with the value.
+    pub hits: Vec<HashMap<u32, (f64, Box<str>)>>,
+    /// Per expression: who has data; `None` when it was not asked.
+    pub present: Vec<Option<FixedBitSet>>,
+    /// Series per expression, where counted.
+    pub counts: Vec<Option<u64>>,
+    /// Remarks of the server.
+    pub warnings: Vec<String>,
+}
+
+impl RulePass {
+    /// The first error among the answers, counts aside: they only say when to look deeper.
+    pub fn error(&self) -> Option<&Arc<QueryError>> {
+        let mut errors: Vec<(&Part, &Arc<QueryError>)> = self
+            .answers
+            .iter()
+            .filter(|(part, _)| !matches!(part, Part::Count(_)))
+            .filter_map(|(part, told)| Some((part, told.as_ref().err()?)))
+            .collect();
+        errors.sort_by_key(|(part, _)| **part);
+        errors.first().map(|(_, error)| *error)
+    }
+
+    /// Reads the answers. `selected` bounds what is kept.
+    pub fn facts(&self, world: &World, selected: &FixedBitSet, now: Timestamp) -> Facts {
+        let number = self.rule.expressions.len();
+        let mut facts = Facts {
+            hits: vec![HashMap::new(); number],
+            present: vec![None; number],
+            counts: vec![None; number],
+            warnings: Vec::new(),
+        };
+        for (part, told) in &self.answers {
+            let Ok(answer) = told else { continue };
+            for warning in &answer.warnings {
+                if !facts.warnings.contains(warning) {
+                    facts.warnings.push(warning.clone());
+                }
+            }
+            match *part {
+                Part::Count(i) => {
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        clippy::cast_sign_loss,
+                        reason = "a count of series is a small natural number"
+                    )]
+                    let count = answer.samples.first().map_or(0, |s| s.value.max(0.0) as u64);
+                    facts.counts[i] = Some(count);
+                }
+                Part::Matching(i) => {
+                    let test = &self.rule.expressions[i].test;
+                    if about_presence(test) {
+                        let there = self.slots(world, selected, answer, now);
+                        if matches!(test, Test::Exists) {
+                            facts.hits[i] = there
+                                .iter()
+                                .map(|(slot, sample)| (*slot, (sample.value, sample.text.clone())))
+                                .collect();
+                        }
+                        facts.present[i] = Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
+                        continue;
+                    }
+                    for (slot, sample) in self.slots(world, selected, answer, now) {
+                        if test.holds(sample.value) {
+                            facts.hits[i].entry(slot).or_insert_with(|| (sample.value, sample.text.clone()));
+                        }
+                    }
+                }
+                Part::Present(i) => {
+                    let there = self.slots(world, selected, answer, now);
+                    facts.present[i] = Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
+                }
+            }
+        }
+        facts
+    }
+
+    /// The selected objects that samples with a real value belong to.
+    fn slots<'a>(
+        &self,
+        world: &World,
+        selected: &FixedBitSet,
+        answer: &'a Answer,
+        now: Timestamp,
+    ) -> Vec<(u32, &'a Sample)> {
+        let oldest = now.as_second() - self.lookback;
+        let of = |sample: &Sample| -> Option<u32> {
+            if let Some(volume) = &sample.volume
+                && let Some(slot) = world.claims.by_volume(volume)
+            {
+                return Some(slot);
+            }
+            if let (Some(namespace), Some(claim)) = (&sample.namespace, &sample.claim)
+                && let Some(slot) = world.claims.by_name(namespace, claim)
+            {
+                // A PVC of a name that was used before: samples of the old volume may still be answered.
+                return world.claims.get(slot).is_some_and(|c| c.created <= oldest).then_some(slot);
+            }
+            world.claims.by_volume(sample.pv.as_deref()?)
+        };
+        answer
+            .samples
+            .iter()
+            .filter(|sample| sample.value.is_finite())
+            .filter_map(|sample| Some((of(sample)?, sample)))
+            .filter(|(slot, _)| selected.contains(*slot as usize))
+            .collect()
+    }
+
+    /// The pools that samples name, and whether the conditions hold for them. Data is what a deep look found.
+    pub fn pools(&self) -> std::collections::BTreeMap<Box<str>, bool> {
+        let mut seen: HashMap<&str, Vec<Seen>> = HashMap::new();
+        let number = self.rule.expressions.len();
+        for (part, told) in &self.answers {
+            let Ok(answer) = told else { continue };
+            for sample in &answer.samples {
+                let Some(pool) = sample.pool.as_deref().filter(|_| sample.value.is_finite()) else { continue };
+                let all = seen.entry(pool).or_insert_with(|| vec![Seen::Unknown; number]);
+                match *part {
+                    Part::Matching(i) if self.rule.expressions[i].test.holds(sample.value) => {
+                        all[i] = Seen::Hit(sample.value, sample.text.clone());
+                    }
+                    Part::Matching(i) | Part::Present(i) if all[i] == Seen::Unknown => all[i] = Seen::Miss,
+                    _ => {}
+                }
+            }
+        }
+        seen.into_iter().map(|(pool, all)| (pool.into(), judge(&self.rule, &all) == Verdict::Met)).collect()
+    }
+}
+
+fn bits(len: usize, slots: impl Iterator<Item = u32>) -> FixedBitSet {
+    let mut set = FixedBitSet::with_capacity(len);
+    for slot in slots {
+        set.insert(slot as usize);
+    }
+    set
+}
+
+/// A value, as Prometheus printed it.
+pub type Value = (f64, Box<str>);
+
+impl Facts {
+    /// What is known of one object, expression by expression.
+    pub fn seen(&self, rule: &Rule, slot: u32) -> Vec<Seen> {
+        rule.expressions
+            .iter()
+            .enumerate()
+            .map(|(i, expression)| {
+                let present = self.present[i].as_ref().map(|set| set.contains(slot as usize));
+                match (self.hits[i].get(&slot), &expression.test, present) {
+                    (Some((value, text)), _, _) => Seen::Hit(*value, text.clone()),
+                    (None, Test::DoesNotExist, Some(false)) => Seen::Absent,
+                    (None, _, Some(true)) => Seen::Miss,
+                    (None, _, _) => Seen::Unknown,
+                }
+            })
+            .collect()
+    }
+
+    /// The verdict on one object, and the values that passed.
+    pub fn judge(&self, rule: &Rule, slot: u32) -> (Verdict, Vec<Option<Value>>) {
+        let seen = self.seen(rule, slot);
+        let verdict = judge(rule, &seen);
+        let values = seen
+            .into_iter()
+            .map(|s| match s {
+                Seen::Hit(value, text) => Some((value, text)),
+                _ => None,
+            })
+            .collect();
+        (verdict, values)
+    }
+
+    /// Whether nothing at all is known of an object.
+    pub fn unknown(&self, rule: &Rule, slot: u32) -> bool {
+        self.seen(rule, slot).iter().all(|s| matches!(s, Seen::Unknown | Seen::Absent))
+    }
+
+    /// Whether absence can meet a condition of the rule: then every selected object is looked at.
+    pub fn absence_counts(rule: &Rule) -> bool {
+        rule.expressions.iter().any(|e| matches!(e.test, Test::DoesNotExist))
+    }
+}
+
+/// Whether a deep look is due, given the series counted now.
+pub fn deep_look_due(scan: &super::rules::Scan, counts: &[Option<u64>], needed: bool, now: Timestamp) -> bool {
+    let Some(last) = scan.last else { return true };
+    let since = now.duration_since(last);
+    // Objects that stay unknown are looked for again and again, less and less often.
+    let pause = SignedDuration::from_secs(i64::from(scan.fruitless).saturating_sub(9).max(0) * 5).min(LONGEST_SCAN_PAUSE);
+    let changed = counts.iter().zip(&scan.counts).any(|(now, then)| now.is_some() && now != then);
+    (needed && since >= pause) || (changed && since >= DEEP_ON_CHANGE) || since >= DEEP
+}
+
+/// When a rule is asked next: passes of the same interval fall together, so that their questions do.
+pub fn next_poll(now: Timestamp, poll: u64, floor: std::time::Duration) -> Timestamp {
+    let interval = i64::try_from(poll.max(floor.as_secs()).max(1)).unwrap_or(i64::MAX);
+    let slot = now.as_second().div_euclid(interval).saturating_add(1);
+    Timestamp::from_second(slot.saturating_mul(interval)).unwrap_or(Timestamp::MAX)
+}
+
+/// Whether a rule has anything to ask for.
+pub fn asks(rule: &Rule, selected: usize) -> bool {
+    selected > 0 || matches!(rule.action, Action::Pool { .. })
+}
