@@ -94,7 +94,7 @@ impl Actor {
             }
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404 | 422) => {
                 self.metrics.api_write("events", "create", "refused");
-                tracing::warn!(message = draft.message, why = status.message, "an event was refused");
+                tracing::warn!(event = draft.message, why = status.message, "an event was refused");
                 Ok(())
             }
             Err(error) => Err(failure(what(), &error)),

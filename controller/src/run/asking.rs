@@ -337,7 +337,7 @@ impl Engine {
         entry.polling = false;
         let data = Data::Missing(reason, message.to_owned());
         if entry.data != data {
-            tracing::warn!(rule = %name, reason, message, "no data");
+            tracing::warn!(rule = %name, reason, why = message, "no data");
             entry.data = data;
             self.dirty_rules.insert(Arc::clone(name));
         }

@@ -1354,8 +1354,8 @@ fn log_effect(pair: &Pair, effect: &Effect) {
     match effect {
         Effect::WriteJournal { status, .. } => {
             let state = status.state.map(RuleState::as_str).unwrap_or_default();
-            let message = status.items.last().map(|i| i.message.as_str()).unwrap_or_default();
-            info!(rule, object, state, reason = status.reason, message, "journal");
+            let says = status.items.last().map(|i| i.message.as_str()).unwrap_or_default();
+            info!(rule, object, state, reason = status.reason, says, "journal");
         }
         Effect::Resize { namespace, name, from, to, .. } => {
             info!(rule, object, namespace, claim = name, %from, %to, "resize");

@@ -1,0 +1,339 @@
+//! A world: real API server, real Prometheus, storage that resizes, and the controller with its own permissions.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
+use autopilot_shared::names;
+use autopilot_stack::{
+    Cluster, ClusterOptions, Controller, ControllerCommand, CsiDriver, Exporter, Prometheus, PrometheusOptions, wait_for,
+};
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
+use kube::api::ListParams;
+use kube::{Api, Client, ResourceExt as _};
+
+use crate::GIB;
+
+/// How long a step of a test may take.
+const STEP: Duration = Duration::from_secs(40);
+
+/// What a scene differs in.
+#[derive(Clone, Debug)]
+pub struct SceneOptions {
+    /// Options of the cluster.
+    pub cluster: ClusterOptions,
+    /// URL of the metrics; a Prometheus of its own, if absent.
+    pub prometheus_url: Option<String>,
+    /// More lines of the configuration.
+    pub config: String,
+    /// Whether metrics follow the capacity of PVCs by themselves.
+    pub storage_class: String,
+}
+
+impl Default for SceneOptions {
+    fn default() -> Self {
+        SceneOptions {
+            cluster: ClusterOptions::default(),
+            prometheus_url: None,
+            config: String::new(),
+            storage_class: "fast".to_owned(),
+        }
+    }
+}
+
+/// A running world. Dropping it ends all of it.
+pub struct Scene {
+    /// Ends first.
+    pub controllers: Vec<Controller>,
+    /// Plays the storage.
+    pub csi: CsiDriver,
+    /// The metrics server, when it is the scene's own.
+    pub prometheus: Option<Prometheus>,
+    /// What it scrapes.
+    pub exporter: Exporter,
+    /// The API.
+    pub cluster: Cluster,
+    /// As administrator.
+    pub client: Client,
+    /// The controller's token.
+    pub token: String,
+    storage_class: String,
+}
+
+/// A folder of the checkout.
+pub fn checkout(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+impl Scene {
+    /// Starts everything but the controller. CRDs and permissions are applied with `kubectl`, as a person would.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn start(options: SceneOptions) -> Result<Scene> {
+        // A fault in one test must not hide behind another's: one provider for the whole process.
+        let exporter = Exporter::start()?;
+        let (cluster, prometheus) = tokio::try_join!(Cluster::start(options.cluster), async {
+            match options.prometheus_url {
+                Some(_) => Ok(None),
+                None => Prometheus::start(PrometheusOptions {
+                    targets: vec![exporter.target()],
+                    scrape_interval: Duration::from_secs(1),
+                    ..PrometheusOptions::default()
+                })
+                .await
+                .map(Some),
+            }
+        })?;
+        let (crds, rbac) = (checkout("deploy/crds"), checkout("deploy/rbac"));
+        let (crds, rbac) = (crds.to_string_lossy(), rbac.to_string_lossy());
+        cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
+        cluster
+            .kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds])
+            .await?
+            .ok()?;
+        let token = cluster.service_account_token("kube-system", "autopilot").await?;
+        let client = cluster.admin_client().await?;
+        let csi = CsiDriver::start(&cluster).await?;
+        csi.storage_class(&options.storage_class, true).await?;
+        let scene = Scene {
+            controllers: Vec::new(),
+            csi,
+            prometheus,
+            exporter,
+            cluster,
+            client,
+            token,
+            storage_class: options.storage_class,
+        };
+        let url = match (&scene.prometheus, options.prometheus_url) {
+            (_, Some(url)) => url,
+            (Some(prometheus), None) => prometheus.url().to_owned(),
+            (None, None) => bail!("no metrics"),
+        };
+        scene.configure(&url, &options.config).await?;
+        Ok(scene)
+    }
+
+    /// Writes the configuration: where the metrics are, passes every second, and more lines.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn configure(&self, url: &str, more: &str) -> Result<()> {
+        let text = format!(
+            "providers:\n- name: default\n  type: prometheus\n  params: url={url},timeout=3\nmin_poll_interval: 1\n{more}"
+        );
+        self.configure_text(&text).await
+    }
+
+    /// Writes the text of the configuration as it is.
+    ///
+    /// # Errors
+    /// When the API refuses.
+    pub async fn configure_text(&self, text: &str) -> Result<()> {
+        let map = serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": { "name": "autopilot-config", "namespace": "kube-system" },
+            "data": { "config.yaml": text },
+        });
+        self.cluster.apply(&map.to_string()).await?;
+        Ok(())
+    }
+
+    /// Starts a controller with the shipped permissions and nothing else, directly at the API.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn controller(&mut self) -> Result<&Controller> {
+        let url = self.cluster.url().to_owned();
+        self.controller_at(&url, &[]).await
+    }
+
+    /// Starts a controller that sees the API at this address, with more arguments.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn controller_at(&mut self, server: &str, more: &[&str]) -> Result<&Controller> {
+        let direct = server == self.cluster.url();
+        let kubeconfig = self.cluster.kubeconfig(&self.token, (!direct).then_some(server))?;
+        let mut args = vec!["--metrics-addr", "127.0.0.1:0", "--log-level", "debug,hyper=info,kube=info,tower=info"];
+        args.extend(more);
+        let command = ControllerCommand::new(args)?.env("KUBECONFIG", &kubeconfig);
+        let controller = Controller::start(command)?;
+        self.controllers.push(controller);
+        self.controllers.last().context("just pushed")
+    }
+
+    /// The last controller that was started.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn running(&self) -> Result<&Controller> {
+        self.controllers.last().context("no controller runs")
+    }
+
+    /// A namespace with labels, a PVC of the scene's class in it; the volume's name comes back.
+    ///
+    /// # Errors
+    /// When the API refuses, or the PVC is not bound.
+    pub async fn claim(&self, namespace: &str, name: &str, size: &str, labels: &[(&str, &str)]) -> Result<String> {
+        self.csi.provision(namespace, name, size, labels, &self.storage_class).await
+    }
+
+    /// Sets a volume's series, by volume name as Portworx exports them.
+    pub fn usage(&self, volume: &str, used_gib: f64, capacity_gib: f64) {
+        self.exporter.set("px_volume_usage_bytes", &[("volumename", volume)], used_gib * GIB);
+        self.exporter.set("px_volume_capacity_bytes", &[("volumename", volume)], capacity_gib * GIB);
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// When it does not become so in time; with the end of the controller's log.
+    pub async fn until<T, F, R>(&self, what: &str, probe: F) -> Result<T>
+    where
+        F: FnMut() -> R,
+        R: Future<Output = Result<Option<T>>>,
+    {
+        wait_for(what, STEP, probe).await.with_context(|| match self.controllers.last() {
+            Some(controller) => format!("the controller's log ends with:\n{}", controller.tail(60)),
+            None => "no controller runs".to_owned(),
+        })
+    }
+
+    /// What a PVC requests.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn request(&self, namespace: &str, name: &str) -> Result<String> {
+        let claim = Api::<PersistentVolumeClaim>::namespaced(self.client.clone(), namespace).get(name).await?;
+        claim
+            .spec
+            .and_then(|s| s.resources)
+            .and_then(|r| r.requests)
+            .and_then(|r| r.get("storage").map(|q| q.0.clone()))
+            .context("no size is requested")
+    }
+
+    /// Waits until a PVC requests this size.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn until_request(&self, namespace: &str, name: &str, size: &str) -> Result<()> {
+        self.until(&format!("{namespace}/{name} requests {size}"), async || {
+            Ok((self.request(namespace, name).await? == size).then_some(()))
+        })
+        .await
+    }
+
+    /// The approval of a volume under a rule, if there is one.
+    ///
+    /// # Errors
+    /// When the API cannot be read.
+    pub async fn approval(&self, namespace: &str, rule: &str, volume: &str) -> Result<Option<ActionApproval>> {
+        let api = Api::<ActionApproval>::namespaced(self.client.clone(), namespace);
+        Ok(api.get_opt(&names::approval_name(rule, volume)).await?)
+    }
+
+    /// Waits for an approval that is pending, bound to a proposal that the journal has adopted.
+    ///
+    /// # Errors
+    /// When there is none in time.
+    pub async fn until_pending(&self, namespace: &str, rule: &str, volume: &str) -> Result<ActionApproval> {
+        self.until(&format!("a pending approval of {rule} for {volume}"), async || {
+            let journal = self.journal(namespace, rule, volume).await?.and_then(|j| j.status).unwrap_or_default();
+            let approval = self.approval(namespace, rule, volume).await?;
+            Ok(approval.filter(|a| {
+                let digest = journal.proposal.as_ref().map(|p| p.digest.as_str());
+                let adopted = journal.approval.as_ref().is_some_and(|r| Some(&r.uid) == a.metadata.uid.as_ref());
+                let bound = a.spec.actions.iter().flatten().any(|x| x.proposal.as_deref() == digest && digest.is_some());
+                a.spec.approval_state.as_deref() == Some("pending")
+                    && adopted
+                    && bound
+                    && journal.state == Some(RuleState::ActionAwaitingApproval)
+            }))
+        })
+        .await
+    }
+
+    /// Sets `approvalState` as the guide does.
+    ///
+    /// # Errors
+    /// When `kubectl` fails.
+    pub async fn answer(&self, namespace: &str, approval: &str, state: &str) -> Result<()> {
+        let patch = format!("{{\"spec\":{{\"approvalState\":\"{state}\"}}}}");
+        self.cluster
+            .kubectl(&["patch", "actionapproval", approval, "-n", namespace, "--type=merge", "-p", &patch])
+            .await?
+            .ok()?;
+        Ok(())
+    }
+
+    /// The journal of a volume under a rule, if there is one.
+    ///
+    /// # Errors
+    /// When the API cannot be read.
+    pub async fn journal(&self, namespace: &str, rule: &str, volume: &str) -> Result<Option<AutopilotRuleObject>> {
+        let api = Api::<AutopilotRuleObject>::namespaced(self.client.clone(), namespace);
+        Ok(api.get_opt(&names::rule_object_name(volume, rule)).await?)
+    }
+
+    /// Waits until the journal is in a state.
+    ///
+    /// # Errors
+    /// When it does not get there.
+    pub async fn until_state(&self, namespace: &str, rule: &str, volume: &str, state: RuleState) -> Result<AutopilotRuleObject> {
+        self.until(&format!("{rule}:{volume} is {state}"), async || {
+            let journal = self.journal(namespace, rule, volume).await?;
+            Ok(journal.filter(|j| j.status.as_ref().and_then(|s| s.state) == Some(state)))
+        })
+        .await
+    }
+
+    /// A rule as it stands.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn rule(&self, name: &str) -> Result<AutopilotRule> {
+        Ok(Api::<AutopilotRule>::all(self.client.clone()).get(name).await?)
+    }
+
+    /// Waits until a condition of a rule has a status; its reason comes back.
+    ///
+    /// # Errors
+    /// When it does not in time.
+    pub async fn until_condition(&self, rule: &str, kind: &str, status: &str) -> Result<(String, String)> {
+        self.until(&format!("condition {kind} of rule {rule} is {status}"), async || {
+            let found = self.rule(rule).await?.status.unwrap_or_default().conditions;
+            let found = found.into_iter().find(|c| c.type_ == kind && c.status == status);
+            Ok(found.map(|c| (c.reason, c.message)))
+        })
+        .await
+    }
+
+    /// Messages of the `Transition` events of a rule in the order of their names, which is that of time.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn transitions(&self, rule: &str) -> Result<Vec<String>> {
+        let fields = format!("involvedObject.kind=AutopilotRule,involvedObject.name={rule},reason=Transition");
+        let list = Api::<Event>::namespaced(self.client.clone(), "default")
+            .list(&ListParams::default().fields(&fields))
+            .await?;
+        let mut events: Vec<(String, String)> =
+            list.items.into_iter().map(|e| (e.name_any(), e.message.unwrap_or_default())).collect();
+        events.sort();
+        Ok(events.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// The transitions of one volume, as `A => B`.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn path(&self, rule: &str, volume: &str) -> Result<Vec<String>> {
+        let prefix = format!("rule: {rule}:{volume} transition from ");
+        Ok(self.transitions(rule).await?.iter().filter_map(|m| m.strip_prefix(&prefix)).map(str::to_owned).collect())
+    }
+}
