@@ -2,9 +2,10 @@
 
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{
-    ANNOTATION_PROPOSAL, ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview, ApprovalAction,
-    ApprovalReference, AutopilotRuleObjectStatus, Decision, ExpectedResult, FINALIZER, InvolvedObject, LABEL_OBJECT,
-    LABEL_RULE, Outcome, PreviewAction, Proposal, RuleReference, approval_state,
+    ANNOTATION_PROPOSAL, ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview,
+    ApprovalAction, ApprovalReference, AutopilotRuleObjectStatus, Decision, ExpectedResult, FINALIZER,
+    InvolvedObject, LABEL_OBJECT, LABEL_RULE, Outcome, PreviewAction, Proposal, RuleReference,
+    approval_state,
 };
 use autopilot_shared::names;
 use jiff::{SignedDuration, Timestamp};
@@ -45,7 +46,8 @@ pub(super) fn of_proposal<'a>(view: &View<'a>, proposal: &Proposal) -> Option<&'
     let approval = by_name(view, proposal.approval_name.as_deref()?)?;
     let raw = &approval.raw;
     let annotated = raw.annotations().get(ANNOTATION_PROPOSAL) == Some(&proposal.digest);
-    let shown = raw.status.as_ref().and_then(|s| s.proposal.as_ref()).is_some_and(|p| p.digest == proposal.digest);
+    let shown =
+        raw.status.as_ref().and_then(|s| s.proposal.as_ref()).is_some_and(|p| p.digest == proposal.digest);
     (annotated || shown).then_some(approval)
 }
 
@@ -76,9 +78,10 @@ pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>,
         if !request::labelled(&approval.raw, view.rule_name, view.object_id) {
             continue;
         }
-        let asks = status.proposal.as_ref().is_some_and(|p| {
-            p.approval_name.as_deref() == Some(approval.raw.name_any().as_str())
-        });
+        let asks = status
+            .proposal
+            .as_ref()
+            .is_some_and(|p| p.approval_name.as_deref() == Some(approval.raw.name_any().as_str()));
         if mine != approval.raw.metadata.uid.as_deref()
             && !(asks && (undecided(approval) || decided_about(approval, status)))
             && let Some(effect) = left_over(view, approval)
@@ -106,11 +109,23 @@ fn left_over(view: &View<'_>, approval: &Approval) -> Option<Effect> {
     }
     if !request::ours(&approval.raw) {
         let text = "nothing is proposed for this object now";
-        return condition(view, approval, STALE, Some(&format!("{text}; {}", written_by(approval))), "NothingProposed");
+        return condition(
+            view,
+            approval,
+            STALE,
+            Some(&format!("{text}; {}", written_by(approval))),
+            "NothingProposed",
+        );
     }
     if undecided(approval) {
         let digest = approval.raw.annotations().get(ANNOTATION_PROPOSAL).cloned().unwrap_or_default();
-        return Some(latch(view, approval, &digest, Outcome::Canceled, "its proposal is not the current one"));
+        return Some(latch(
+            view,
+            approval,
+            &digest,
+            Outcome::Canceled,
+            "its proposal is not the current one",
+        ));
     }
     Some(Effect::DeleteApproval(target(approval)))
 }
@@ -124,7 +139,11 @@ fn released(approval: Option<&Approval>) -> Option<Effect> {
 }
 
 /// The proposal is journalled, its approval is not adopted yet.
-fn asking(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> (Option<Effect>, Option<Timestamp>) {
+fn asking(
+    view: &View<'_>,
+    draft: &Draft<'_, '_>,
+    proposal: &Proposal,
+) -> (Option<Effect>, Option<Timestamp>) {
     let name = proposal.approval_name.as_deref().unwrap_or_default();
     let Some(approval) = by_name(view, name) else {
         return (Some(Effect::CreateApproval(Box::new(question(view, draft, proposal)))), None);
@@ -132,8 +151,9 @@ fn asking(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> (Optio
     if approval.raw.metadata.deletion_timestamp.is_some() {
         return (released(Some(approval)), None);
     }
-    let why = cancel_reason(view, draft)
-        .or_else(|| (view.reading.verdict == super::Verdict::NotMet).then(|| "the conditions do not hold".to_owned()));
+    let why = cancel_reason(view, draft).or_else(|| {
+        (view.reading.verdict == super::Verdict::NotMet).then(|| "the conditions do not hold".to_owned())
+    });
     if let Some(why) = why
         && of_proposal(view, proposal).is_some_and(undecided)
     {
@@ -147,9 +167,15 @@ fn asking(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> (Optio
 }
 
 /// The approval is the journal's, and nobody has decided.
-fn waiting(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> (Option<Effect>, Option<Timestamp>) {
+fn waiting(
+    view: &View<'_>,
+    draft: &Draft<'_, '_>,
+    proposal: &Proposal,
+) -> (Option<Effect>, Option<Timestamp>) {
     let status = draft.get();
-    let Some(approval) = own(view, status).filter(|a| undecided(a)) else { return (None, None) };
+    let Some(approval) = own(view, status).filter(|a| undecided(a)) else {
+        return (None, None);
+    };
     if approval.raw.metadata.deletion_timestamp.is_some() {
         return (released(Some(approval)), None);
     }
@@ -181,7 +207,9 @@ fn waiting(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> (Opti
 
 fn done(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<Effect> {
     let approval = own(view, draft.get())?;
-    let Some(execution) = execution_due(view, draft) else { return released(Some(approval)) };
+    let Some(execution) = execution_due(view, draft) else {
+        return released(Some(approval));
+    };
     let status = ActionApprovalStatus {
         execution: Some(execution),
         last_process_timestamp: Some(Time(view.now)),
@@ -214,7 +242,8 @@ fn stale(
 
 fn unknown(view: &View<'_>, approval: &Approval, word: &str) -> Option<Effect> {
     let word: String = word.chars().filter(|c| !c.is_control()).take(60).collect();
-    let text = format!("approvalState {word:?} means nothing and counts as pending; use approved or declined");
+    let text =
+        format!("approvalState {word:?} means nothing and counts as pending; use approved or declined");
     condition(view, approval, UNKNOWN_STATE, Some(&text), "UnknownWord")
 }
 
@@ -258,13 +287,24 @@ fn conditions(
     Some(all.into_iter().filter(|c| c.type_ != kind).chain([new]).collect())
 }
 
-fn condition(view: &View<'_>, approval: &Approval, kind: &str, text: Option<&str>, reason: &str) -> Option<Effect> {
+fn condition(
+    view: &View<'_>,
+    approval: &Approval,
+    kind: &str,
+    text: Option<&str>,
+    reason: &str,
+) -> Option<Effect> {
     let conditions = conditions(view.now, approval, kind, text, reason)?;
     Some(say(view.now, approval, conditions, text))
 }
 
 /// Writes conditions, with a warning beside them where there is something to say.
-pub(super) fn say(now: Timestamp, approval: &Approval, conditions: Vec<Condition>, text: Option<&str>) -> Effect {
+pub(super) fn say(
+    now: Timestamp,
+    approval: &Approval,
+    conditions: Vec<Condition>,
+    text: Option<&str>,
+) -> Effect {
     let target = target(approval);
     let event = text.map(|text| {
         Box::new(EventDraft {
@@ -306,7 +346,9 @@ pub fn remove(approval: &Approval) -> Option<Effect> {
 
 fn latch(view: &View<'_>, approval: &Approval, digest: &str, outcome: Outcome, why: &str) -> Effect {
     let signature = match outcome {
-        Outcome::Canceled => request::Signature { by: String::new(), via: "controller".into(), reason: why.into() },
+        Outcome::Canceled => {
+            request::Signature { by: String::new(), via: "controller".into(), reason: why.into() }
+        }
         Outcome::Approved | Outcome::Declined => request::signature(approval),
     };
     let decision = Decision {

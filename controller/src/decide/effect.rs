@@ -52,6 +52,8 @@ pub enum Effect {
         uid: String,
         /// Size that it must request.
         from: Size,
+        /// The text of that size, as the API keeps it.
+        from_text: String,
         /// Size to request.
         to: Size,
     },

@@ -62,7 +62,9 @@ pub fn decide(view: &View<'_>) -> Decision {
     if let Some(mut status) = draft.changed() {
         status.told = status.told.max(view.told).min(status.transitions);
         effect = Some(match view.journal {
-            Some(journal) => Effect::WriteJournal { target: journal_target(journal), status: Box::new(status) },
+            Some(journal) => {
+                Effect::WriteJournal { target: journal_target(journal), status: Box::new(status) }
+            }
             None => Effect::CreateJournal(Box::new(new_journal(view))),
         });
         return Decision { effect, wake: None, state };
@@ -144,18 +146,19 @@ fn new_journal(view: &View<'_>) -> AutopilotRuleObject {
 
 /// The resize that an action in progress still needs.
 fn resize(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<Effect> {
-    let proposal = draft.get().proposal.as_ref().filter(|_| draft.state() == RuleState::ActiveActionsInProgress)?;
+    let proposal =
+        draft.get().proposal.as_ref().filter(|_| draft.state() == RuleState::ActiveActionsInProgress)?;
     let object = view.object.as_ref().filter(|o| o.uid == proposal.pvc_uid)?;
     let to = quantity::Size::from(proposal.to.parse::<autopilot_shared::Quantity>().ok()?);
-    (object.request.to_string() == proposal.from && object.request.bytes < to.bytes && view.refusal.is_none()).then(
-        || Effect::Resize {
+    (object.request.to_string() == proposal.from && object.request.bytes < to.bytes && view.refusal.is_none())
+        .then(|| Effect::Resize {
             namespace: object.namespace.to_owned(),
             name: object.name.to_owned(),
             uid: object.uid.to_owned(),
             from: object.request,
+            from_text: object.request_text.map_or_else(|| object.request.to_string(), str::to_owned),
             to,
-        },
-    )
+        })
 }
 
 /// Whether a rule or an approval carries our finalizer.

@@ -22,7 +22,10 @@ pub struct Refusal {
 pub fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, Refusal> {
     let refuse = |reason, message| Err(Refusal { reason, message });
     let Action::ResizeVolume { percent, max, .. } = &rule.action else {
-        return refuse("NoStorageProvider", "no storage provider is configured that could act on pools".to_owned());
+        return refuse(
+            "NoStorageProvider",
+            "no storage provider is configured that could act on pools".to_owned(),
+        );
     };
     let to = match grow(object.request, *percent, *max) {
         Grown::To(to) if to.bytes > object.request.bytes => to,
@@ -36,7 +39,10 @@ pub fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, Refusal> {
             let max = max.map(|m| m.to_string()).unwrap_or_default();
             return refuse(
                 "MaxSizeReached",
-                format!("the PVC requests {}, maxsize is {max}; raise maxsize to let it grow", object.request),
+                format!(
+                    "the PVC requests {}, maxsize is {max}; raise maxsize to let it grow",
+                    object.request
+                ),
             );
         }
     };

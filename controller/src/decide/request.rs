@@ -61,7 +61,9 @@ pub fn binds(approval: &Approval, proposal: &Proposal) -> Result<(), String> {
             return Err(format!("it is about proposal {digest}, the current one is {}", proposal.digest));
         }
         None if typed_client(approval, proposal) => {}
-        None => return Err(format!("it names no proposal, the current one is {}", proposal.digest)),
+        None => {
+            return Err(format!("it names no proposal, the current one is {}", proposal.digest));
+        }
     }
     let empty = BTreeMap::new();
     let same = action.name.as_deref() == Some(proposal.action.as_str())

@@ -128,7 +128,12 @@ fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
     }
     if !fresh(view, draft) {
         draft.stay(Some("waits for data that is newer than the last change of size"));
-        return draft.get().last_action.as_ref().and_then(|l| at(l.at.as_ref())).map(|t| t + view.settings.metrics_lag);
+        return draft
+            .get()
+            .last_action
+            .as_ref()
+            .and_then(|l| at(l.at.as_ref()))
+            .map(|t| t + view.settings.metrics_lag);
     }
     if object.capacity.bytes < object.request.bytes && object.resize.infeasible.is_none() {
         draft.stay(Some("waits for a resize that is under way"));
@@ -153,7 +158,10 @@ fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
 }
 
 /// Preflight, and what an unfinished resize adds to it.
-fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<autopilot_shared::quantity::Size, preflight::Refusal> {
+fn target(
+    rule: &Rule,
+    object: &ObjectView<'_>,
+) -> Result<autopilot_shared::quantity::Size, preflight::Refusal> {
     if let Some(why) = &object.resize.infeasible
         && object.capacity.bytes < object.request.bytes
     {
@@ -258,7 +266,9 @@ pub(super) fn cancel_after(view: &View<'_>) -> SignedDuration {
 /// Why an open question must be taken back whatever the answer: it is not the question any more.
 pub(super) fn cancel_reason(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<String> {
     let proposal = draft.get().proposal.as_ref()?;
-    let Some((rule, object)) = active(view) else { return Some(inactive_reason(view).to_owned()) };
+    let Some((rule, object)) = active(view) else {
+        return Some(inactive_reason(view).to_owned());
+    };
     if !rule.approval {
         return Some("the rule does not ask for approval any more".to_owned());
     }
@@ -317,7 +327,9 @@ fn in_progress(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> 
     let Some(object) = view.object.as_ref().filter(|o| o.uid == proposal.pvc_uid) else {
         return superseded(view, draft, "the PVC is gone or was replaced");
     };
-    let Ok(to) = proposal.to.parse::<autopilot_shared::Quantity>().map(autopilot_shared::quantity::Size::from) else {
+    let Ok(to) =
+        proposal.to.parse::<autopilot_shared::Quantity>().map(autopilot_shared::quantity::Size::from)
+    else {
         return superseded(view, draft, "the journalled size cannot be read");
     };
     let request = object.request.to_string();
@@ -327,7 +339,8 @@ fn in_progress(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> 
             return None;
         }
         if let Some(why) = &object.resize.infeasible {
-            let message = format!("the storage cannot do the resize from {} to {}: {why}", proposal.from, proposal.to);
+            let message =
+                format!("the storage cannot do the resize from {} to {}: {why}", proposal.from, proposal.to);
             fail(draft, "ResizeInfeasible", &message);
             return None;
         }
@@ -363,7 +376,11 @@ fn pause(attempts: u32) -> SignedDuration {
 fn finish(view: &View<'_>, draft: &mut Draft<'_, '_>) {
     let cool_down = seconds(view.rule.map_or(DEFAULT_COOL_DOWN, |r| r.cool_down));
     let measured: Vec<String> = if view.reading.values.iter().any(Option::is_some) {
-        view.reading.values.iter().map(|v| v.as_ref().map(|(_, text)| text.to_string()).unwrap_or_default()).collect()
+        view.reading
+            .values
+            .iter()
+            .map(|v| v.as_ref().map(|(_, text)| text.to_string()).unwrap_or_default())
+            .collect()
     } else {
         draft.get().proposal.iter().flat_map(|p| &p.measured).map(|m| m.value.clone()).collect()
     };
@@ -510,4 +527,3 @@ fn open_approval(view: &View<'_>, draft: &Draft<'_, '_>) -> bool {
 pub(super) fn seconds(value: u64) -> SignedDuration {
     SignedDuration::from_secs(i64::try_from(value).unwrap_or(i64::MAX).min(1 << 40))
 }
-

@@ -48,16 +48,13 @@ fn events(
         message,
     };
     let mut all = vec![draft(rule.clone(), "rule", false, "Transition", item.message.clone())];
-    let claim = view
-        .object
-        .as_ref()
-        .map(|o| (o.namespace, o.name, o.uid))
-        .zip(status.object.as_ref())
-        .map(|((namespace, name, uid), _)| Regarding::Claim {
+    let claim = view.object.as_ref().map(|o| (o.namespace, o.name, o.uid)).zip(status.object.as_ref()).map(
+        |((namespace, name, uid), _)| Regarding::Claim {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             uid: uid.to_owned(),
-        });
+        },
+    );
     if let Some(claim) = claim {
         all.push(draft(claim, "claim", false, "Transition", item.message.clone()));
     }

@@ -32,6 +32,8 @@ pub struct ObjectView<'a> {
     pub uid: &'a str,
     /// Requested size.
     pub request: Size,
+    /// The text of the request, where it is not the canonical one.
+    pub request_text: Option<&'a str>,
     /// Size that the storage reports.
     pub capacity: Size,
     /// The rule selects it, and it is bound and not being deleted.
