@@ -1,10 +1,16 @@
 //! Wires the steps together: client, configuration, watches, lease, engine, serving.
 
 mod asking;
+mod configuring;
+mod deciding;
 mod engine;
+mod keeping;
+mod learning;
 mod pairs;
 mod passes;
+mod rule_status;
 mod rules;
+mod seeing;
 mod settings;
 mod wire;
 

@@ -167,10 +167,7 @@ impl Config {
             let name = required(provider.name.as_deref(), &at, "name")?;
             let type_ = required(provider.type_.as_deref(), &at, "type")?;
             if !names.insert(name.to_owned()) {
-                return Err(field(
-                    format!("{at}.name"),
-                    format!("{name:?} is taken; names are unique"),
-                ));
+                return Err(field(format!("{at}.name"), format!("{name:?} is taken; names are unique")));
             }
             match (&provider.github, type_) {
                 (Some(settings), GITHUB) => {
@@ -180,11 +177,7 @@ impl Config {
                             "the settings of github-scm stand under github",
                         ));
                     }
-                    set_github(
-                        &mut config,
-                        Github::parse(settings, &format!("{at}.github"))?,
-                        &at,
-                    )?;
+                    set_github(&mut config, Github::parse(settings, &format!("{at}.github"))?, &at)?;
                 }
                 (None, GITHUB) => {
                     return Err(field(
@@ -193,15 +186,11 @@ impl Config {
                     ));
                 }
                 (Some(_), _) => {
-                    return Err(field(
-                        format!("{at}.github"),
-                        "belongs to a provider of type github-scm",
-                    ));
+                    return Err(field(format!("{at}.github"), "belongs to a provider of type github-scm"));
                 }
-                (None, forge) if forge.ends_with(FORGE) => config.other_forges.push(OtherForge {
-                    name: name.to_owned(),
-                    type_: forge.to_owned(),
-                }),
+                (None, forge) if forge.ends_with(FORGE) => {
+                    config.other_forges.push(OtherForge { name: name.to_owned(), type_: forge.to_owned() })
+                }
                 (None, _) => {
                     let params = provider.params.clone().unwrap_or_default();
                     metrics.push(MetricProvider {
@@ -251,9 +240,7 @@ impl Config {
         let all = || self.metric_providers.iter();
         let wanted = wanted.map(str::trim).filter(|w| !w.is_empty());
         let found = match wanted {
-            Some(wanted) => all()
-                .find(|p| p.name == wanted)
-                .or_else(|| all().find(|p| p.type_ == wanted)),
+            Some(wanted) => all().find(|p| p.name == wanted).or_else(|| all().find(|p| p.type_ == wanted)),
             None => all()
                 .find(|p| p.name == "default")
                 .or_else(|| all().find(|p| p.prometheus.is_some()))
@@ -267,34 +254,24 @@ impl Config {
             });
         };
         match &provider.prometheus {
-            Some(params) => Ok(Prometheus {
-                name: &provider.name,
-                params,
-            }),
-            None => Err(ProviderError::Unsupported {
-                name: provider.name.clone(),
-                type_: provider.type_.clone(),
-            }),
+            Some(params) => Ok(Prometheus { name: &provider.name, params }),
+            None => {
+                Err(ProviderError::Unsupported { name: provider.name.clone(), type_: provider.type_.clone() })
+            }
         }
     }
 }
 
 fn set_github(config: &mut Config, github: Github, at: &str) -> Result<(), ConfigError> {
     if config.github.is_some() {
-        return Err(field(
-            at,
-            "a second github-scm; only one is possible, leave one out",
-        ));
+        return Err(field(at, "a second github-scm; only one is possible, leave one out"));
     }
     config.github = Some(github);
     Ok(())
 }
 
 fn field(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {
-    ConfigError::Field {
-        field: field.into(),
-        problem: problem.into(),
-    }
+    ConfigError::Field { field: field.into(), problem: problem.into() }
 }
 
 fn required<'a>(value: Option<&'a str>, at: &str, key: &str) -> Result<&'a str, ConfigError> {
@@ -312,10 +289,7 @@ fn seconds(text: &str, at: &str, min: u64, max: u64) -> Result<Duration, ConfigE
 fn number(text: &str, at: &str, min: u64, max: u64, unit: &str) -> Result<u64, ConfigError> {
     match text.trim().parse::<u64>() {
         Ok(number) if (min..=max).contains(&number) => Ok(number),
-        _ => Err(field(
-            at,
-            format!("give a whole number of {unit} from {min} to {max}"),
-        )),
+        _ => Err(field(at, format!("give a whole number of {unit} from {min} to {max}"))),
     }
 }
 
@@ -323,10 +297,7 @@ fn number(text: &str, at: &str, min: u64, max: u64, unit: &str) -> Result<u64, C
 fn address(text: &str, at: &str) -> Result<String, ConfigError> {
     let text = text.trim();
     let wrong = || field(at, "give an address such as http://prometheus:9090");
-    let rest = text
-        .strip_prefix("http://")
-        .or_else(|| text.strip_prefix("https://"))
-        .ok_or_else(wrong)?;
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).ok_or_else(wrong)?;
     let host = rest.split('/').next().unwrap_or_default();
     if host.contains('@') {
         return Err(field(at, "holds credentials; move them to username and password"));

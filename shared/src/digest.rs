@@ -113,38 +113,14 @@ mod tests {
         assert_eq!(base, proposed().digest());
         let params = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
         let others = [
-            Proposed {
-                id: "2",
-                ..proposed()
-            },
-            Proposed {
-                rule_uid: "x",
-                ..proposed()
-            },
-            Proposed {
-                rule_hash: "x",
-                ..proposed()
-            },
-            Proposed {
-                pvc_uid: "x",
-                ..proposed()
-            },
-            Proposed {
-                action: "x",
-                ..proposed()
-            },
-            Proposed {
-                params: Some(&params),
-                ..proposed()
-            },
-            Proposed {
-                from: "11Gi",
-                ..proposed()
-            },
-            Proposed {
-                to: "21Gi",
-                ..proposed()
-            },
+            Proposed { id: "2", ..proposed() },
+            Proposed { rule_uid: "x", ..proposed() },
+            Proposed { rule_hash: "x", ..proposed() },
+            Proposed { pvc_uid: "x", ..proposed() },
+            Proposed { action: "x", ..proposed() },
+            Proposed { params: Some(&params), ..proposed() },
+            Proposed { from: "11Gi", ..proposed() },
+            Proposed { to: "21Gi", ..proposed() },
         ];
         for other in others {
             assert_ne!(base, other.digest(), "{other:?}");
@@ -156,9 +132,6 @@ mod tests {
         let a = serde_json::json!({"b": 1, "a": {"d": [1, 2], "c": null}});
         let b: Value = serde_json::from_str(r#"{"a":{"c":null,"d":[1,2]},"b":1}"#).unwrap();
         assert_eq!(of_json(&a), of_json(&b));
-        assert_ne!(
-            of_json(&a),
-            of_json(&serde_json::json!({"b": 1, "a": {"d": [2, 1], "c": null}}))
-        );
+        assert_ne!(of_json(&a), of_json(&serde_json::json!({"b": 1, "a": {"d": [2, 1], "c": null}})));
     }
 }

@@ -48,10 +48,8 @@ pub fn label_value(text: &str) -> String {
     if valid {
         return text.to_owned();
     }
-    let kept: String = text
-        .chars()
-        .map(|c| if c.is_ascii() && in_label(c as u8) { c } else { '-' })
-        .collect();
+    let kept: String =
+        text.chars().map(|c| if c.is_ascii() && in_label(c as u8) { c } else { '-' }).collect();
     let hash = hex(&[text], SUFFIX);
     match cut(&kept, MAX_LABEL - SUFFIX - 1) {
         "" => hash,
@@ -98,9 +96,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.split('.').all(|label| {
             !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && !label.starts_with('-')
                 && !label.ends_with('-')
         })
@@ -165,14 +161,8 @@ mod tests {
 
     #[test]
     fn short_names_are_what_the_guide_shows() {
-        assert_eq!(
-            approval_name("volume-resize", PVC),
-            format!("volume-resize-{PVC}")
-        );
-        assert_eq!(
-            rule_object_name(PVC, "volume-resize"),
-            format!("{PVC}-volume-resize")
-        );
+        assert_eq!(approval_name("volume-resize", PVC), format!("volume-resize-{PVC}"));
+        assert_eq!(rule_object_name(PVC, "volume-resize"), format!("{PVC}-volume-resize"));
         assert_eq!(label_value("volume-resize"), "volume-resize");
         assert_eq!(label_value(""), "");
     }
@@ -192,21 +182,12 @@ mod tests {
     fn pairs_with_the_same_plain_name_differ_once_hashed() {
         assert_eq!(approval_name("a-b", "c"), approval_name("a", "b-c"));
         assert_ne!(hashed_approval_name("a-b", "c"), hashed_approval_name("a", "b-c"));
-        assert_ne!(
-            hashed_rule_object_name("a-b", "c"),
-            hashed_rule_object_name("a", "b-c")
-        );
+        assert_ne!(hashed_rule_object_name("a-b", "c"), hashed_rule_object_name("a", "b-c"));
     }
 
     #[test]
     fn what_cannot_be_a_name_becomes_one() {
-        for (rule, object) in [
-            ("Rule", "POOL/1"),
-            ("", ""),
-            ("-", "."),
-            ("ä", "ß"),
-            ("a..b", "c"),
-        ] {
+        for (rule, object) in [("Rule", "POOL/1"), ("", ""), ("-", "."), ("ä", "ß"), ("a..b", "c")] {
             let name = approval_name(rule, object);
             assert!(is_name(&name), "{rule:?} {object:?} gave {name:?}");
         }
@@ -220,10 +201,7 @@ mod tests {
         assert_eq!(rule, "volume-resize");
         assert_eq!(&rest[..10], "6543210002");
         assert_eq!(rest.len(), 22);
-        assert_ne!(
-            event_name("r", 0, 0, &["ab", "c"]),
-            event_name("r", 0, 0, &["a", "bc"])
-        );
+        assert_ne!(event_name("r", 0, 0, &["ab", "c"]), event_name("r", 0, 0, &["a", "bc"]));
     }
 
     fn subdomain() -> impl Strategy<Value = String> {

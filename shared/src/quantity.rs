@@ -72,10 +72,7 @@ pub enum QuantityError {
 impl Quantity {
     /// A whole number of bytes, or of whatever the unit is.
     pub const fn from_bytes(bytes: i64, format: Format) -> Self {
-        Quantity {
-            nanos: bytes as i128 * UNIT,
-            format,
-        }
+        Quantity { nanos: bytes as i128 * UNIT, format }
     }
 
     /// How it is printed.
@@ -91,8 +88,7 @@ impl Quantity {
 
     /// As [`Self::bytes`], but what does not fit becomes the largest (or smallest) `i64`.
     pub fn value(self) -> i64 {
-        self.bytes()
-            .unwrap_or(if self.nanos < 0 { i64::MIN } else { i64::MAX })
+        self.bytes().unwrap_or(if self.nanos < 0 { i64::MIN } else { i64::MAX })
     }
 
     /// Whether it is zero.
@@ -119,21 +115,13 @@ impl Quantity {
     pub fn as_stored(text: &str) -> Result<String, QuantityError> {
         let parsed = parse::split(text)?;
         let quantity = parsed.quantity()?;
-        Ok(if parsed.kept_as_written() {
-            text.to_owned()
-        } else {
-            quantity.to_string()
-        })
+        Ok(if parsed.kept_as_written() { text.to_owned() } else { quantity.to_string() })
     }
 
     /// Whole units, away from zero.
     fn rounded(self) -> i128 {
         let whole = self.nanos / UNIT;
-        if self.nanos % UNIT == 0 {
-            whole
-        } else {
-            whole + self.nanos.signum()
-        }
+        if self.nanos % UNIT == 0 { whole } else { whole + self.nanos.signum() }
     }
 }
 

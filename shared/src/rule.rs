@@ -74,10 +74,7 @@ pub struct RuleProblem {
 }
 
 pub(crate) fn problem(field: impl Into<String>, problem: impl Into<String>) -> RuleProblem {
-    RuleProblem {
-        field: field.into(),
-        problem: problem.into(),
-    }
+    RuleProblem { field: field.into(), problem: problem.into() }
 }
 
 impl Rule {
@@ -100,16 +97,13 @@ impl Rule {
                         wrong.push(problem(
                             format!("spec.conditions.expressions[{i}].{}", e.field),
                             e.problem,
-                        ))
+                        ));
                     })
                     .ok()
             })
             .collect();
         if spec.conditions.expressions.is_empty() {
-            wrong.push(problem(
-                "spec.conditions.expressions",
-                "missing; give at least one",
-            ));
+            wrong.push(problem("spec.conditions.expressions", "missing; give at least one"));
         }
         let count = spec.conditions.expressions.len();
         let required = match spec.conditions.required_matches.unwrap_or(0) {
@@ -139,11 +133,8 @@ impl Rule {
         };
         let poll = seconds("spec.pollInterval", spec.poll_interval, DEFAULT_POLL);
         let hold = seconds("spec.conditions.for", spec.conditions.for_, DEFAULT_HOLD);
-        let cool_down = seconds(
-            "spec.actionsCoolDownPeriod",
-            spec.actions_cool_down_period,
-            DEFAULT_COOL_DOWN,
-        );
+        let cool_down =
+            seconds("spec.actionsCoolDownPeriod", spec.actions_cool_down_period, DEFAULT_COOL_DOWN);
 
         let mut select = |field: &str, raw: Option<&_>| match raw {
             None => Selector::default(),
@@ -164,10 +155,7 @@ impl Rule {
             many => {
                 wrong.push(problem(
                     "spec.actions",
-                    format!(
-                        "{} actions; one rule takes one action, give each a rule of its own",
-                        many.len()
-                    ),
+                    format!("{} actions; one rule takes one action, give each a rule of its own", many.len()),
                 ));
                 None
             }

@@ -115,14 +115,8 @@ mod tests {
 
     #[test]
     fn both_spellings_of_declined_are_read_and_each_is_written_where_it_belongs() {
-        assert_eq!(
-            "ActionsDeclined".parse::<RuleState>().unwrap(),
-            RuleState::ActionsDeclined
-        );
-        assert_eq!(
-            "ActiveActionsDeclined".parse::<RuleState>().unwrap(),
-            RuleState::ActionsDeclined
-        );
+        assert_eq!("ActionsDeclined".parse::<RuleState>().unwrap(), RuleState::ActionsDeclined);
+        assert_eq!("ActiveActionsDeclined".parse::<RuleState>().unwrap(), RuleState::ActionsDeclined);
         assert_eq!(RuleState::ActionsDeclined.to_string(), "ActionsDeclined");
         assert_eq!(RuleState::ActionsDeclined.event_str(), "ActiveActionsDeclined");
     }

@@ -55,7 +55,13 @@ pub(super) fn event(draft: &EventDraft) -> Event {
     }
 }
 
-fn reference(api_version: &str, kind: &str, namespace: Option<&str>, name: &str, uid: &str) -> ObjectReference {
+fn reference(
+    api_version: &str,
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    uid: &str,
+) -> ObjectReference {
     ObjectReference {
         api_version: Some(api_version.to_owned()),
         kind: Some(kind.to_owned()),
@@ -81,7 +87,9 @@ impl Actor {
         let event = event(draft);
         let place = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = self.namespaced(Some(&place));
-        let what = || format!("event {} about {}", draft.reason, event.involved_object.name.as_deref().unwrap_or(""));
+        let what = || {
+            format!("event {} about {}", draft.reason, event.involved_object.name.as_deref().unwrap_or(""))
+        };
         let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
         match self.bounded(&what, api.create(&params, &event)).await? {
             Ok(_) => {

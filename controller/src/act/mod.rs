@@ -10,6 +10,7 @@ use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval, AutopilotRule,
     AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
 };
+use autopilot_shared::quantity::Size;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::DeserializeGuard;
@@ -97,6 +98,14 @@ pub enum RuleEffect {
     Approval(Effect),
 }
 
+/// A PVC that must be the one that was looked at.
+#[derive(Clone, Copy)]
+struct Claim<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    uid: &'a str,
+}
+
 /// Carries out effects.
 #[derive(Clone)]
 pub struct Actor {
@@ -127,7 +136,8 @@ impl Actor {
         }
         match effect {
             Effect::CreateJournal(object) => {
-                let created = self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
+                let created =
+                    self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
                 Ok(Outcome::Journal(Box::new(match created {
                     Some(created) => created,
                     None => {
@@ -155,7 +165,8 @@ impl Actor {
                 }
             }
             Effect::CreateApproval(object) => {
-                let created = self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
+                let created =
+                    self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
                 match created {
                     Some(created) => Ok(Outcome::Approval(Box::new(created))),
                     None => self.reread_approval(target_of(&object.metadata)).await,
@@ -192,7 +203,9 @@ impl Actor {
             Effect::DeleteApproval(target) => self.delete_approval(target).await,
             Effect::ReleaseApproval(target) => {
                 let api: Api<ActionApproval> = self.namespaced(Some(&target.namespace));
-                let Some(found) = self.approval(&target).await? else { return Ok(Outcome::NoApproval(target)) };
+                let Some(found) = self.approval(&target).await? else {
+                    return Ok(Outcome::NoApproval(target));
+                };
                 let finalizers = found.metadata.finalizers.clone().unwrap_or_default();
                 let Some(index) = finalizers.iter().position(|f| f == FINALIZER) else {
                     return Ok(Outcome::Approval(Box::new(found)));
@@ -203,7 +216,10 @@ impl Actor {
                     None => self.reread_approval(target).await,
                 }
             }
-            Effect::Resize { namespace, name, uid, from, to } => self.resize(namespace, name, &uid, from, to).await,
+            Effect::Resize { namespace, name, uid, from, from_text, to } => {
+                let claim = Claim { namespace: &namespace, name: &name, uid: &uid };
+                self.resize(claim, from, &from_text, to).await
+            }
             Effect::Tell { events, told } => {
                 for event in &events {
                     self.tell(event).await?;
@@ -266,38 +282,27 @@ impl Actor {
     /// When there is no answer.
     pub async fn read_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
         let _lane = self.lanes.acquire().await;
-        let _in_flight = self.metrics.effect_started();
-        let target = Target {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            uid: String::new(),
-            version: String::new(),
-        };
-        let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
-        Ok(match self.read(&api, "persistentvolumeclaim", &target).await? {
-            Some(claim) => Outcome::Claim(Box::new(claim)),
-            None => Outcome::NoClaim(namespace.to_owned(), name.to_owned()),
-        })
+        self.find_claim(namespace, name).await
     }
 
     async fn resize(
         &self,
-        namespace: String,
-        name: String,
-        uid: &str,
-        from: autopilot_shared::quantity::Size,
-        to: autopilot_shared::quantity::Size,
+        claim: Claim<'_>,
+        from: Size,
+        from_text: &str,
+        to: Size,
     ) -> Result<Outcome, Failure> {
         const SIZE: &str = "/spec/resources/requests/storage";
-        let api: Api<PersistentVolumeClaim> = self.namespaced(Some(&namespace));
+        let Claim { namespace, name, uid } = claim;
+        let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
         let patch = json_patch(json!([
             { "op": "test", "path": "/metadata/uid", "value": uid },
-            { "op": "test", "path": SIZE, "value": from.to_string() },
+            { "op": "test", "path": SIZE, "value": from_text },
             { "op": "replace", "path": SIZE, "value": to.to_string() },
         ]))?;
         let what = || format!("resize of PVC {namespace}/{name} from {from} to {to}");
-        let answer = self.bounded(&what, api.patch(&name, &params(), &patch)).await?;
-        let words = match answer {
+        let answer = self.bounded(&what, api.patch(name, &params(), &patch)).await?;
+        let error = match answer {
             Ok(claim) => {
                 self.metrics.api_write("persistentvolumeclaims", "patch", "ok");
                 return Ok(Outcome::Claim(Box::new(claim)));
@@ -305,15 +310,17 @@ impl Actor {
             Err(error) => error,
         };
         self.metrics.api_write("persistentvolumeclaims", "patch", "refused");
-        let kube::Error::Api(status) = &words else { return Err(failure(what(), &words)) };
+        let kube::Error::Api(status) = &error else {
+            return Err(failure(what(), &error));
+        };
         if !matches!(status.code, 400 | 403 | 404 | 409 | 422) {
-            return Err(failure(what(), &words));
+            return Err(failure(what(), &error));
         }
         // A failed test means that the world moved; the same code also says that quota or admission refuse. Which of
         // the two it was shows in the PVC itself.
-        match self.read_claim_unlaned(&namespace, &name).await? {
+        match self.find_claim(namespace, name).await? {
             Outcome::Claim(claim) => {
-                let same = claim.metadata.uid.as_deref() == Some(uid) && requested(&claim) == Some(from.to_string());
+                let same = claim.metadata.uid.as_deref() == Some(uid) && requested(&claim) == Some(from_text);
                 Ok(if same && status.code != 409 {
                     Outcome::Refused(claim, status.message.clone())
                 } else {
@@ -324,7 +331,7 @@ impl Actor {
         }
     }
 
-    async fn read_claim_unlaned(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
+    async fn find_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
         let target = Target {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -533,8 +540,8 @@ fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
     ]))
 }
 
-fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
-    Some(claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.clone())
+fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
+    Some(claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.as_str())
 }
 
 fn failed_test(status: &kube::core::Status) -> bool {

@@ -46,18 +46,9 @@ impl Settings {
         retry: Duration,
     ) -> Result<Settings, BadSettings> {
         if retry.is_zero() || retry >= renew_deadline || renew_deadline >= duration {
-            return Err(BadSettings {
-                duration,
-                renew_deadline,
-                retry,
-            });
+            return Err(BadSettings { duration, renew_deadline, retry });
         }
-        Ok(Settings {
-            duration,
-            renew_deadline,
-            retry,
-            wall: Timestamp::now,
-        })
+        Ok(Settings { duration, renew_deadline, retry, wall: Timestamp::now })
     }
 
     /// With another wall clock (a sandbox has its own). It is only shown to people.
@@ -249,10 +240,7 @@ impl Election {
 
     /// A write of ours, sent at `sent`, was answered with `record`: the lease is ours from `sent` on.
     pub fn wrote(&mut self, record: Record, sent: Instant) {
-        self.seen = Some(Seen {
-            record: Some(record),
-            since: sent,
-        });
+        self.seen = Some(Seen { record: Some(record), since: sent });
         self.renewed = Some(sent);
         self.fresh = true;
         self.refused = false;

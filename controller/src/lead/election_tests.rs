@@ -50,9 +50,7 @@ fn the_first_thing_is_to_look_and_a_missing_lease_is_created() {
     let (mut election, start) = (election(), Instant::now());
     assert!(reads(&election.next(start)));
     election.saw(None, start);
-    let Step::Create { record, within } = election.next(start) else {
-        panic!("no create")
-    };
+    let Step::Create { record, within } = election.next(start) else { panic!("no create") };
     assert_eq!((record.holder(), record.version()), (Some("me"), None));
     assert_eq!(within, 5 * SECOND);
     assert!(!election.holds());
@@ -86,10 +84,7 @@ fn any_write_to_the_record_starts_the_waiting_anew_whatever_times_it_carries() {
     election.saw(Some(record(7, "other")), start);
     election.saw(Some(record(8, "other")), start + 14 * SECOND);
     election.saw(Some(record(8, "other")), start + 28 * SECOND);
-    assert_eq!(
-        election.next(start + 28 * SECOND),
-        Step::Wait(start + 29 * SECOND)
-    );
+    assert_eq!(election.next(start + 28 * SECOND), Step::Wait(start + 29 * SECOND));
     election.saw(Some(record(8, "other")), start + 29 * SECOND);
     assert!(replaces(&election.next(start + 29 * SECOND)).is_some());
 }
@@ -156,10 +151,7 @@ fn an_answer_that_comes_after_the_deadline_is_too_late() {
     let start = Instant::now();
     let mut election = holding(start);
     election.wrote(record(2, "me"), start + 2 * SECOND);
-    assert_eq!(
-        election.next(start + 12 * SECOND),
-        Step::Lost(Loss::NotRenewed(10 * SECOND))
-    );
+    assert_eq!(election.next(start + 12 * SECOND), Step::Lost(Loss::NotRenewed(10 * SECOND)));
 }
 
 #[test]
@@ -184,10 +176,7 @@ fn a_refused_renewal_that_was_our_own_write_or_a_label_is_repeated_with_the_new_
     // A server that always refuses is not asked in a tight loop, and reading does not prolong anything.
     election.refused(now);
     assert_eq!(election.next(now), Step::Wait(now + 2 * SECOND));
-    assert_eq!(
-        election.next(start + 10 * SECOND),
-        Step::Lost(Loss::NotRenewed(10 * SECOND))
-    );
+    assert_eq!(election.next(start + 10 * SECOND), Step::Lost(Loss::NotRenewed(10 * SECOND)));
 }
 
 #[test]

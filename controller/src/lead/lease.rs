@@ -72,10 +72,7 @@ impl Lease {
         identity: &str,
         settings: Settings,
     ) -> Lease {
-        let remote = Remote {
-            api: Api::namespaced(client, namespace),
-            name: name.to_owned(),
-        };
+        let remote = Remote { api: Api::namespaced(client, namespace), name: name.to_owned() };
         let (sender, claim) = watch::channel(Claim::Waiting(None));
         let stop = CancellationToken::new();
         let candidate = Candidate {
@@ -88,14 +85,7 @@ impl Lease {
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             stopped.run_until_cancelled_owned(candidate.run()).await;
         }));
-        Lease {
-            claim,
-            stop,
-            remote,
-            identity: identity.to_owned(),
-            settings,
-            task,
-        }
+        Lease { claim, stop, remote, identity: identity.to_owned(), settings, task }
     }
 
     /// Waits until the lease is ours. May be dropped and called again.
@@ -103,11 +93,7 @@ impl Lease {
     /// # Errors
     /// When it was ours and is lost: then it does not come back.
     pub async fn acquired(&mut self) -> Result<(), Loss> {
-        match self
-            .claim
-            .wait_for(|claim| !matches!(claim, Claim::Waiting(_)))
-            .await
-        {
+        match self.claim.wait_for(|claim| !matches!(claim, Claim::Waiting(_))).await {
             Ok(claim) => match &*claim {
                 Claim::Lost(loss) => Err(loss.clone()),
                 _ => Ok(()),
@@ -121,11 +107,7 @@ impl Lease {
     pub fn lost(&self) -> impl Future<Output = Loss> + Send + 'static {
         let mut claim = self.claim.clone();
         async move {
-            match claim
-                .wait_for(|claim| matches!(claim, Claim::Lost(_)))
-                .await
-                .as_deref()
-            {
+            match claim.wait_for(|claim| matches!(claim, Claim::Lost(_))).await.as_deref() {
                 Ok(Claim::Lost(loss)) => loss.clone(),
                 _ => Loss::Ended,
             }
@@ -159,19 +141,11 @@ impl Lease {
 
     async fn blank(&self) -> Result<(), ReleaseError> {
         for _ in 0..3 {
-            let found = self
-                .remote
-                .read()
-                .await
-                .map_err(|error| ReleaseError::Call(Box::new(error)))?;
+            let found = self.remote.read().await.map_err(|error| ReleaseError::Call(Box::new(error)))?;
             let Some(record) = found.filter(|record| record.holder() == Some(&self.identity)) else {
                 return Ok(());
             };
-            match self
-                .remote
-                .replace(&record.released(self.settings.wall_time()))
-                .await
-            {
+            match self.remote.replace(&record.released(self.settings.wall_time())).await {
                 Ok(_) => {
                     tracing::info!(lease = %self.remote.name, "gave the lease back");
                     return Ok(());
@@ -197,25 +171,16 @@ impl Remote {
     }
 
     async fn create(&self, record: &Record) -> Result<Record, kube::Error> {
-        self.api
-            .create(&parameters(), record.object())
-            .await
-            .map(Record::from)
+        self.api.create(&parameters(), record.object()).await.map(Record::from)
     }
 
     async fn replace(&self, record: &Record) -> Result<Record, kube::Error> {
-        self.api
-            .replace(&self.name, &parameters(), record.object())
-            .await
-            .map(Record::from)
+        self.api.replace(&self.name, &parameters(), record.object()).await.map(Record::from)
     }
 }
 
 fn parameters() -> PostParams {
-    PostParams {
-        field_manager: Some("autopilot".to_owned()),
-        ..PostParams::default()
-    }
+    PostParams { field_manager: Some("autopilot".to_owned()), ..PostParams::default() }
 }
 
 /// A call ended without an answer that can be used.
@@ -263,12 +228,12 @@ impl Candidate {
         let sent = Instant::now();
         let outcome = match &step {
             Step::Read { within } => bounded(*within, self.remote.read()).await.map(Answer::Saw),
-            Step::Create { record, within } => bounded(*within, self.remote.create(record))
-                .await
-                .map(Answer::Wrote),
-            Step::Replace { record, within } => bounded(*within, self.remote.replace(record))
-                .await
-                .map(Answer::Wrote),
+            Step::Create { record, within } => {
+                bounded(*within, self.remote.create(record)).await.map(Answer::Wrote)
+            }
+            Step::Replace { record, within } => {
+                bounded(*within, self.remote.replace(record)).await.map(Answer::Wrote)
+            }
             Step::Wait(_) | Step::Lost(_) => return,
         };
         match outcome {
@@ -346,10 +311,7 @@ async fn bounded<T>(
 /// Whether the server says that the lease is another than the one this write was meant for. A 404 on a create
 /// means that the namespace is missing, and is no refusal.
 fn is_refusal(step: &Step, error: &kube::Error) -> bool {
-    matches!(
-        (step, code(error)),
-        (Step::Create { .. }, Some(409)) | (Step::Replace { .. }, Some(409 | 404))
-    )
+    matches!((step, code(error)), (Step::Create { .. }, Some(409)) | (Step::Replace { .. }, Some(409 | 404)))
 }
 
 fn code(error: &kube::Error) -> Option<u16> {

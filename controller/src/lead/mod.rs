@@ -32,9 +32,7 @@ pub struct NoRandomness(String);
 /// When the operating system's random source fails; without it two candidates could mistake each other for
 /// themselves.
 pub fn own_identity() -> Result<String, NoRandomness> {
-    let random = SysRng
-        .try_next_u32()
-        .map_err(|error| NoRandomness(error.to_string()))?;
+    let random = SysRng.try_next_u32().map_err(|error| NoRandomness(error.to_string()))?;
     let named = |name: &str| std::env::var(name).ok();
     let host = [named("POD_NAME"), named("HOSTNAME"), kernel_host_name()]
         .into_iter()

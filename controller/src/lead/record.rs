@@ -40,11 +40,7 @@ impl Record {
 
     /// How often the lease went from one holder to the next.
     pub fn transitions(&self) -> i32 {
-        self.0
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.lease_transitions)
-            .unwrap_or(0)
+        self.0.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0)
     }
 
     /// The object, to be sent.
@@ -136,18 +132,9 @@ mod tests {
         object.metadata.resource_version = Some("7".to_owned());
         object.metadata.labels = Some([("team".to_owned(), "storage".to_owned())].into());
         object.metadata.managed_fields = Some(Vec::new());
-        let taken = Record::taken(
-            Some(&Record(object)),
-            "autopilot",
-            "a",
-            Duration::from_secs(15),
-            at(1),
-        );
+        let taken = Record::taken(Some(&Record(object)), "autopilot", "a", Duration::from_secs(15), at(1));
         assert_eq!(taken.version(), Some("7"));
-        assert_eq!(
-            taken.object().metadata.labels.as_ref().unwrap()["team"],
-            "storage"
-        );
+        assert_eq!(taken.object().metadata.labels.as_ref().unwrap()["team"], "storage");
         // An empty list would reset the managers of all fields.
         assert_eq!(taken.object().metadata.managed_fields, None);
     }

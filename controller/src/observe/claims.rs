@@ -29,6 +29,8 @@ pub struct Claim {
     pub created: i64,
     /// Requested size.
     pub request: Size,
+    /// The text of the request, where it is not the canonical one: the API keeps some texts as they were written.
+    pub request_text: Option<Box<str>>,
     /// Size that the storage reports.
     pub capacity: Size,
     /// StorageClass.
@@ -103,7 +105,8 @@ impl Claims {
 
     /// Position by namespace and name.
     pub fn by_name(&self, namespace: &str, name: &str) -> Option<u32> {
-        let same = |slot: &u32| self.get(*slot).is_some_and(|c| &*c.namespace == namespace && &*c.name == name);
+        let same =
+            |slot: &u32| self.get(*slot).is_some_and(|c| &*c.namespace == namespace && &*c.name == name);
         self.names.find(self.hash((namespace, name)), same).copied()
     }
 
@@ -223,6 +226,7 @@ mod tests {
             version,
             created: 0,
             request: Size::default(),
+            request_text: None,
             capacity: Size::default(),
             class: None,
             labels: Labels::default(),

@@ -19,18 +19,19 @@ pub fn version(text: Option<&str>) -> u64 {
 }
 
 /// Field managers that apply files for a person at a terminal.
-const PEOPLE: [&str; 4] = ["kubectl", "kubectl-client-side-apply", "kubectl-last-applied", "before-first-apply"];
+const PEOPLE: [&str; 4] =
+    ["kubectl", "kubectl-client-side-apply", "kubectl-last-applied", "before-first-apply"];
 
 /// What decisions need of a PVC.
 pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
     let spec = pvc.spec.as_ref();
     let status = pvc.status.as_ref();
-    let size = |map: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
-        map.and_then(|m| m.get("storage"))
-            .and_then(|q| q.0.parse::<Quantity>().ok())
-            .map(Size::from)
-            .unwrap_or_default()
+    let text = |map: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
+        map.and_then(|m| m.get("storage")).map(|q| q.0.clone()).unwrap_or_default()
     };
+    let size = |text: &str| text.parse::<Quantity>().map(Size::from).unwrap_or_default();
+    let requested = text(spec.and_then(|s| s.resources.as_ref()).and_then(|r| r.requests.as_ref()));
+    let request = size(&requested);
     Claim {
         namespace: claims.text(&pvc.namespace().unwrap_or_default()),
         name: pvc.name_any().into(),
@@ -38,9 +39,13 @@ pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
         uid: pvc.metadata.uid.as_deref().unwrap_or_default().into(),
         version: version(pvc.metadata.resource_version.as_deref()),
         created: pvc.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second()),
-        request: size(spec.and_then(|s| s.resources.as_ref()).and_then(|r| r.requests.as_ref())),
-        capacity: size(status.and_then(|s| s.capacity.as_ref())),
-        class: spec.and_then(|s| s.storage_class_name.as_deref()).filter(|c| !c.is_empty()).map(|c| claims.text(c)),
+        request,
+        request_text: (request.to_string() != requested).then(|| requested.into()),
+        capacity: size(&text(status.and_then(|s| s.capacity.as_ref()))),
+        class: spec
+            .and_then(|s| s.storage_class_name.as_deref())
+            .filter(|c| !c.is_empty())
+            .map(|c| claims.text(c)),
         labels: claims.labels(pvc.labels().clone()),
         size_in_git: size_owner(pvc).map(|owner| claims.text(&owner)),
         ignore_size_in_git: pvc.annotations().get(ANNOTATION_SIZE_IN_GIT).is_some_and(|v| v == "ignore"),
@@ -83,7 +88,8 @@ fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
 /// What the storage says of a resize: `allocatedResourceStatuses` and the PVC's conditions.
 fn report(pvc: &PersistentVolumeClaim) -> Option<ResizeReport> {
     let status = pvc.status.as_ref()?;
-    let allocated = status.allocated_resource_statuses.as_ref().and_then(|m| m.get("storage")).map(String::as_str);
+    let allocated =
+        status.allocated_resource_statuses.as_ref().and_then(|m| m.get("storage")).map(String::as_str);
     let conditions: Vec<(&str, &str)> = status
         .conditions
         .iter()
@@ -134,7 +140,9 @@ pub fn journal(object: AutopilotRuleObject) -> Journal {
 /// An approval, and who wrote its state. The entry that was written last stands last.
 pub fn approval(mut raw: ActionApproval) -> Approval {
     let mut entries: Vec<ManagedFieldsEntry> = raw.metadata.managed_fields.take().unwrap_or_default();
-    entries.retain(|e| e.subresource.as_deref().unwrap_or_default().is_empty() && owns(e, &["f:spec", "f:approvalState"]));
+    entries.retain(|e| {
+        e.subresource.as_deref().unwrap_or_default().is_empty() && owns(e, &["f:spec", "f:approvalState"])
+    });
     entries.sort_by_key(|e| e.time.as_ref().map(|t| t.0));
     let writers = entries
         .into_iter()
@@ -149,11 +157,15 @@ pub fn approval(mut raw: ActionApproval) -> Approval {
 /// What a quota leaves of storage; nothing when it does not count storage.
 pub fn quotas(quota: &ResourceQuota) -> Vec<QuotaRoom> {
     const SUFFIX: &str = ".storageclass.storage.k8s.io/requests.storage";
-    let Some(status) = &quota.status else { return Vec::new() };
+    let Some(status) = &quota.status else {
+        return Vec::new();
+    };
     let bytes = |map: Option<&BTreeMap<String, _>>, key: &str| -> Option<i64> {
-        map.and_then(|m: &BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>| m.get(key))
-            .and_then(|q| q.0.parse::<Quantity>().ok())
-            .and_then(|q| q.bytes())
+        map.and_then(|m: &BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>| {
+            m.get(key)
+        })
+        .and_then(|q| q.0.parse::<Quantity>().ok())
+        .and_then(|q| q.bytes())
     };
     status
         .hard

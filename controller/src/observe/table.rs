@@ -72,7 +72,9 @@ impl<T: Versioned> Table<T> {
     /// The list is complete. Returns what it did not name.
     pub fn finish(&mut self) -> Vec<(Key, T)> {
         self.synced = true;
-        let Some(listed) = self.listing.take() else { return Vec::new() };
+        let Some(listed) = self.listing.take() else {
+            return Vec::new();
+        };
         let gone: Vec<Key> = self.records.keys().filter(|k| !listed.contains(*k)).cloned().collect();
         gone.into_iter().filter_map(|key| self.records.remove(&key).map(|record| (key, record))).collect()
     }

@@ -76,7 +76,9 @@ impl World {
         let claim = project::claim(pvc, &mut self.claims);
         let (namespace, name) = (Arc::clone(&claim.namespace), claim.name.clone());
         let change = self.claims.put(claim);
-        if let (Some(listing), Some(slot)) = (&mut self.claims_listing, self.claims.by_name(&namespace, &name)) {
+        if let (Some(listing), Some(slot)) =
+            (&mut self.claims_listing, self.claims.by_name(&namespace, &name))
+        {
             listing.grow(slot as usize + 1);
             listing.insert(slot as usize);
         }
@@ -97,7 +99,9 @@ impl World {
     /// The list of PVCs is complete: what it did not name is gone.
     pub fn claims_done(&mut self) -> Vec<Change> {
         self.claims_synced = true;
-        let Some(listed) = self.claims_listing.take() else { return Vec::new() };
+        let Some(listed) = self.claims_listing.take() else {
+            return Vec::new();
+        };
         let gone: Vec<(Arc<str>, Box<str>)> = self
             .claims
             .iter()
@@ -140,13 +144,19 @@ impl World {
     }
 
     /// The PVC at a position as a decision sees it.
-    pub fn object_view<'a>(&'a self, slot: u32, selected: bool, quotas: &'a [QuotaRoom]) -> Option<ObjectView<'a>> {
+    pub fn object_view<'a>(
+        &'a self,
+        slot: u32,
+        selected: bool,
+        quotas: &'a [QuotaRoom],
+    ) -> Option<ObjectView<'a>> {
         let claim = self.claims.get(slot)?;
         Some(ObjectView {
             namespace: &claim.namespace,
             name: &claim.name,
             uid: &claim.uid,
             request: claim.request,
+            request_text: claim.request_text.as_deref(),
             capacity: claim.capacity,
             selected: selected && claim.is_object() && !claim.deleting,
             obstacles: Obstacles {

@@ -73,9 +73,7 @@ pub enum AnswerError {
 }
 
 fn malformed(detail: impl Into<String>) -> AnswerError {
-    AnswerError::Malformed {
-        detail: detail.into(),
-    }
+    AnswerError::Malformed { detail: detail.into() }
 }
 
 /// Reads the body of an answer to `/api/v1/query`, of success or failure.
@@ -109,15 +107,10 @@ pub fn parse(body: &[u8]) -> Result<Answer, AnswerError> {
         return Err(malformed("it says success but has no data"));
     };
     if result_type != "vector" {
-        return Err(AnswerError::NotAVector {
-            kind: clean(&result_type),
-        });
+        return Err(AnswerError::NotAVector { kind: clean(&result_type) });
     }
     if result.odd > 0 {
-        return Err(malformed(format!(
-            "{} elements of its vector are no samples",
-            result.odd
-        )));
+        return Err(malformed(format!("{} elements of its vector are no samples", result.odd)));
     }
     Ok(Answer {
         samples: result.samples,
@@ -145,11 +138,7 @@ pub(super) fn clean(text: &str) -> String {
 }
 
 fn notes(list: Option<Vec<String>>) -> Vec<String> {
-    list.unwrap_or_default()
-        .iter()
-        .take(NOTES)
-        .map(|note| clean(note))
-        .collect()
+    list.unwrap_or_default().iter().take(NOTES).map(|note| clean(note)).collect()
 }
 
 #[derive(Deserialize)]

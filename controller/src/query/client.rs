@@ -53,10 +53,9 @@ impl Client {
         let mut address = Address::parse(&endpoint.url)?;
         let credentials = match (address.user.take(), &endpoint.credentials) {
             (None, credentials) => credentials.clone(),
-            (Some((username, password)), Credentials::None) => Credentials::Basic {
-                username,
-                password: SecretFrom::Text(password),
-            },
+            (Some((username, password)), Credentials::None) => {
+                Credentials::Basic { username, password: SecretFrom::Text(password) }
+            }
             (Some(_), _) => return Err(ClientError::TwoCredentials { host: address.host }),
         };
         // Half of the time-out for connecting: "no connection" says more than "no answer".
@@ -65,13 +64,7 @@ impl Client {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
             .build(connector);
-        Ok(Client {
-            uri: address.uri,
-            host: address.host,
-            endpoint,
-            credentials,
-            http,
-        })
+        Ok(Client { uri: address.uri, host: address.host, endpoint, credentials, http })
     }
 
     /// What the client was made from.
@@ -94,29 +87,23 @@ impl Client {
             match status.as_u16() {
                 200..=299 => Ok((status, self.whole(response).await?)),
                 // What these say in their body is about the user, or a page for people.
-                401 | 403 => Err(QueryError::Unauthorized {
-                    host: self.host.clone(),
-                    status: status.as_u16(),
-                }),
+                401 | 403 => {
+                    Err(QueryError::Unauthorized { host: self.host.clone(), status: status.as_u16() })
+                }
                 300..=399 => {
                     Err(self.not_an_answer(status, "it leads elsewhere, and no redirect is followed"))
                 }
                 _ => Err(self.failure(status, &self.beginning(response).await)),
             }
         };
-        let (status, body) = tokio::time::timeout(timeout, exchange)
-            .await
-            .map_err(|_| self.timed_out())??;
+        let (status, body) =
+            tokio::time::timeout(timeout, exchange).await.map_err(|_| self.timed_out())??;
         let parsed = if body.len() < LARGE_BODY {
             parse(&body)
         } else {
-            tokio::task::spawn_blocking(move || parse(&body))
-                .await
-                .unwrap_or_else(|_| {
-                    Err(AnswerError::Malformed {
-                        detail: "reading it was cut short".to_owned(),
-                    })
-                })
+            tokio::task::spawn_blocking(move || parse(&body)).await.unwrap_or_else(|_| {
+                Err(AnswerError::Malformed { detail: "reading it was cut short".to_owned() })
+            })
         };
         parsed.map_err(|error| self.unusable(status, error))
     }
@@ -137,10 +124,7 @@ impl Client {
 
     /// The header that says who asks, from files that are read now.
     async fn authorization(&self) -> Result<Option<HeaderValue>, QueryError> {
-        let no = |problem: String| QueryError::Credentials {
-            host: self.host.clone(),
-            problem,
-        };
+        let no = |problem: String| QueryError::Credentials { host: self.host.clone(), problem };
         let text = match &self.credentials {
             Credentials::None => return Ok(None),
             Credentials::Basic { username, password } => {
@@ -170,10 +154,7 @@ impl Client {
             *request.method_mut() = Method::POST;
             *request.uri_mut() = self.uri.clone();
             let headers = request.headers_mut();
-            headers.insert(
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/x-www-form-urlencoded"),
-            );
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
             headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
             headers.insert(
                 USER_AGENT,
@@ -193,10 +174,7 @@ impl Client {
     /// The whole body, or nothing: what is over the limit is refused before it is kept.
     async fn whole(&self, response: Response<Incoming>) -> Result<Vec<u8>, QueryError> {
         let max = self.endpoint.max_answer;
-        let too_large = || QueryError::TooLarge {
-            host: self.host.clone(),
-            max_answer: max,
-        };
+        let too_large = || QueryError::TooLarge { host: self.host.clone(), max_answer: max };
         let mut incoming = response.into_body();
         let told = incoming.size_hint();
         if told.lower() > max as u64 {
@@ -245,11 +223,9 @@ impl Client {
                 self.timed_out()
             }
             _ if status == StatusCode::GATEWAY_TIMEOUT => self.timed_out(),
-            Err(error @ AnswerError::Failed { .. }) if later => QueryError::ServerError {
-                host,
-                status: status.as_u16(),
-                text: error.to_string(),
-            },
+            Err(error @ AnswerError::Failed { .. }) if later => {
+                QueryError::ServerError { host, status: status.as_u16(), text: error.to_string() }
+            }
             _ if later => {
                 let words = clean(&String::from_utf8_lossy(body));
                 QueryError::ServerError {
@@ -271,11 +247,7 @@ impl Client {
         let host = self.host.clone();
         match error {
             AnswerError::NotAVector { kind } => QueryError::NotAVector { host, kind },
-            AnswerError::Failed { error_type, text } => QueryError::Refused {
-                host,
-                error_type,
-                text,
-            },
+            AnswerError::Failed { error_type, text } => QueryError::Refused { host, error_type, text },
             AnswerError::Malformed { detail } => self.not_an_answer(status, &detail),
         }
     }
@@ -289,10 +261,7 @@ impl Client {
     }
 
     fn timed_out(&self) -> QueryError {
-        QueryError::TimedOut {
-            host: self.host.clone(),
-            timeout: self.endpoint.timeout,
-        }
+        QueryError::TimedOut { host: self.host.clone(), timeout: self.endpoint.timeout }
     }
 
     fn unreachable(&self, error: &(dyn Error + 'static)) -> QueryError {
@@ -301,10 +270,7 @@ impl Client {
         while let Some(deeper) = cause.source() {
             cause = deeper;
         }
-        QueryError::Unreachable {
-            host: self.host.clone(),
-            problem: clean(&cause.to_string()),
-        }
+        QueryError::Unreachable { host: self.host.clone(), problem: clean(&cause.to_string()) }
     }
 }
 

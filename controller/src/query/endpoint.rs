@@ -156,9 +156,7 @@ impl Address {
         };
         // A `/`, `?` or `#` in a password ends the authority early, and a part of the password would pass for the host,
         // which is shown. Such a url has its `@` further on, or something for a port that is none.
-        let after = url
-            .split_once("://")
-            .and_then(|(_, rest)| rest.strip_prefix(authority.as_str()));
+        let after = url.split_once("://").and_then(|(_, rest)| rest.strip_prefix(authority.as_str()));
         if after.is_none_or(|rest| rest.contains('@')) {
             return Err(bad(
                 "it has an @ after the host; in a user or password write special characters as %XX",
@@ -194,12 +192,7 @@ impl Address {
             .path_and_query(format!("{path}/api/v1/query{query}"))
             .build()
             .map_err(|_| bad("it is malformed"))?;
-        Ok(Address {
-            uri,
-            host: host.into(),
-            tls,
-            user,
-        })
+        Ok(Address { uri, host: host.into(), tls, user })
     }
 
     fn scheme(&self) -> &'static str {
@@ -222,24 +215,12 @@ mod tests {
             ("http://p:1/api/v1", "http://p:1/api/v1/query", "p:1"),
             ("http://p:1/x/api/v1/", "http://p:1/x/api/v1/query", "p:1"),
             ("http://p:1/x/api/v1/query", "http://p:1/x/api/v1/query", "p:1"),
-            (
-                "http://p:1/t?dedup=true",
-                "http://p:1/t/api/v1/query?dedup=true",
-                "p:1",
-            ),
+            ("http://p:1/t?dedup=true", "http://p:1/t/api/v1/query?dedup=true", "p:1"),
             ("http://u:secret@p:1", "http://p:1/api/v1/query", "p:1"),
-            (
-                "http://[::1]:9090",
-                "http://[::1]:9090/api/v1/query",
-                "[::1]:9090",
-            ),
+            ("http://[::1]:9090", "http://[::1]:9090/api/v1/query", "[::1]:9090"),
         ] {
             let address = Address::parse(url).map_err(|e| format!("{url}: {e}")).unwrap();
-            assert_eq!(
-                (address.uri.to_string().as_str(), &*address.host),
-                (uri, host),
-                "{url}"
-            );
+            assert_eq!((address.uri.to_string().as_str(), &*address.host), (uri, host), "{url}");
             assert_eq!(address.tls, uri.starts_with("https"));
         }
     }
@@ -290,16 +271,10 @@ mod tests {
     fn debug_shows_no_secret() {
         for credentials in [
             Credentials::None,
-            Credentials::Basic {
-                username: "u".to_owned(),
-                password: SecretFrom::Text("hush".to_owned()),
-            },
+            Credentials::Basic { username: "u".to_owned(), password: SecretFrom::Text("hush".to_owned()) },
             Credentials::Bearer(SecretFrom::Text("hush".to_owned())),
         ] {
-            let endpoint = Endpoint {
-                credentials,
-                ..Endpoint::new("http://u:hush@p:9090/hush?token=hush")
-            };
+            let endpoint = Endpoint { credentials, ..Endpoint::new("http://u:hush@p:9090/hush?token=hush") };
             let shown = format!("{endpoint:?}");
             assert!(!shown.contains("hush"), "{shown}");
             assert!(shown.contains("p:9090"), "{shown}");

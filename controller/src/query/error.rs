@@ -142,12 +142,6 @@ pub enum QueryError {
         /// Names the file.
         problem: String,
     },
-    /// The rule names a provider that the configuration does not have.
-    #[error("the configuration has no provider {id:?}; correct the rule's provider or add it")]
-    NoProvider {
-        /// As the rule spells it.
-        id: Box<str>,
-    },
 }
 
 impl QueryError {
@@ -163,15 +157,6 @@ impl QueryError {
             QueryError::NotAnAnswer { .. } => "NotAnAnswer",
             QueryError::NotAVector { .. } => "NotAVector",
             QueryError::Credentials { .. } => "Credentials",
-            QueryError::NoProvider { .. } => "NoProvider",
         }
-    }
-
-    /// Whether the rule's own key is to blame rather than the server: other rules of the provider have their data.
-    pub fn is_rules_fault(&self) -> bool {
-        matches!(
-            self,
-            QueryError::Refused { .. } | QueryError::NotAVector { .. } | QueryError::NoProvider { .. }
-        )
     }
 }

@@ -3,7 +3,7 @@
 //! * [`pushdown`] writes the PromQL of an expression (pure).
 //! * [`answer`] reads the body of an answer (pure).
 //! * [`client`] asks one server: credentials, TLS, time-out, size cap.
-//! * [`pass`] asks everything a pass of many rules needs, identical queries once, slow ones aside.
+//! * [`provider`] gives queries their turn, slow ones aside.
 //!
 //! Whether a sample counts, and for which object, is decided elsewhere; here nothing is dropped: NaN and infinities
 //! arrive as they are.
@@ -12,7 +12,7 @@ pub mod answer;
 pub mod client;
 pub mod endpoint;
 pub mod error;
-pub mod pass;
+pub mod provider;
 pub mod pushdown;
 mod tls;
 
@@ -20,4 +20,4 @@ pub use answer::{Answer, Sample};
 pub use client::Client;
 pub use endpoint::{Credentials, Endpoint, SecretFrom};
 pub use error::{ClientError, QueryError};
-pub use pass::{Ask, Provider, Told, ask_all};
+pub use provider::{Ask, Provider};

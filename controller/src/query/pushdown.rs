@@ -10,14 +10,8 @@
 use autopilot_shared::rule::{Expression, Test};
 
 /// The labels by which a sample is recognized as a volume's, a claim's or a pool's. [`present`] keeps these only.
-pub const IDENTITY: [&str; 6] = [
-    "volumename",
-    "namespace",
-    "persistentvolumeclaim",
-    "pv",
-    "persistentvolume",
-    "pool",
-];
+pub const IDENTITY: [&str; 6] =
+    ["volumename", "namespace", "persistentvolumeclaim", "pv", "persistentvolume", "pool"];
 
 /// The query whose samples pass the expression's test, all labels and values kept.
 ///
@@ -36,14 +30,10 @@ pub fn matching(expression: &Expression) -> String {
         Test::NotInRange(low, high) => {
             format!("({key} < {}) or ({key} > {})", number(*low), number(*high))
         }
-        Test::In(list) => list
-            .iter()
-            .map(|v| format!("({key} == {})", number(*v)))
-            .collect::<Vec<_>>()
-            .join(" or "),
-        Test::NotIn(list) => list
-            .iter()
-            .fold(key, |query, v| format!("({query} != {})", number(*v))),
+        Test::In(list) => {
+            list.iter().map(|v| format!("({key} == {})", number(*v))).collect::<Vec<_>>().join(" or ")
+        }
+        Test::NotIn(list) => list.iter().fold(key, |query, v| format!("({query} != {})", number(*v))),
         Test::Exists | Test::DoesNotExist => present(expression),
     }
 }
@@ -83,12 +73,7 @@ mod tests {
     use super::*;
 
     fn expression(key: &str, test: Test) -> Expression {
-        Expression {
-            key: key.to_owned(),
-            test,
-            operator: String::new(),
-            values: Vec::new(),
-        }
+        Expression { key: key.to_owned(), test, operator: String::new(), values: Vec::new() }
     }
 
     #[test]
@@ -102,10 +87,7 @@ mod tests {
             (Test::InRange(1.0, 2.0), "((k\n) >= 1) <= 2"),
             (Test::NotInRange(1.0, 2.0), "((k\n) < 1) or ((k\n) > 2)"),
             (Test::In(vec![1.0]), "((k\n) == 1)"),
-            (
-                Test::In(vec![1.0, 2.0, 3.0]),
-                "((k\n) == 1) or ((k\n) == 2) or ((k\n) == 3)",
-            ),
+            (Test::In(vec![1.0, 2.0, 3.0]), "((k\n) == 1) or ((k\n) == 2) or ((k\n) == 3)"),
             (Test::NotIn(vec![1.0]), "((k\n) != 1)"),
             (Test::NotIn(vec![1.0, 2.0]), "(((k\n) != 1) != 2)"),
             (Test::Exists, all),
@@ -128,10 +110,7 @@ mod tests {
 
     #[test]
     fn a_comment_or_an_or_in_the_key_does_not_swallow_the_comparison() {
-        assert_eq!(
-            matching(&expression("a or b # used", Test::Gt(1.0))),
-            "(a or b # used\n) > 1"
-        );
+        assert_eq!(matching(&expression("a or b # used", Test::Gt(1.0))), "(a or b # used\n) > 1");
     }
 
     #[test]

@@ -22,18 +22,11 @@ pub(super) fn connector(
     ca_file: Option<&Path>,
     timeout: Duration,
 ) -> Result<HttpsConnector<HttpConnector>, ClientError> {
-    let roots = if address.tls {
-        roots(&address.host, ca_file)?
-    } else {
-        RootCertStore::empty()
-    };
+    let roots = if address.tls { roots(&address.host, ca_file)? } else { RootCertStore::empty() };
     // The provider is named, not taken from the process: a library cannot know whether `main` has set one.
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Tls {
-            host: address.host.clone(),
-            problem: error.to_string(),
-        })?
+        .map_err(|error| ClientError::Tls { host: address.host.clone(), problem: error.to_string() })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut http = HttpConnector::new();
@@ -55,10 +48,7 @@ fn roots(host: &str, ca_file: Option<&Path>) -> Result<RootCertStore, ClientErro
     // One certificate that cannot be read is no reason to do without the others.
     roots.add_parsable_certificates(system.certs);
     if let Some(path) = ca_file {
-        let bad = |problem: String| ClientError::CaFile {
-            path: path.to_owned(),
-            problem,
-        };
+        let bad = |problem: String| ClientError::CaFile { path: path.to_owned(), problem };
         let before = roots.len();
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(error.to_string()))? {
             let certificate = certificate.map_err(|error| bad(error.to_string()))?;

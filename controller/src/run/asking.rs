@@ -8,7 +8,9 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::engine::Engine;
-use super::passes::{Asked, Facts, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions};
+use super::passes::{
+    Asked, Facts, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions,
+};
 use super::rules::Data;
 use crate::decide::Verdict;
 use crate::observe::Pair;
@@ -52,7 +54,9 @@ impl Engine {
     }
 
     fn start_rule(&mut self, id: u64, name: &Arc<str>, time: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         let Some(rule) = entry.rule().cloned() else { return };
         if !asks(&rule, entry.selected.count_ones(..)) {
             if entry.data != Data::Unknown {
@@ -85,10 +89,14 @@ impl Engine {
         let provider = self.rules.get(name).and_then(|r| r.rule()).and_then(|r| r.provider.clone());
         let mut answered = Vec::new();
         for (part, query) in wanted {
-            let Ok((source_name, source)) = self.force.source(provider.as_deref()) else { continue };
+            let Ok((source_name, source)) = self.force.source(provider.as_deref()) else {
+                continue;
+            };
             let ask = Ask { provider: source_name.into(), query: query.into() };
             let source = Arc::clone(&source.provider);
-            let Some(pass) = self.passes.get_mut(&id) else { return };
+            let Some(pass) = self.passes.get_mut(&id) else {
+                return;
+            };
             match pass.asked.get_mut(&ask) {
                 Some(Asked::Open(waiting)) => waiting.push((Arc::clone(name), part)),
                 Some(Asked::Done(told)) => answered.push((part, told.clone())),
@@ -114,22 +122,32 @@ impl Engine {
             Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
             Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
         }
-        let Some(pass) = self.passes.get_mut(&id) else { return };
-        let Some(Asked::Open(waiting)) = pass.asked.insert(ask.clone(), Asked::Done(told.clone())) else { return };
+        let Some(pass) = self.passes.get_mut(&id) else {
+            return;
+        };
+        let Some(Asked::Open(waiting)) = pass.asked.insert(ask.clone(), Asked::Done(told.clone())) else {
+            return;
+        };
         for (name, part) in waiting {
             self.answer(id, &name, part, told.clone());
         }
     }
 
     fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, told: Told) {
-        let Some(pass) = self.passes.get_mut(&id) else { return };
-        let Some(rule_pass) = pass.rules.get_mut(name) else { return };
+        let Some(pass) = self.passes.get_mut(&id) else {
+            return;
+        };
+        let Some(rule_pass) = pass.rules.get_mut(name) else {
+            return;
+        };
         rule_pass.answers.insert(part, told);
         rule_pass.open -= 1;
         if rule_pass.open > 0 {
             return;
         }
-        let Some(rule_pass) = pass.rules.remove(name) else { return };
+        let Some(rule_pass) = pass.rules.remove(name) else {
+            return;
+        };
         self.complete(id, name, rule_pass);
         if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty()) {
             self.passes.remove(&id);
@@ -139,7 +157,11 @@ impl Engine {
     /// All that was asked for a rule is answered: judge, or look deeper first.
     fn complete(&mut self, id: u64, name: &Arc<str>, mut pass: RulePass) {
         let time = pass.time;
-        let current = self.rules.get(name).and_then(|r| r.rule()).is_some_and(|r| Arc::ptr_eq(r, &pass.rule) || r.hash == pass.rule.hash);
+        let current = self
+            .rules
+            .get(name)
+            .and_then(|r| r.rule())
+            .is_some_and(|r| Arc::ptr_eq(r, &pass.rule) || r.hash == pass.rule.hash);
         if !current {
             if let Some(entry) = self.rules.get_mut(name) {
                 entry.polling = false;
@@ -158,7 +180,8 @@ impl Engine {
         let Some(entry) = self.rules.get(name) else { return };
         let now = self.now();
         let facts = pass.facts(&self.world, &entry.selected, now);
-        if !pass.deep && deep_look_due(&entry.scan, &facts.counts, self.needed(name, &pass.rule, &facts), now) {
+        if !pass.deep && deep_look_due(&entry.scan, &facts.counts, self.needed(name, &pass.rule, &facts), now)
+        {
             let wanted = deep_questions(&pass.rule);
             if !wanted.is_empty() {
                 pass.deep = true;
@@ -175,13 +198,17 @@ impl Engine {
 
     /// Whether somebody waits for the word that conditions do not hold.
     fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> bool {
-        let Some(entry) = self.rules.get(name) else { return false };
+        let Some(entry) = self.rules.get(name) else {
+            return false;
+        };
         let unhit = |slot: u32| facts.judge(rule, slot).0 == Verdict::NoData;
         if entry.initializing().any(unhit) {
             return true;
         }
         entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok()).any(|slot| {
-            let Some(claim) = self.world.claims.get(slot) else { return false };
+            let Some(claim) = self.world.claims.get(slot) else {
+                return false;
+            };
             let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
             self.pairs
                 .get(&pair)
@@ -191,7 +218,9 @@ impl Engine {
 
     fn judge_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &Facts, now: Timestamp) {
         let rule = &pass.rule;
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         entry.polling = false;
         let mut candidates: Vec<u32> = facts.hits.iter().flat_map(|hits| hits.keys().copied()).collect();
         candidates.extend(entry.paired.ones().filter_map(|slot| u32::try_from(slot).ok()));
@@ -222,7 +251,9 @@ impl Engine {
         values: Vec<Option<super::passes::Value>>,
         time: Timestamp,
     ) {
-        let Some(claim) = self.world.claims.get(slot) else { return };
+        let Some(claim) = self.world.claims.get(slot) else {
+            return;
+        };
         let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
         if let Some(entry) = self.pairs.get_mut(&pair) {
             let before = entry.reading.verdict;
@@ -250,7 +281,9 @@ impl Engine {
     }
 
     fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         let index = slot as usize;
         if !entry.selected.contains(index) || entry.normal.contains(index) || entry.busy.contains(index) {
             return;
@@ -263,7 +296,9 @@ impl Engine {
 
     /// Takes in which of the selected objects have data.
     fn look_deep(&mut self, name: &Arc<str>, rule: &Rule, facts: &Facts, now: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         let mut without = fixedbitset::FixedBitSet::with_capacity(entry.selected.len());
         for slot in entry.selected.ones() {
             if u32::try_from(slot).is_ok_and(|slot| facts.unknown(rule, slot)) {
@@ -281,7 +316,9 @@ impl Engine {
     }
 
     fn judge_data(&mut self, name: &Arc<str>, facts: &Facts, deep: bool) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         let Some(rule) = entry.rule().cloned() else { return };
         let selected = entry.selected.count_ones(..);
         let without = entry.without_data.count_ones(..);
@@ -290,7 +327,9 @@ impl Engine {
         let data = if let Some(i) = empty {
             Data::Missing(
                 "NoSeries",
-                format!("expressions[{i}]: the query answers no series; is its metric scraped? {silent}").trim_end().to_owned(),
+                format!("expressions[{i}]: the query answers no series; is its metric scraped? {silent}")
+                    .trim_end()
+                    .to_owned(),
             )
         } else if selected > 0 && without >= selected {
             Data::Missing(
@@ -301,14 +340,18 @@ impl Engine {
                 ),
             )
         } else if without > 0 {
-            Data::Available(format!("{without} of {selected} objects have no data {silent}").trim_end().to_owned())
+            Data::Available(
+                format!("{without} of {selected} objects have no data {silent}").trim_end().to_owned(),
+            )
         } else {
             Data::Available(silent)
         };
         self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
         // What a deep look found stays true until the next one; without one only the counts speak.
         let _ = (deep, rule);
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         if entry.data != data {
             entry.data = data;
             self.dirty_rules.insert(Arc::clone(name));
@@ -316,7 +359,9 @@ impl Engine {
     }
 
     fn judge_pools(&mut self, name: &Arc<str>, pass: &RulePass) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         entry.polling = false;
         let pools = pass.pools();
         let data = if pools.is_empty() {
@@ -333,7 +378,9 @@ impl Engine {
 
     /// A rule whose questions got no answer: nothing is known of any of its objects.
     fn no_data(&mut self, name: &Arc<str>, time: Timestamp, reason: &'static str, message: &str) {
-        let Some(entry) = self.rules.get_mut(name) else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
         entry.polling = false;
         let data = Data::Missing(reason, message.to_owned());
         if entry.data != data {

@@ -66,7 +66,9 @@ impl PairEntry {
     /// Whether a pair with this verdict must be looked at with every pass.
     pub fn needs_look(&self, verdict: Verdict) -> bool {
         match self.state {
-            RuleState::Initializing | RuleState::Normal | RuleState::ActionsDeclined => verdict == Verdict::Met,
+            RuleState::Initializing | RuleState::Normal | RuleState::ActionsDeclined => {
+                verdict == Verdict::Met
+            }
             RuleState::Triggered => true,
             RuleState::ActionAwaitingApproval => verdict == Verdict::NotMet,
             _ => false,

@@ -156,7 +156,8 @@ impl RulePass {
                                 .map(|(slot, sample)| (*slot, (sample.value, sample.text.clone())))
                                 .collect();
                         }
-                        facts.present[i] = Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
+                        facts.present[i] =
+                            Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
                         continue;
                     }
                     for (slot, sample) in self.slots(world, selected, answer, now) {
@@ -213,7 +214,9 @@ impl RulePass {
         for (part, told) in &self.answers {
             let Ok(answer) = told else { continue };
             for sample in &answer.samples {
-                let Some(pool) = sample.pool.as_deref().filter(|_| sample.value.is_finite()) else { continue };
+                let Some(pool) = sample.pool.as_deref().filter(|_| sample.value.is_finite()) else {
+                    continue;
+                };
                 let all = seen.entry(pool).or_insert_with(|| vec![Seen::Unknown; number]);
                 match *part {
                     Part::Matching(i) if self.rule.expressions[i].test.holds(sample.value) => {
@@ -283,11 +286,17 @@ impl Facts {
 }
 
 /// Whether a deep look is due, given the series counted now.
-pub fn deep_look_due(scan: &super::rules::Scan, counts: &[Option<u64>], needed: bool, now: Timestamp) -> bool {
+pub fn deep_look_due(
+    scan: &super::rules::Scan,
+    counts: &[Option<u64>],
+    needed: bool,
+    now: Timestamp,
+) -> bool {
     let Some(last) = scan.last else { return true };
     let since = now.duration_since(last);
     // Objects that stay unknown are looked for again and again, less and less often.
-    let pause = SignedDuration::from_secs(i64::from(scan.fruitless).saturating_sub(9).max(0) * 5).min(LONGEST_SCAN_PAUSE);
+    let pause = SignedDuration::from_secs(i64::from(scan.fruitless).saturating_sub(9).max(0) * 5)
+        .min(LONGEST_SCAN_PAUSE);
     let changed = counts.iter().zip(&scan.counts).any(|(now, then)| now.is_some() && now != then);
     (needed && since >= pause) || (changed && since >= DEEP_ON_CHANGE) || since >= DEEP
 }

@@ -7,8 +7,7 @@ use autopilot_shared::config::{Auth, Config, PrometheusParams, SecretSource};
 use jiff::SignedDuration;
 
 use crate::decide::Settings;
-use crate::query::pass::Provider;
-use crate::query::{Client, Credentials, Endpoint, SecretFrom};
+use crate::query::{Client, Credentials, Endpoint, Provider, SecretFrom};
 
 /// A provider that can be asked.
 #[derive(Clone, Debug)]
@@ -42,7 +41,9 @@ impl InForce {
         let names: Vec<Option<String>> =
             force.config.metric_providers.iter().map(|p| Some(p.name.clone())).chain([None]).collect();
         for wanted in names {
-            let Ok(found) = force.config.provider(wanted.as_deref()) else { continue };
+            let Ok(found) = force.config.provider(wanted.as_deref()) else {
+                continue;
+            };
             let (name, params) = (found.name.to_owned(), found.params.clone());
             let kept = before.and_then(|b| b.sources.get(&name)).and_then(|s| s.as_ref().ok());
             let source = match kept.filter(|kept| kept.params == params) {

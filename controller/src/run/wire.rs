@@ -54,7 +54,8 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     // The order of the end: the engine finishes its writes, then the lease goes, then the server.
     let stop = CancellationToken::new();
     let stop_serving = CancellationToken::new();
-    let admin = Admin { metrics: metrics.clone(), readiness: readiness.clone(), heartbeat: heartbeat.clone(), log };
+    let admin =
+        Admin { metrics: metrics.clone(), readiness: readiness.clone(), heartbeat: heartbeat.clone(), log };
     let server = serve::start(flags.metrics_addr, admin, Limits::default(), stop_serving.clone()).await?;
     info!(address = %server.address(), namespace = flags.namespace, "autopilot-controller {} starts", env!("CARGO_PKG_VERSION"));
 
@@ -70,7 +71,13 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     let mut lost: std::pin::Pin<Box<dyn Future<Output = String> + Send>> = Box::pin(std::future::pending());
     if flags.leader_election {
         let identity = lead::own_identity().map_err(|e| RunError::Random(e.to_string()))?;
-        let new = Lease::new(client.clone(), &flags.namespace, lead::LEASE_NAME, &identity, lead::Settings::default());
+        let new = Lease::new(
+            client.clone(),
+            &flags.namespace,
+            lead::LEASE_NAME,
+            &identity,
+            lead::Settings::default(),
+        );
         let loss = new.lost();
         lost = Box::pin(async move { loss.await.to_string() });
         let mut claim = new.claim();
@@ -147,7 +154,8 @@ async fn client() -> Result<Client, RunError> {
 
 async fn signalled() {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
         return std::future::pending().await;
     };
     let name = tokio::select! {

@@ -28,13 +28,7 @@ pub const METRICS_ADDRESS: &str = "0.0.0.0:9628";
 pub struct Flags {
     /// Read the configuration from this file; without it, from key config.yaml of the ConfigMap
     /// autopilot-config in the namespace. Either is read again when it changes.
-    #[arg(
-        verbatim_doc_comment,
-        long,
-        short = 'f',
-        value_name = "FILE",
-        env = "AUTOPILOT_CONFIG"
-    )]
+    #[arg(verbatim_doc_comment, long, short = 'f', value_name = "FILE", env = "AUTOPILOT_CONFIG")]
     pub config: Option<PathBuf>,
 
     /// The controller's own namespace: its configuration, Secrets and Lease are there. Rules and
@@ -107,13 +101,7 @@ impl Flags {
 
 /// `-log-level` as `--log-level`. Only our own names, whole: `-fFILE` stays what it is.
 fn two_dashes(argument: OsString) -> OsString {
-    const NAMES: [&str; 5] = [
-        "config",
-        "namespace",
-        "log-level",
-        "metrics-addr",
-        "leader-election",
-    ];
+    const NAMES: [&str; 5] = ["config", "namespace", "log-level", "metrics-addr", "leader-election"];
     let Some(name) = argument.to_str().and_then(|text| text.strip_prefix('-')) else {
         return argument;
     };
@@ -134,9 +122,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
         Some(port) => format!("0.0.0.0:{port}"),
         None => text.to_owned(),
     };
-    whole
-        .parse()
-        .map_err(|_| "write ADDRESS:PORT, as in 0.0.0.0:9628 or [::]:9628".to_owned())
+    whole.parse().map_err(|_| "write ADDRESS:PORT, as in 0.0.0.0:9628 or [::]:9628".to_owned())
 }
 
 #[cfg(test)]
@@ -157,10 +143,7 @@ mod tests {
     fn nothing_given_is_the_guides_installation() {
         let flags = read("autopilot-controller").unwrap();
         assert_eq!((flags.config, flags.namespace.as_str()), (None, "kube-system"));
-        assert_eq!(
-            (flags.log_level.as_str(), flags.metrics_addr.port()),
-            ("info", 9628)
-        );
+        assert_eq!((flags.log_level.as_str(), flags.metrics_addr.port()), ("info", 9628));
         assert!(flags.leader_election && flags.metrics_addr.ip().is_unspecified());
     }
 
@@ -190,14 +173,8 @@ mod tests {
 
     #[test]
     fn a_port_alone_means_all_addresses() {
-        assert_eq!(
-            read("c --metrics-addr :8080").unwrap().metrics_addr,
-            "0.0.0.0:8080".parse().unwrap()
-        );
-        assert_eq!(
-            read("c --metrics-addr [::1]:0").unwrap().metrics_addr,
-            "[::1]:0".parse().unwrap()
-        );
+        assert_eq!(read("c --metrics-addr :8080").unwrap().metrics_addr, "0.0.0.0:8080".parse().unwrap());
+        assert_eq!(read("c --metrics-addr [::1]:0").unwrap().metrics_addr, "[::1]:0".parse().unwrap());
         assert!(message("c --metrics-addr localhost").contains("write ADDRESS:PORT"));
     }
 
@@ -209,17 +186,8 @@ mod tests {
     #[test]
     fn help_names_every_variable_and_says_what_leader_election_is_not() {
         Flags::command().debug_assert();
-        let help = message("c --help")
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ");
-        for part in [
-            "CONFIG",
-            "NAMESPACE",
-            "LOG_LEVEL",
-            "METRICS_ADDR",
-            "LEADER_ELECTION",
-        ] {
+        let help = message("c --help").split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in ["CONFIG", "NAMESPACE", "LOG_LEVEL", "METRICS_ADDR", "LEADER_ELECTION"] {
             assert!(help.contains(&format!("AUTOPILOT_{part}")), "{part}: {help}");
         }
         assert!(help.contains("correctness never depends on it"), "{help}");

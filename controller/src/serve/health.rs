@@ -25,14 +25,8 @@ impl Readiness {
     /// Not ready before each of these, caches as a rule (`AutopilotRules`), has been reported with
     /// [`Self::synced`].
     pub fn waiting_for<'a>(parts: impl IntoIterator<Item = &'a str>) -> Readiness {
-        let waiting = parts
-            .into_iter()
-            .map(|part| (part.to_owned(), "not synced yet".to_owned()))
-            .collect();
-        Readiness(Arc::new(Mutex::new(State {
-            waiting,
-            shutting_down: false,
-        })))
+        let waiting = parts.into_iter().map(|part| (part.to_owned(), "not synced yet".to_owned())).collect();
+        Readiness(Arc::new(Mutex::new(State { waiting, shutting_down: false })))
     }
 
     /// The part is complete.
@@ -92,10 +86,7 @@ impl Heartbeat {
 
     /// Time since the last beat; `None` while idle.
     pub fn age(&self) -> Option<Duration> {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .map(|beat| beat.elapsed())
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|beat| beat.elapsed())
     }
 
     /// Whether the last beat is younger than [`STUCK_AFTER`], or none is due.

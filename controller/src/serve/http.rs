@@ -118,11 +118,7 @@ pub async fn start(
     let tcp = TcpListener::bind(address).await.map_err(failed)?;
     let address = tcp.local_addr().map_err(failed)?;
     let slots = Arc::new(Semaphore::new(limits.connections));
-    let listener = Bounded {
-        tcp,
-        slots,
-        life: limits.connection,
-    };
+    let listener = Bounded { tcp, slots, life: limits.connection };
     let service = routes(admin, limits.body).into_make_service_with_connect_info::<Peer>();
     let serving = axum::serve(listener, service).with_graceful_shutdown(end.clone().cancelled_owned());
     let task = tokio::spawn(async move {
@@ -140,10 +136,7 @@ pub async fn start(
         }
     });
     tracing::info!(%address, "serving /metrics, /ready, /live and /log-level");
-    Ok(Server {
-        address,
-        task: AbortOnDropHandle::new(task),
-    })
+    Ok(Server { address, task: AbortOnDropHandle::new(task) })
 }
 
 fn routes(admin: Admin, body_limit: usize) -> Router {
@@ -160,19 +153,14 @@ fn routes(admin: Admin, body_limit: usize) -> Router {
 /// A scrape and a probe come every few seconds at most: a new connection each costs nothing, and none lies
 /// idle.
 async fn one_request_each(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
 
 async fn show_metrics(State(admin): State<Admin>) -> Response {
     match admin.metrics.exposition() {
         Ok(text) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
-        Err(error) => plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("writing the metrics: {error}"),
-        ),
+        Err(error) => plain(StatusCode::INTERNAL_SERVER_ERROR, format!("writing the metrics: {error}")),
     }
 }
 
@@ -197,10 +185,7 @@ async fn live(State(admin): State<Admin>) -> Response {
 async fn show_level(State(admin): State<Admin>) -> Response {
     match admin.log {
         Some(log) => plain(StatusCode::OK, log.level()),
-        None => plain(
-            StatusCode::NOT_FOUND,
-            "this process has no log level to change".to_owned(),
-        ),
+        None => plain(StatusCode::NOT_FOUND, "this process has no log level to change".to_owned()),
     }
 }
 
@@ -216,10 +201,7 @@ async fn set_level(
         return plain(StatusCode::FORBIDDEN, text.to_owned());
     }
     let Some(log) = admin.log else {
-        return plain(
-            StatusCode::NOT_FOUND,
-            "this process has no log level to change".to_owned(),
-        );
+        return plain(StatusCode::NOT_FOUND, "this process has no log level to change".to_owned());
     };
     let level = match body {
         Ok(level) => level,
@@ -268,14 +250,7 @@ impl Listener for Bounded {
             return pending().await;
         };
         let (io, peer) = Listener::accept(&mut self.tcp).await;
-        (
-            Connection {
-                io,
-                life: Box::pin(sleep(self.life)),
-                _slot: slot,
-            },
-            peer,
-        )
+        (Connection { io, life: Box::pin(sleep(self.life)), _slot: slot }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -295,11 +270,7 @@ impl Connection {
     /// What waits for the client also waits for the end of its time.
     fn unless_over<T>(&mut self, cx: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match progress {
-            Poll::Pending => self
-                .life
-                .as_mut()
-                .poll(cx)
-                .map(|()| Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => self.life.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
             done => done,
         }
     }
@@ -355,18 +326,9 @@ mod tests {
     async fn only_a_loopback_peer_of_either_family_may_change_the_level() {
         for peer in ["10.0.0.7:5000", "[fd00::7]:5000", "[::ffff:10.0.0.7]:5000"] {
             let (status, log) = put_from(peer, "debug").await;
-            assert_eq!(
-                (status, log.level().as_str()),
-                (StatusCode::FORBIDDEN, "info"),
-                "{peer}"
-            );
+            assert_eq!((status, log.level().as_str()), (StatusCode::FORBIDDEN, "info"), "{peer}");
         }
-        for peer in [
-            "127.0.0.1:5000",
-            "127.9.9.9:5000",
-            "[::1]:5000",
-            "[::ffff:127.0.0.1]:5000",
-        ] {
+        for peer in ["127.0.0.1:5000", "127.9.9.9:5000", "[::1]:5000", "[::ffff:127.0.0.1]:5000"] {
             // The subscriber is gone with the call's end, so that a good level cannot be applied: a bad one
             // shows that the peer was let in.
             assert_eq!(put_from(peer, "inof").await.0, StatusCode::BAD_REQUEST, "{peer}");

@@ -135,13 +135,7 @@ where
         Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let level = Arc::new(Mutex::new(level.trim().to_owned()));
-    Ok((
-        Registry::default().with(filter).with(lines),
-        LogHandle {
-            filter: handle,
-            level,
-        },
-    ))
+    Ok((Registry::default().with(filter).with(lines), LogHandle { filter: handle, level }))
 }
 
 /// Whether the text is a level: `error`, `warn`, `info`, `debug`, `trace` or `off`, or a list of
@@ -181,16 +175,10 @@ fn filter(text: &str) -> Result<EnvFilter, LogError> {
     let general = general.unwrap_or(LevelFilter::INFO);
     let libraries = general.min(LevelFilter::INFO);
     let leaky = general.min(LevelFilter::ERROR);
-    let mut directives = vec![
-        libraries.to_string(),
-        format!("{LEAKY}={leaky}"),
-        format!("{OWN}={general}"),
-    ];
+    let mut directives = vec![libraries.to_string(), format!("{LEAKY}={leaky}"), format!("{OWN}={general}")];
     directives.append(&mut named);
     // A later directive for the same target replaces an earlier one; the longest target that fits decides.
-    EnvFilter::builder()
-        .parse(directives.join(","))
-        .map_err(|_| bad(text))
+    EnvFilter::builder().parse(directives.join(",")).map_err(|_| bad(text))
 }
 
 fn level(word: &str) -> Option<LevelFilter> {

@@ -69,14 +69,7 @@ fn a_level_is_for_autopilot_and_the_libraries_stay_at_info_unless_named() {
 
 #[test]
 fn an_answer_that_kube_could_not_parse_is_never_logged_unless_that_target_is_named() {
-    for level in [
-        "warn",
-        "info",
-        "debug",
-        "trace",
-        "kube=trace",
-        "info,kube_client=debug",
-    ] {
+    for level in ["warn", "info", "debug", "trace", "kube=trace", "info,kube_client=debug"] {
         assert!(!heard(level).contains(&"whole-secret".to_owned()), "{level}");
     }
     assert!(heard("kube_client::client=warn").contains(&"whole-secret".to_owned()));
@@ -97,17 +90,9 @@ fn what_is_no_level_is_refused_with_what_to_write() {
         "[x]=info",
     ] {
         let message = check_level(text).unwrap_err().to_string();
-        assert!(
-            message.contains("is no log level: write error, warn, info"),
-            "{text:?}: {message}"
-        );
+        assert!(message.contains("is no log level: write error, warn, info"), "{text:?}: {message}");
     }
-    assert!(
-        check_level("info,debug")
-            .unwrap_err()
-            .to_string()
-            .contains("two levels")
-    );
+    assert!(check_level("info,debug").unwrap_err().to_string().contains("two levels"));
 }
 
 #[test]

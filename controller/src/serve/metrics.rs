@@ -115,10 +115,7 @@ impl Metrics {
         figures.lock().passes = Some(Histogram::new(PASS_SECONDS));
         let mut registry = Registry::default();
         registry.register_collector(Box::new(exposition::Exposition::new(figures.clone())));
-        Metrics {
-            figures,
-            registry: Arc::new(registry),
-        }
+        Metrics { figures, registry: Arc::new(registry) }
     }
 
     /// All metrics as OpenMetrics text, to be sent as [`CONTENT_TYPE`].
@@ -141,11 +138,7 @@ impl Metrics {
     /// when its action has changed.
     pub fn set_rule(&self, rule_name: &str, action: &str, counts: &[(RuleState, i64)], objects: i64) {
         let states = counts.iter().copied().collect();
-        let row = RuleRow {
-            action: action.to_owned(),
-            objects,
-            states,
-        };
+        let row = RuleRow { action: action.to_owned(), objects, states };
         let mut figures = self.figures.lock();
         figures.rules.insert(rule_name.to_owned(), row);
         figures.taken.entry(rule_name.to_owned()).or_default();
@@ -167,10 +160,7 @@ impl Metrics {
 
     /// How many distinct objects of a type (`volume`, `storagepool`) any rule covers.
     pub fn set_objects_with_rules(&self, object_type: &str, objects: i64) {
-        self.figures
-            .lock()
-            .covered
-            .insert(object_type.to_owned(), objects);
+        self.figures.lock().covered.insert(object_type.to_owned(), objects);
     }
 
     /// An action was taken and took so long, from its start to the object's being as wanted.
@@ -226,12 +216,7 @@ impl Metrics {
     /// A write to the Kubernetes API: kind (`ActionApproval`), verb (`patch`), and how it ended (`ok`,
     /// `conflict`, …; few fixed words).
     pub fn api_write(&self, kind: &'static str, verb: &'static str, outcome: &'static str) {
-        *self
-            .figures
-            .lock()
-            .writes
-            .entry((kind, verb, outcome))
-            .or_default() += 1;
+        *self.figures.lock().writes.entry((kind, verb, outcome)).or_default() += 1;
     }
 
     /// An effect has begun; it is in flight until the answer is dropped.

@@ -6,7 +6,7 @@
     reason = "a test fails by panicking; the exception for tests does not cover their helpers"
 )]
 
-mod pass;
+mod provider;
 mod server;
 
 use std::convert::Infallible;
@@ -37,10 +37,7 @@ async fn fails(client: &Client) -> QueryError {
 async fn a_query_is_a_form_with_query_time_and_timeout() {
     let (url, log) = fixed(200, ONE).await;
     let query = "(100 * a{b=\"ü&+\"} # used\n) > 50";
-    let answer = client(&format!("{url}/prom/?dedup=true"))
-        .instant(query, at())
-        .await
-        .unwrap();
+    let answer = client(&format!("{url}/prom/?dedup=true")).instant(query, at()).await.unwrap();
     assert_eq!(answer.samples[0].volume.as_deref(), Some("pvc-1"));
     assert_eq!((answer.samples[0].value, answer.bytes), (42.0, ONE.len()));
     let log = log.lock().unwrap();
@@ -49,14 +46,8 @@ async fn a_query_is_a_form_with_query_time_and_timeout() {
         (&seen.method, seen.uri.to_string().as_str()),
         (&Method::POST, "/prom/api/v1/query?dedup=true")
     );
-    assert_eq!(
-        seen.header("content-type"),
-        Some("application/x-www-form-urlencoded")
-    );
-    assert_eq!(
-        (seen.header("authorization"), seen.header("accept-encoding")),
-        (None, None)
-    );
+    assert_eq!(seen.header("content-type"), Some("application/x-www-form-urlencoded"));
+    assert_eq!((seen.header("authorization"), seen.header("accept-encoding")), (None, None));
     let form = [("query", query), ("time", "1700000000.120"), ("timeout", "10")];
     assert_eq!(seen.form, form.map(|(k, v)| (k.to_owned(), v.to_owned())).into());
 }
@@ -71,29 +62,16 @@ async fn credentials_are_sent_as_the_server_expects_them() {
         (&url, Credentials::Bearer(text("hush")), Some("Bearer hush")),
         (
             &url,
-            Credentials::Basic {
-                username: "me".to_owned(),
-                password: text("hush"),
-            },
+            Credentials::Basic { username: "me".to_owned(), password: text("hush") },
             Some("Basic bWU6aHVzaA=="),
         ),
         (&with_user, Credentials::None, Some("Basic bWU6aHVzaA==")),
     ] {
-        let client = Client::new(Endpoint {
-            credentials,
-            ..Endpoint::new(url)
-        })
-        .unwrap();
+        let client = Client::new(Endpoint { credentials, ..Endpoint::new(url) }).unwrap();
         client.instant("up", at()).await.unwrap();
-        assert_eq!(
-            log.lock().unwrap().last().unwrap().header("authorization"),
-            header
-        );
+        assert_eq!(log.lock().unwrap().last().unwrap().header("authorization"), header);
     }
-    let both = Endpoint {
-        credentials: Credentials::Bearer(text("hush")),
-        ..Endpoint::new(&with_user)
-    };
+    let both = Endpoint { credentials: Credentials::Bearer(text("hush")), ..Endpoint::new(&with_user) };
     let error = Client::new(both).unwrap_err();
     assert!(matches!(error, ClientError::TwoCredentials { .. }));
     assert!(!format!("{error} {error:?}").contains("hush"));
@@ -104,21 +82,11 @@ async fn a_token_file_is_read_for_every_request() {
     let (url, log) = fixed(200, ONE).await;
     let file = scratch("token");
     let credentials = Credentials::Bearer(SecretFrom::File(file.clone()));
-    let client = Client::new(Endpoint {
-        credentials,
-        ..Endpoint::new(&url)
-    })
-    .unwrap();
+    let client = Client::new(Endpoint { credentials, ..Endpoint::new(&url) }).unwrap();
     for token in ["first", "second"] {
         std::fs::write(&file, format!("{token}\n")).unwrap();
         client.instant("up", at()).await.unwrap();
-        let sent = log
-            .lock()
-            .unwrap()
-            .last()
-            .unwrap()
-            .header("authorization")
-            .map(str::to_owned);
+        let sent = log.lock().unwrap().last().unwrap().header("authorization").map(str::to_owned);
         assert_eq!(sent, Some(format!("Bearer {token}")));
     }
     for content in [" \n".to_owned(), "x".repeat(100_000), "hush\nhush".to_owned()] {
@@ -144,12 +112,7 @@ async fn every_bad_answer_has_its_reason_and_says_what_to_do() {
     for (status, body, reason, words) in [
         (401, "", "Unauthorized", "answered 401"),
         (403, error, "Unauthorized", "check user, password or token"),
-        (
-            400,
-            error,
-            "Refused",
-            "bad_data: parse error; correct the rule's key",
-        ),
+        (400, error, "Refused", "bad_data: parse error; correct the rule's key"),
         (422, error, "Refused", "bad_data: parse error"),
         (200, error, "Refused", "bad_data: parse error"),
         (404, "404 page not found", "NotAnAnswer", "(status 404)"),
@@ -157,12 +120,7 @@ async fn every_bad_answer_has_its_reason_and_says_what_to_do() {
         (302, "", "NotAnAnswer", "no redirect"),
         (200, "<!DOCTYPE html><html>", "NotAnAnswer", "<!DOCTYPE html>"),
         (200, "", "NotAnAnswer", "empty"),
-        (
-            200,
-            r#"{"status":"success","data":{"res"#,
-            "NotAnAnswer",
-            "ends in the middle",
-        ),
+        (200, r#"{"status":"success","data":{"res"#, "NotAnAnswer", "ends in the middle"),
         (200, scalar, "NotAVector", "a scalar"),
         (500, "oops\u{7}", "ServerError", "answered 500: oops;"),
         (502, "", "ServerError", "502: Bad Gateway"),
@@ -194,10 +152,7 @@ async fn the_time_out_covers_the_head_and_the_body() {
         Box::pin(async { response(200, Body::from_stream(start.chain(futures::stream::pending()))) })
     });
     for url in [silent, stalls.await.0] {
-        let endpoint = Endpoint {
-            timeout: Duration::from_millis(200),
-            ..Endpoint::new(&url)
-        };
+        let endpoint = Endpoint { timeout: Duration::from_millis(200), ..Endpoint::new(&url) };
         let error = fails(&Client::new(endpoint).unwrap()).await;
         assert_eq!(error.reason(), "TimedOut");
         assert!(error.to_string().contains("within 200ms"), "{error}");
@@ -230,13 +185,7 @@ async fn an_answer_over_the_cap_is_refused_while_it_arrives() {
 #[tokio::test]
 async fn the_cap_is_the_last_size_that_is_taken() {
     let (url, _) = fixed(200, ONE).await;
-    let of = |max_answer| {
-        Client::new(Endpoint {
-            max_answer,
-            ..Endpoint::new(&url)
-        })
-        .unwrap()
-    };
+    let of = |max_answer| Client::new(Endpoint { max_answer, ..Endpoint::new(&url) }).unwrap();
     assert!(of(ONE.len()).instant("up", at()).await.is_ok());
     assert_eq!(fails(&of(ONE.len() - 1)).await.reason(), "TooLarge");
 }
@@ -268,10 +217,7 @@ async fn warnings_infos_and_odd_values_arrive_as_they_are() {
     let answer = client(&url).instant("up", at()).await.unwrap();
     assert_eq!(answer.warnings, ["store-3 is away"]);
     assert_eq!(answer.infos, ["metric might not be a counter"]);
-    assert_eq!(
-        answer.samples.iter().map(|s| &*s.text).collect::<Vec<_>>(),
-        ["NaN", "+Inf", "-Inf"]
-    );
+    assert_eq!(answer.samples.iter().map(|s| &*s.text).collect::<Vec<_>>(), ["NaN", "+Inf", "-Inf"]);
     assert!(answer.samples[0].value.is_nan());
     assert_eq!(answer.samples[1].value, f64::INFINITY);
     assert_eq!(answer.histograms, 1);

@@ -42,12 +42,7 @@ where
     let seen = log.clone();
     let app = Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap, body: Bytes| {
         let form = form_urlencoded::parse(&body).into_owned().collect();
-        let request = Seen {
-            method,
-            uri,
-            headers,
-            form,
-        };
+        let request = Seen { method, uri, headers, form };
         seen.lock().unwrap().push(request.clone());
         answer(request)
     });

@@ -35,30 +35,10 @@ pub mod approval_state {
     derive = "PartialEq",
     derive = "Default",
     printcolumn(name = "Approval-State", type_ = "string", json_path = ".spec.approvalState"),
-    printcolumn(
-        name = "Rule",
-        type_ = "string",
-        json_path = ".metadata.labels.rule",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Action",
-        type_ = "string",
-        json_path = ".spec.actions[0].name",
-        priority = 1
-    ),
-    printcolumn(
-        name = "PR",
-        type_ = "integer",
-        json_path = ".status.pullRequest.number",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        priority = 1
-    )
+    printcolumn(name = "Rule", type_ = "string", json_path = ".metadata.labels.rule", priority = 1),
+    printcolumn(name = "Action", type_ = "string", json_path = ".spec.actions[0].name", priority = 1),
+    printcolumn(name = "PR", type_ = "integer", json_path = ".status.pullRequest.number", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]

@@ -31,18 +31,8 @@ use serde::{Deserialize, Serialize};
         json_path = ".status.conditions[?(@.type==\"DataAvailable\")].status",
         priority = 1
     ),
-    printcolumn(
-        name = "Enforcement",
-        type_ = "string",
-        json_path = ".spec.enforcement",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Objects",
-        type_ = "integer",
-        json_path = ".status.objects",
-        priority = 1
-    )
+    printcolumn(name = "Enforcement", type_ = "string", json_path = ".spec.enforcement", priority = 1),
+    printcolumn(name = "Objects", type_ = "integer", json_path = ".status.objects", priority = 1)
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AutopilotRuleSpec {

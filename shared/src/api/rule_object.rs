@@ -23,18 +23,8 @@ use crate::RuleState;
     derive = "Default",
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state", priority = 1),
-    printcolumn(
-        name = "Rule",
-        type_ = "string",
-        json_path = ".metadata.labels.rule",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Object",
-        type_ = "string",
-        json_path = ".status.object.name",
-        priority = 1
-    ),
+    printcolumn(name = "Rule", type_ = "string", json_path = ".metadata.labels.rule", priority = 1),
+    printcolumn(name = "Object", type_ = "string", json_path = ".status.object.name", priority = 1),
     printcolumn(name = "Why", type_ = "string", json_path = ".status.reason", priority = 1)
 )]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]

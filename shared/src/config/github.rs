@@ -43,9 +43,7 @@ impl Github {
         };
         let optional = |value: &Option<String>, key: &str| -> Result<Option<String>, ConfigError> {
             let value = value.as_deref().map(str::trim).filter(|v| !v.is_empty());
-            value
-                .map(|v| one_line(v, &path(key)).map(|()| v.to_owned()))
-                .transpose()
+            value.map(|v| one_line(v, &path(key)).map(|()| v.to_owned())).transpose()
         };
         let list = |values: &Option<Vec<String>>, key: &str| -> Result<Vec<String>, ConfigError> {
             let values = values.as_deref().unwrap_or_default();
@@ -110,15 +108,9 @@ fn one_line(value: &str, at: &str) -> Result<(), ConfigError> {
 /// The folder without what means nothing. It must not leave the repository: the file's path is made from it.
 fn folder(text: &str, at: &str) -> Result<String, ConfigError> {
     if text.starts_with('/') || text.contains('\\') {
-        return Err(field(
-            at,
-            "must be relative to the repository, with '/' between folders",
-        ));
+        return Err(field(at, "must be relative to the repository, with '/' between folders"));
     }
-    let parts: Vec<&str> = text
-        .split('/')
-        .filter(|part| !matches!(*part, "" | "."))
-        .collect();
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if parts.contains(&"..") {
         return Err(field(at, "must not contain '..'"));
     }

@@ -100,10 +100,9 @@ impl PrometheusParams {
         let mut secret = |key: &str| -> Result<Option<SecretSource>, ConfigError> {
             let file_key = format!("{key}_file");
             match (take(key), take(&file_key)) {
-                (Some(_), Some(_)) => Err(field(
-                    format!("{at}.{file_key}"),
-                    format!("give {key} or {file_key}, not both"),
-                )),
+                (Some(_), Some(_)) => {
+                    Err(field(format!("{at}.{file_key}"), format!("give {key} or {file_key}, not both")))
+                }
                 (Some(text), None) => Ok(Some(SecretSource::Inline(Secret::new(text)))),
                 (None, Some(path)) => Ok(Some(SecretSource::File(PathBuf::from(path)))),
                 (None, None) => Ok(None),
@@ -116,10 +115,7 @@ impl PrometheusParams {
             (None, None, Some(token)) => Auth::Bearer(token),
             (Some(username), Some(password), None) => Auth::Basic { username, password },
             (Some(_), None, None) => {
-                return Err(field(
-                    format!("{at}.username"),
-                    "alone; give password or password_file as well",
-                ));
+                return Err(field(format!("{at}.username"), "alone; give password or password_file as well"));
             }
             (None, Some(_), None) => {
                 return Err(field(format!("{at}.username"), "missing; there is a password"));
@@ -142,10 +138,7 @@ fn entries(params: &Params, at: &str) -> Result<BTreeMap<String, String>, Config
         Params::Map(map) => {
             for (key, value) in map {
                 if !known(key) {
-                    return Err(field(
-                        format!("{at}.{key}"),
-                        format!("no such setting; there are {KEYS}"),
-                    ));
+                    return Err(field(format!("{at}.{key}"), format!("no such setting; there are {KEYS}")));
                 }
                 found.insert(key.clone(), value.clone().unwrap_or_default());
             }
@@ -157,9 +150,8 @@ fn entries(params: &Params, at: &str) -> Result<BTreeMap<String, String>, Config
                 if entry.is_empty() {
                     continue;
                 }
-                let (key, value) = entry
-                    .split_once('=')
-                    .map_or((entry, None), |(k, v)| (k.trim(), Some(v.trim())));
+                let (key, value) =
+                    entry.split_once('=').map_or((entry, None), |(k, v)| (k.trim(), Some(v.trim())));
                 if !known(key) && behind_secret {
                     return Err(field(
                         at,
@@ -171,16 +163,10 @@ fn entries(params: &Params, at: &str) -> Result<BTreeMap<String, String>, Config
                     ));
                 }
                 if !known(key) {
-                    return Err(field(
-                        format!("{at}.{key}"),
-                        format!("no such setting; there are {KEYS}"),
-                    ));
+                    return Err(field(format!("{at}.{key}"), format!("no such setting; there are {KEYS}")));
                 }
                 let Some(value) = value else {
-                    return Err(field(
-                        format!("{at}.{key}"),
-                        "has no value; write key=value,key=value",
-                    ));
+                    return Err(field(format!("{at}.{key}"), "has no value; write key=value,key=value"));
                 };
                 if found.insert(key.to_owned(), value.to_owned()).is_some() {
                     return Err(field(format!("{at}.{key}"), "stands there twice"));

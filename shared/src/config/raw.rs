@@ -160,8 +160,7 @@ fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>
         Some(Value::Array(list)) => texts(list),
         Some(_) => None,
     };
-    list.map(Some)
-        .ok_or_else(|| de::Error::custom("labels and reviewers are lists of names"))
+    list.map(Some).ok_or_else(|| de::Error::custom("labels and reviewers are lists of names"))
 }
 
 /// Reads a file.

@@ -46,16 +46,7 @@ min_poll_interval: 4
 
 #[test]
 fn nothing_is_the_default() {
-    for yaml in [
-        "",
-        "\n",
-        "# only a comment\n",
-        "---\n",
-        "{}",
-        "providers:\n",
-        "providers: []\n",
-        "null",
-    ] {
+    for yaml in ["", "\n", "# only a comment\n", "---\n", "{}", "providers:\n", "providers: []\n", "null"] {
         assert_eq!(parse(yaml), Config::default(), "{yaml:?}");
     }
     let config = Config::default();
@@ -86,20 +77,14 @@ fn the_original_form_is_read_at_both_indentations() {
 
     assert_eq!(config.min_poll_interval, Duration::from_secs(4));
     assert_eq!(config.metric_providers.len(), 2);
-    assert_eq!(
-        config.provider(None).unwrap().params.url,
-        "http://metrics.example:9090"
-    );
+    assert_eq!(config.provider(None).unwrap().params.url, "http://metrics.example:9090");
     let github = config.github.unwrap();
     assert_eq!(github.folder, "approvals/east");
     assert_eq!(github.branch, None);
     assert_eq!(github.poll_interval, Duration::from_secs(30));
     assert_eq!(
         config.other_forges,
-        [OtherForge {
-            name: "other".to_owned(),
-            type_: "bitbucket-scm".to_owned()
-        }]
+        [OtherForge { name: "other".to_owned(), type_: "bitbucket-scm".to_owned() }]
     );
 }
 
@@ -157,10 +142,7 @@ fn params_are_a_text_or_a_map() {
     assert_eq!(text.ca_file, Some(PathBuf::from("/etc/ca.pem")));
     assert_eq!(
         text.auth,
-        Auth::Basic {
-            username: "u".to_owned(),
-            password: SecretSource::Inline(Secret::new("a=b=="))
-        }
+        Auth::Basic { username: "u".to_owned(), password: SecretSource::Inline(Secret::new("a=b==")) }
     );
     assert_eq!(
         prometheus("token_file=/var/run/token").auth,
@@ -190,33 +172,20 @@ providers:
     let url = |wanted: Option<&str>| config.provider(wanted).map(|p| p.params.url.clone());
     assert_eq!(url(Some("third")).unwrap(), "http://three");
     assert_eq!(url(Some("prometheus")).unwrap(), "http://one");
-    assert_eq!(
-        url(Some("datadog")).unwrap(),
-        "http://one",
-        "a name goes before a type"
-    );
+    assert_eq!(url(Some("datadog")).unwrap(), "http://one", "a name goes before a type");
     assert_eq!(url(None).unwrap(), "http://one");
     assert_eq!(url(Some("")).unwrap(), "http://one");
     let unsupported = url(Some("dd")).unwrap_err().to_string();
-    assert!(
-        unsupported.contains("\"dd\"") && unsupported.contains("datadog"),
-        "{unsupported}"
-    );
+    assert!(unsupported.contains("\"dd\"") && unsupported.contains("datadog"), "{unsupported}");
     let unknown = url(Some("influx")).unwrap_err().to_string();
-    assert!(
-        unknown.contains("influx") && unknown.contains("\"third\" (prometheus)"),
-        "{unknown}"
-    );
+    assert!(unknown.contains("influx") && unknown.contains("\"third\" (prometheus)"), "{unknown}");
 
     let config = parse("providers: [{name: a, type: datadog}, {name: b, type: prometheus}]");
     assert_eq!(config.provider(None).unwrap().name, "b");
     let config = parse("providers: [{name: a, type: prometheus}, {name: default, type: prometheus}]");
     assert_eq!(config.provider(None).unwrap().name, "default");
     let config = parse("providers: [{name: a, type: datadog}]");
-    assert!(matches!(
-        config.provider(None),
-        Err(ProviderError::Unsupported { .. })
-    ));
+    assert!(matches!(config.provider(None), Err(ProviderError::Unsupported { .. })));
     // Only a forge is configured: metrics come from the default provider.
     let config = parse("gitops: {type: bitbucket-scm, params: {repo: r}}");
     assert_eq!(config.provider(None).unwrap().name, "default");
@@ -229,10 +198,7 @@ fn what_is_wrong_is_named_with_its_place() {
         let key = setting.split(':').next().unwrap();
         settings.retain(|s| s.split(':').next().unwrap() != key);
         settings.push(setting);
-        format!(
-            "gitops:\n  type: github-scm\n  params: {{{}}}\n",
-            settings.join(", ")
-        )
+        format!("gitops:\n  type: github-scm\n  params: {{{}}}\n", settings.join(", "))
     };
     let params = |params: &str| format!("providers:\n- {{name: p, type: prometheus, params: {params}}}\n");
     for (yaml, parts) in [
@@ -242,136 +208,58 @@ fn what_is_wrong_is_named_with_its_place() {
             "min_poll_interval: 5\nmin_pol: 3\n".to_owned(),
             &["line 2, column 1", "\"min_pol\"", "min_poll_interval"],
         ),
-        (
-            "providers:\n- name: a\n  typ: b\n".to_owned(),
-            &["line 3, column 3", "\"typ\"", "type"],
-        ),
-        (
-            "suspend: true\nsuspend: true\n".to_owned(),
-            &["line 2", "\"suspend\"", "twice"],
-        ),
+        ("providers:\n- name: a\n  typ: b\n".to_owned(), &["line 3, column 3", "\"typ\"", "type"]),
+        ("suspend: true\nsuspend: true\n".to_owned(), &["line 2", "\"suspend\"", "twice"]),
         ("suspend: yes\n".to_owned(), &["line 1", "bool"]),
         ("- a\n".to_owned(), &["line 1", "expected"]),
         ("providers: url\n".to_owned(), &["line 1", "expected"]),
-        (
-            "min_poll_interval: 0\n".to_owned(),
-            &["min_poll_interval: ", "from 1"],
-        ),
-        (
-            "min_poll_interval: 5s\n".to_owned(),
-            &["min_poll_interval: ", "seconds"],
-        ),
+        ("min_poll_interval: 0\n".to_owned(), &["min_poll_interval: ", "from 1"]),
+        ("min_poll_interval: 5s\n".to_owned(), &["min_poll_interval: ", "seconds"]),
         ("metricsLag: -1\n".to_owned(), &["metricsLag: ", "seconds"]),
         ("cancelAfter: 1.5\n".to_owned(), &["cancelAfter: ", "whole"]),
-        (
-            "providers: [{type: prometheus}]".to_owned(),
-            &["providers[0].name", "missing"],
-        ),
-        (
-            "providers: [{name: a}]".to_owned(),
-            &["providers[0].type", "missing"],
-        ),
+        ("providers: [{type: prometheus}]".to_owned(), &["providers[0].name", "missing"]),
+        ("providers: [{name: a}]".to_owned(), &["providers[0].type", "missing"]),
         (
             "providers: [{name: a, type: prometheus}, {name: a, type: datadog}]".to_owned(),
             &["providers[1].name", "\"a\"", "unique"],
         ),
-        (
-            params("'urll=http://x'"),
-            &["providers[0].params.urll", "no such setting", "max_answer"],
-        ),
-        (
-            params("{urll: x}"),
-            &["providers[0].params.urll", "no such setting"],
-        ),
+        (params("'urll=http://x'"), &["providers[0].params.urll", "no such setting", "max_answer"]),
+        (params("{urll: x}"), &["providers[0].params.urll", "no such setting"]),
         (params("'url'"), &["providers[0].params.url", "no value"]),
-        (
-            params("'url=http://a,url=http://b'"),
-            &["providers[0].params.url", "twice"],
-        ),
-        (
-            params("'url=prometheus:9090'"),
-            &["providers[0].params.url", "http://"],
-        ),
+        (params("'url=http://a,url=http://b'"), &["providers[0].params.url", "twice"]),
+        (params("'url=prometheus:9090'"), &["providers[0].params.url", "http://"]),
         (params("'url=http://'"), &["providers[0].params.url"]),
         (params("'url=http://a b'"), &["providers[0].params.url"]),
         (params("'url=http://a?b=c'"), &["providers[0].params.url"]),
         (params("'timeout=0'"), &["providers[0].params.timeout", "from 1"]),
-        (
-            params("'timeout=soon'"),
-            &["providers[0].params.timeout", "seconds"],
-        ),
-        (
-            params("'max_answer=1'"),
-            &["providers[0].params.max_answer", "bytes"],
-        ),
-        (
-            params("'ignore_unhealthy_targets=maybe'"),
-            &["ignore_unhealthy_targets", "true or false"],
-        ),
-        (
-            params("'username=u'"),
-            &["providers[0].params.username", "password_file"],
-        ),
-        (
-            params("'password=p'"),
-            &["providers[0].params.username", "missing"],
-        ),
-        (
-            params("'token=a,token_file=b'"),
-            &["providers[0].params.token_file", "not both"],
-        ),
-        (
-            params("'username=u,password=p,token=t'"),
-            &["providers[0].params.token", "not both"],
-        ),
+        (params("'timeout=soon'"), &["providers[0].params.timeout", "seconds"]),
+        (params("'max_answer=1'"), &["providers[0].params.max_answer", "bytes"]),
+        (params("'ignore_unhealthy_targets=maybe'"), &["ignore_unhealthy_targets", "true or false"]),
+        (params("'username=u'"), &["providers[0].params.username", "password_file"]),
+        (params("'password=p'"), &["providers[0].params.username", "missing"]),
+        (params("'token=a,token_file=b'"), &["providers[0].params.token_file", "not both"]),
+        (params("'username=u,password=p,token=t'"), &["providers[0].params.token", "not both"]),
         (params("{url: [a]}"), &["line 2"]),
         (params("[a]"), &["line 2"]),
-        (
-            "providers: [{name: g, type: github-scm}]".to_owned(),
-            &["providers[0].github", "missing"],
-        ),
-        (
-            "providers: [{name: g, type: github-scm, github: {users: u}}]".to_owned(),
-            &["line 1", "\"users\""],
-        ),
-        (
-            "providers: [{name: g, type: prometheus, github: {user: u}}]".to_owned(),
-            &["providers[0].github"],
-        ),
+        ("providers: [{name: g, type: github-scm}]".to_owned(), &["providers[0].github", "missing"]),
+        ("providers: [{name: g, type: github-scm, github: {users: u}}]".to_owned(), &["line 1", "\"users\""]),
+        ("providers: [{name: g, type: prometheus, github: {user: u}}]".to_owned(), &["providers[0].github"]),
         ("gitops: {params: {a: b}}".to_owned(), &["gitops.type", "missing"]),
-        (
-            "gitops: {type: bitbucket-scm}".to_owned(),
-            &["gitops.params", "missing"],
-        ),
-        (
-            "gitops: {type: bitbucket-scm, params: {}}".to_owned(),
-            &["gitops.params", "missing"],
-        ),
+        ("gitops: {type: bitbucket-scm}".to_owned(), &["gitops.params", "missing"]),
+        ("gitops: {type: bitbucket-scm, params: {}}".to_owned(), &["gitops.params", "missing"]),
         (github("user: ''"), &["gitops.params.user", "missing"]),
         (github("user: a/b"), &["gitops.params.user", "bare name"]),
         (github("repo: .."), &["gitops.params.repo", "bare name"]),
         (github("folder: /etc"), &["gitops.params.folder", "relative"]),
         (github("folder: a/../../b"), &["gitops.params.folder", "'..'"]),
         (github("folder: .git/hooks"), &["gitops.params.folder", ".git"]),
-        (
-            github("email: nobody"),
-            &["gitops.params.email", "bot@example.com"],
-        ),
-        (
-            github("author: 'A <a@b>'"),
-            &["gitops.params.author", "name only"],
-        ),
+        (github("email: nobody"), &["gitops.params.email", "bot@example.com"]),
+        (github("author: 'A <a@b>'"), &["gitops.params.author", "name only"]),
         (github("author: \"A\\nB\""), &["gitops.params.author", "one line"]),
         (github("branch: a..b"), &["gitops.params.branch"]),
-        (
-            github("baseUrl: git.example.com"),
-            &["gitops.params.baseUrl", "http://"],
-        ),
+        (github("baseUrl: git.example.com"), &["gitops.params.baseUrl", "http://"]),
         (github("labels: ['']"), &["gitops.params.labels[0]", "missing"]),
-        (
-            github("pollInterval: 0"),
-            &["gitops.params.pollInterval", "from 1"],
-        ),
+        (github("pollInterval: 0"), &["gitops.params.pollInterval", "from 1"]),
         (github("projectKey: P"), &["gitops.params", "projectKey"]),
         (
             github("user: v")
@@ -418,9 +306,7 @@ fn no_message_holds_a_secret() {
             assert!(!error.contains(secret), "{error}\n{yaml}");
         }
     }
-    let config = parse(&format!(
-        "providers: [{{name: a, type: prometheus, params: {{token: {SECRET}}}}}]"
-    ));
+    let config = parse(&format!("providers: [{{name: a, type: prometheus, params: {{token: {SECRET}}}}}]"));
     let shown = format!("{config:?}");
     assert!(!shown.contains(SECRET) && shown.contains("***"), "{shown}");
 }

@@ -56,18 +56,9 @@ pub(super) fn split(text: &str) -> Result<Split<'_>, QuantityError> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(QuantityError::NoNumber(quoted(text)));
     }
-    let (unit, format) = unit(rest).ok_or_else(|| QuantityError::Suffix {
-        text: quoted(text),
-        suffix: quoted(rest),
-    })?;
-    Ok(Split {
-        text,
-        negative,
-        whole: whole.trim_start_matches('0'),
-        fraction,
-        unit,
-        format,
-    })
+    let (unit, format) =
+        unit(rest).ok_or_else(|| QuantityError::Suffix { text: quoted(text), suffix: quoted(rest) })?;
+    Ok(Split { text, negative, whole: whole.trim_start_matches('0'), fraction, unit, format })
 }
 
 fn digits(text: &str) -> (&str, &str) {
@@ -151,10 +142,7 @@ impl Split<'_> {
         let (whole, fraction) = all.split_at(cut);
         nanos(
             whole.iter().copied().chain(padding(point - length)),
-            padding(-point)
-                .chain(fraction.iter().copied())
-                .collect::<Vec<u8>>()
-                .into_iter(),
+            padding(-point).chain(fraction.iter().copied()).collect::<Vec<u8>>().into_iter(),
             UNIT,
         )
     }

@@ -117,11 +117,7 @@ pub fn grow(current: Size, percent: u32, max: Option<Size>) -> Grown {
     Grown::To(match max {
         Some(max) if grown >= max => {
             let ours = Size::new(max.bytes, current.format);
-            if max.to_string().len() < ours.to_string().len() {
-                max
-            } else {
-                ours
-            }
+            if max.to_string().len() < ours.to_string().len() { max } else { ours }
         }
         _ => grown,
     })

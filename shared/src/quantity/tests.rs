@@ -151,10 +151,7 @@ fn equal_numbers_are_equal_whatever_their_format() {
 #[test]
 fn sums_take_the_format_of_the_left_unless_it_is_zero() {
     let sum = |a: &str, b: &str| {
-        a.parse::<Quantity>()
-            .unwrap()
-            .checked_add(b.parse().unwrap())
-            .map(|q| q.to_string())
+        a.parse::<Quantity>().unwrap().checked_add(b.parse().unwrap()).map(|q| q.to_string())
     };
     assert_eq!(sum("1Gi", "1G").as_deref(), Some("2073741824"));
     assert_eq!(sum("1G", "1Gi").as_deref(), Some("2073741824"));
@@ -194,15 +191,7 @@ fn volumes_grow_until_the_rule_stops_matching() {
         data * 100 > size * 50
     }
     let cases = [
-        (
-            "below 6, capped at 10",
-            below_6 as fn(i64, i64) -> bool,
-            Some("10Gi"),
-            5,
-            10,
-            10,
-            1,
-        ),
+        ("below 6, capped at 10", below_6 as fn(i64, i64) -> bool, Some("10Gi"), 5, 10, 10, 1),
         ("below 6, at its maximum", below_6, Some("5Gi"), 5, 10, 5, 0),
         ("below 15, two steps", below_15, Some("12Gi"), 5, 10, 12, 2),
         ("below 15, above its maximum", below_15, Some("4Gi"), 5, 10, 5, 0),

@@ -43,12 +43,8 @@ impl Action {
     pub fn short_name(&self) -> &'static str {
         match self {
             Action::ResizeVolume { .. } => "resize",
-            Action::Pool {
-                verb: PoolVerb::Expand,
-            } => "expand",
-            Action::Pool {
-                verb: PoolVerb::Rebalance,
-            } => "rebalance",
+            Action::Pool { verb: PoolVerb::Expand } => "expand",
+            Action::Pool { verb: PoolVerb::Rebalance } => "rebalance",
         }
     }
 
@@ -74,12 +70,7 @@ impl Action {
         let mut wrong = Vec::new();
         let action = match raw.name.strip_prefix(PREFIX) {
             Some("volume/resize") => {
-                known(
-                    params,
-                    &["scalepercentage", "maxsize"],
-                    "volume/resize",
-                    &mut wrong,
-                );
+                known(params, &["scalepercentage", "maxsize"], "volume/resize", &mut wrong);
                 let percent = percent(params, &mut wrong);
                 let max = params.get("maxsize").and_then(|text| {
                     parse_maxsize(text)
@@ -87,31 +78,19 @@ impl Action {
                             wrong.push(param(
                                 "maxsize",
                                 format!("{e}; give bytes or a quantity such as 400Gi"),
-                            ))
+                            ));
                         })
                         .ok()
                 });
                 if max.is_some_and(|m| m.bytes <= 0) {
-                    wrong.push(param(
-                        "maxsize",
-                        "not above 0; give bytes or a quantity such as 400Gi",
-                    ));
+                    wrong.push(param("maxsize", "not above 0; give bytes or a quantity such as 400Gi"));
                 }
-                Action::ResizeVolume {
-                    percent,
-                    max,
-                    params: raw.params.clone(),
-                }
+                Action::ResizeVolume { percent, max, params: raw.params.clone() }
             }
             Some("storagepool/expand") => {
                 known(
                     params,
-                    &[
-                        "scalepercentage",
-                        "scalesize",
-                        "scaletype",
-                        "dontWaitForCleanVolumes",
-                    ],
+                    &["scalepercentage", "scalesize", "scaletype", "dontWaitForCleanVolumes"],
                     "storagepool/expand",
                     &mut wrong,
                 );
@@ -136,13 +115,9 @@ impl Action {
                         ),
                     ));
                 }
-                Action::Pool {
-                    verb: PoolVerb::Expand,
-                }
+                Action::Pool { verb: PoolVerb::Expand }
             }
-            Some("storagepool/rebalance") => Action::Pool {
-                verb: PoolVerb::Rebalance,
-            },
+            Some("storagepool/rebalance") => Action::Pool { verb: PoolVerb::Rebalance },
             _ => {
                 return Err(vec![problem(
                     "spec.actions[0].name",
@@ -165,10 +140,7 @@ fn param(name: &str, text: impl Into<String>) -> RuleProblem {
 /// A parameter that is not known is refused: a `maxSize` that nobody reads would be growth without end.
 fn known(params: &BTreeMap<String, String>, names: &[&str], action: &str, wrong: &mut Vec<RuleProblem>) {
     for name in params.keys().filter(|name| !names.contains(&name.as_str())) {
-        wrong.push(param(
-            name,
-            format!("{action} does not know it; use {}", names.join(", ")),
-        ));
+        wrong.push(param(name, format!("{action} does not know it; use {}", names.join(", "))));
     }
 }
 

@@ -84,17 +84,12 @@ impl Aliases {
             _ => return None,
         };
         let share = format!("(100 * {series} / px_pool_stats_total_bytes)");
-        Some(format!(
-            "100 * ({share} - scalar(avg({share}))) / scalar(avg({share}))"
-        ))
+        Some(format!("100 * ({share} - scalar(avg({share}))) / scalar(avg({share}))"))
     }
 }
 
 fn error(field: impl Into<String>, problem: impl Into<String>) -> ExpressionError {
-    ExpressionError {
-        field: field.into(),
-        problem: problem.into(),
-    }
+    ExpressionError { field: field.into(), problem: problem.into() }
 }
 
 impl Expression {
@@ -132,38 +127,26 @@ impl Expression {
                 [v] => Ok(v),
                 _ => Err(error(
                     "values",
-                    format!(
-                        "{} takes exactly 1 number, here are {}",
-                        raw.operator,
-                        values.len()
-                    ),
+                    format!("{} takes exactly 1 number, here are {}", raw.operator, values.len()),
                 )),
             }
         };
         let range = || -> Result<(f64, f64), ExpressionError> {
             match numbers()?[..] {
                 [low, high] if low <= high => Ok((low, high)),
-                [low, high] => Err(error(
-                    "values",
-                    format!("the range starts at {low} and ends before it, at {high}"),
-                )),
+                [low, high] => {
+                    Err(error("values", format!("the range starts at {low} and ends before it, at {high}")))
+                }
                 _ => Err(error(
                     "values",
-                    format!(
-                        "{} takes exactly 2 numbers, here are {}",
-                        raw.operator,
-                        values.len()
-                    ),
+                    format!("{} takes exactly 2 numbers, here are {}", raw.operator, values.len()),
                 )),
             }
         };
         let some = || -> Result<Vec<f64>, ExpressionError> {
             let list = numbers()?;
             if list.is_empty() {
-                return Err(error(
-                    "values",
-                    format!("{} takes at least 1 number", raw.operator),
-                ));
+                return Err(error("values", format!("{} takes at least 1 number", raw.operator)));
             }
             Ok(list)
         };
@@ -171,10 +154,7 @@ impl Expression {
             if values.is_empty() {
                 return Ok(test);
             }
-            Err(error(
-                "values",
-                format!("{} takes no values, here are {}", raw.operator, values.len()),
-            ))
+            Err(error("values", format!("{} takes no values, here are {}", raw.operator, values.len())))
         };
         let test = match raw.operator.as_str() {
             "In" => Test::In(some()?),
@@ -197,12 +177,7 @@ impl Expression {
                 ));
             }
         };
-        Ok(Expression {
-            key,
-            test,
-            operator: raw.operator.clone(),
-            values,
-        })
+        Ok(Expression { key, test, operator: raw.operator.clone(), values })
     }
 }
 
@@ -213,9 +188,6 @@ fn text(value: Option<&String>) -> Option<&str> {
 fn number(index: usize, value: &str) -> Result<f64, ExpressionError> {
     match value.trim().parse::<f64>() {
         Ok(v) if v.is_finite() => Ok(v),
-        _ => Err(error(
-            format!("values[{index}]"),
-            format!("{value:?} is no number"),
-        )),
+        _ => Err(error(format!("values[{index}]"), format!("{value:?} is no number"))),
     }
 }

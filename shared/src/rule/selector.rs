@@ -62,16 +62,14 @@ impl Selector {
 
     /// Whether these labels are selected. A missing label passes `NotIn`, as in Kubernetes.
     pub fn matches(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.0
-            .iter()
-            .all(|(key, requirement)| match (requirement, labels.get(key)) {
-                (Requirement::Is(wanted), Some(value)) => wanted == value,
-                (Requirement::In(list), Some(value)) => list.contains(value),
-                (Requirement::NotIn(list), Some(value)) => !list.contains(value),
-                (Requirement::Exists, Some(_)) => true,
-                (Requirement::NotIn(_) | Requirement::DoesNotExist, None) => true,
-                (Requirement::Is(_) | Requirement::In(_) | Requirement::Exists, None) => false,
-                (Requirement::DoesNotExist, Some(_)) => false,
-            })
+        self.0.iter().all(|(key, requirement)| match (requirement, labels.get(key)) {
+            (Requirement::Is(wanted), Some(value)) => wanted == value,
+            (Requirement::In(list), Some(value)) => list.contains(value),
+            (Requirement::NotIn(list), Some(value)) => !list.contains(value),
+            (Requirement::Exists, Some(_)) => true,
+            (Requirement::NotIn(_) | Requirement::DoesNotExist, None) => true,
+            (Requirement::Is(_) | Requirement::In(_) | Requirement::Exists, None) => false,
+            (Requirement::DoesNotExist, Some(_)) => false,
+        })
     }
 }

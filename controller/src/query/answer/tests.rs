@@ -5,11 +5,7 @@ fn vector(result: &str) -> String {
 }
 
 fn sample(value: f64, text: &str) -> Sample {
-    Sample {
-        value,
-        text: text.into(),
-        ..Sample::default()
-    }
+    Sample { value, text: text.into(), ..Sample::default() }
 }
 
 #[test]
@@ -69,10 +65,9 @@ fn every_value_that_go_writes_is_read() {
 
 #[test]
 fn an_empty_vector_is_an_answer() {
-    for body in [
-        vector(""),
-        r#"{"status":"success","data":{"resultType":"vector","result":null}}"#.to_owned(),
-    ] {
+    for body in
+        [vector(""), r#"{"status":"success","data":{"resultType":"vector","result":null}}"#.to_owned()]
+    {
         assert_eq!(parse(body.as_bytes()).unwrap().samples, []);
     }
 }
@@ -84,10 +79,7 @@ fn the_order_of_fields_and_unknown_fields_do_not_matter() {
         "warnings":["w"],"status":"success"} "#;
     let answer = parse(body.as_bytes()).unwrap();
     assert_eq!(answer.samples[0].pool.as_deref(), Some("p"));
-    assert_eq!(
-        (answer.warnings, answer.infos),
-        (vec!["w".to_owned()], vec!["i".to_owned()])
-    );
+    assert_eq!((answer.warnings, answer.infos), (vec!["w".to_owned()], vec!["i".to_owned()]));
 }
 
 #[test]
@@ -109,12 +101,7 @@ fn another_kind_of_result_is_named() {
         ("matrix", "[]"),
     ] {
         let body = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#);
-        assert_eq!(
-            parse(body.as_bytes()).unwrap_err(),
-            AnswerError::NotAVector {
-                kind: kind.to_owned()
-            }
-        );
+        assert_eq!(parse(body.as_bytes()).unwrap_err(), AnswerError::NotAVector { kind: kind.to_owned() });
     }
 }
 
@@ -137,28 +124,16 @@ fn what_is_no_answer_is_told_in_words() {
     for (body, words) in [
         ("", "the body is empty"),
         ("  \n", "the body is empty"),
-        (
-            "<!DOCTYPE html>\n<title>x</title>",
-            "starts with \"<!DOCTYPE html> <title>",
-        ),
+        ("<!DOCTYPE html>\n<title>x</title>", "starts with \"<!DOCTYPE html> <title>"),
         (long.as_str(), "starts with \"<html>éé"),
         ("[]", "no JSON"),
-        (
-            r#"{"status":"success","data":{"resultType":"vec"#,
-            "ends in the middle",
-        ),
+        (r#"{"status":"success","data":{"resultType":"vec"#, "ends in the middle"),
         (r#"{"status":"success"}"#, "no data"),
-        (
-            r#"{"kind":"Status","status":"Failure"}"#,
-            "its status is \"Failure\"",
-        ),
+        (r#"{"kind":"Status","status":"Failure"}"#, "its status is \"Failure\""),
         (r#"{"status":1}"#, "line 1 column 11"),
         (&vector(r#"{"metric":{},"value":[1,"many"]}"#), "a sample's value"),
         (&vector(r#"{"metric":{},"value":[1,2]}"#), "line 1"),
-        (
-            &vector(r#"{"metric":{},"values":[]}"#),
-            "1 elements of its vector are no samples",
-        ),
+        (&vector(r#"{"metric":{},"values":[]}"#), "1 elements of its vector are no samples"),
         (&format!("{} x", vector("")), "trailing characters"),
     ] {
         match parse(body.as_bytes()) {

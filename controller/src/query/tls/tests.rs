@@ -85,14 +85,8 @@ fn file(name: &str, content: &str) -> PathBuf {
 #[tokio::test]
 async fn a_server_of_our_own_authority_is_trusted_with_its_certificate() {
     let ca_file = file("good", AUTHORITY);
-    let endpoint = Endpoint {
-        ca_file: Some(ca_file.clone()),
-        ..Endpoint::new(serve())
-    };
-    let answer = Client::new(endpoint)
-        .unwrap()
-        .instant("up", Timestamp::UNIX_EPOCH)
-        .await;
+    let endpoint = Endpoint { ca_file: Some(ca_file.clone()), ..Endpoint::new(serve()) };
+    let answer = Client::new(endpoint).unwrap().instant("up", Timestamp::UNIX_EPOCH).await;
     std::fs::remove_file(ca_file).unwrap();
     assert_eq!(answer.unwrap().samples, []);
 }
@@ -101,14 +95,8 @@ async fn a_server_of_our_own_authority_is_trusted_with_its_certificate() {
 async fn without_it_the_server_is_unreachable_and_the_message_says_why() {
     // Another certificate is trusted, so that the test needs none of the system's.
     let ca_file = file("other", CERTIFICATE);
-    let endpoint = Endpoint {
-        ca_file: Some(ca_file.clone()),
-        ..Endpoint::new(serve())
-    };
-    let error = Client::new(endpoint)
-        .unwrap()
-        .instant("up", Timestamp::UNIX_EPOCH)
-        .await;
+    let endpoint = Endpoint { ca_file: Some(ca_file.clone()), ..Endpoint::new(serve()) };
+    let error = Client::new(endpoint).unwrap().instant("up", Timestamp::UNIX_EPOCH).await;
     std::fs::remove_file(ca_file).unwrap();
     let error = error.unwrap_err();
     assert_eq!(error.reason(), "Unreachable");
@@ -137,23 +125,11 @@ fn a_file_that_is_no_certificate_is_named() {
         assert!(matches!(error, ClientError::CaFile { .. }), "{name}: {error:?}");
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
-    assert!(matches!(
-        roots("p", Some(Path::new("/nowhere/ca.pem"))),
-        Err(ClientError::CaFile { .. })
-    ));
+    assert!(matches!(roots("p", Some(Path::new("/nowhere/ca.pem"))), Err(ClientError::CaFile { .. })));
 }
 
 #[test]
 fn an_http_url_needs_no_certificate() {
-    let address = Address::parse("http://p:9090")
-        .map_err(|e| e.to_string())
-        .unwrap();
-    assert!(
-        connector(
-            &address,
-            Some(Path::new("/nowhere/ca.pem")),
-            Duration::from_secs(1)
-        )
-        .is_ok()
-    );
+    let address = Address::parse("http://p:9090").map_err(|e| e.to_string()).unwrap();
+    assert!(connector(&address, Some(Path::new("/nowhere/ca.pem")), Duration::from_secs(1)).is_ok());
 }

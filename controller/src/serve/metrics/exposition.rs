@@ -36,26 +36,16 @@ struct Page<'a>(DescriptorEncoder<'a>);
 impl Page<'_> {
     /// The names of Portworx Autopilot: its dashboard and alert rules ask for them.
     fn original(&mut self, figures: &Figures) -> fmt::Result {
-        self.gauge(
-            "autopilot_rules_in_system",
-            "AutopilotRules in the cluster.",
-            figures.rules_in_system,
-        )?;
+        self.gauge("autopilot_rules_in_system", "AutopilotRules in the cluster.", figures.rules_in_system)?;
         self.gauges(
             "autopilot_objects_total",
             "Objects that a rule matches.",
-            figures
-                .rules
-                .iter()
-                .map(|(rule, row)| ([("rule_name", rule.as_str())], row.objects)),
+            figures.rules.iter().map(|(rule, row)| ([("rule_name", rule.as_str())], row.objects)),
         )?;
         self.gauges(
             "autopilot_objects_with_rules_total",
             "Objects that any rule covers.",
-            figures
-                .covered
-                .iter()
-                .map(|(kind, objects)| ([("object_type", kind.as_str())], *objects)),
+            figures.covered.iter().map(|(kind, objects)| ([("object_type", kind.as_str())], *objects)),
         )?;
         self.gauges(
             "autopilot_rule_state_total",
@@ -72,16 +62,9 @@ impl Page<'_> {
             }),
         )?;
         let durations = || {
-            figures
-                .durations
-                .iter()
-                .map(|((rule, action), (seconds, number))| {
-                    (
-                        [("action", action.as_str()), ("rule_name", rule.as_str())],
-                        *seconds,
-                        *number,
-                    )
-                })
+            figures.durations.iter().map(|((rule, action), (seconds, number))| {
+                ([("action", action.as_str()), ("rule_name", rule.as_str())], *seconds, *number)
+            })
         };
         // A histogram would add `_bucket` series, and the library has no summary: two families, of unknown
         // type.
@@ -100,35 +83,23 @@ impl Page<'_> {
         self.counters(
             "autopilot_action_failed",
             "Actions that failed or were declined, by object.",
-            figures
-                .failures
-                .iter()
-                .map(|((action, object, failure), number)| {
-                    let labels = [
-                        ("action", action.as_str()),
-                        ("object", object.as_str()),
-                        ("state", failure.as_str()),
-                    ];
-                    (labels, *number)
-                }),
+            figures.failures.iter().map(|((action, object, failure), number)| {
+                let labels =
+                    [("action", action.as_str()), ("object", object.as_str()), ("state", failure.as_str())];
+                (labels, *number)
+            }),
         )?;
         self.values(
             "autopilot_action_failed_count",
             "Actions that failed or were declined (the name that the shipped alert rules use).",
             MetricType::Unknown,
-            [
-                ([("state", "failed")], figures.failed),
-                ([("state", "declined")], figures.declined),
-            ]
-            .into_iter(),
+            [([("state", "failed")], figures.failed), ([("state", "declined")], figures.declined)]
+                .into_iter(),
         )?;
         self.counters(
             "autopilot_action_taken",
             "Actions taken.",
-            figures
-                .taken
-                .iter()
-                .map(|(rule, number)| ([("rule_name", rule.as_str())], *number)),
+            figures.taken.iter().map(|(rule, number)| ([("rule_name", rule.as_str())], *number)),
         )
     }
 
@@ -153,18 +124,12 @@ impl Page<'_> {
         self.counters(
             "autopilot_query_answer_bytes",
             "Bytes of the answers to queries, unpacked.",
-            figures
-                .answer_bytes
-                .iter()
-                .map(|(provider, bytes)| ([("provider", provider.as_str())], *bytes)),
+            figures.answer_bytes.iter().map(|(provider, bytes)| ([("provider", provider.as_str())], *bytes)),
         )?;
         self.gauges(
             "autopilot_no_data_objects",
             "Objects of a rule for which there is no data at present.",
-            figures
-                .no_data
-                .iter()
-                .map(|(rule, objects)| ([("rule_name", rule.as_str())], *objects)),
+            figures.no_data.iter().map(|(rule, objects)| ([("rule_name", rule.as_str())], *objects)),
         )?;
         self.counters(
             "autopilot_api_writes",
@@ -173,11 +138,7 @@ impl Page<'_> {
                 ([("kind", *kind), ("verb", *verb), ("outcome", *outcome)], *number)
             }),
         )?;
-        self.gauge(
-            "autopilot_effects_in_flight",
-            "Effects begun and not finished.",
-            figures.in_flight,
-        )?;
+        self.gauge("autopilot_effects_in_flight", "Effects begun and not finished.", figures.in_flight)?;
         self.gauge(
             "autopilot_leader",
             "1 when this controller is the one that works.",
@@ -191,10 +152,7 @@ impl Page<'_> {
         self.counters(
             "autopilot_watch_errors",
             "Watches on a kind that failed and were started again.",
-            figures
-                .watch_errors
-                .iter()
-                .map(|(kind, number)| ([("kind", *kind)], *number)),
+            figures.watch_errors.iter().map(|(kind, number)| ([("kind", *kind)], *number)),
         )?;
         if let Some(passes) = &figures.passes {
             let family = self.0.encode_descriptor(
@@ -221,9 +179,7 @@ impl Page<'_> {
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: i64) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?
-            .encode_gauge(&value)
+        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
     }
 
     fn gauges<'b, const N: usize>(
@@ -259,9 +215,7 @@ impl Page<'_> {
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in series {
-            family
-                .encode_family(&labels)?
-                .encode_counter::<Labels<'b, N>, u64, f64>(&value, None)?;
+            family.encode_family(&labels)?.encode_counter::<Labels<'b, N>, u64, f64>(&value, None)?;
         }
         Ok(())
     }

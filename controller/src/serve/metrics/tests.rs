@@ -11,11 +11,7 @@ fn busy() -> (Metrics, InFlight) {
     metrics.set_rule(
         "volume-resize",
         RESIZE,
-        &[
-            (RuleState::Normal, 3),
-            (RuleState::ActionsDeclined, 1),
-            (RuleState::ActionAwaitingApproval, 2),
-        ],
+        &[(RuleState::Normal, 3), (RuleState::ActionsDeclined, 1), (RuleState::ActionAwaitingApproval, 2)],
         6,
     );
     metrics.set_no_data("volume-resize", 1);
@@ -44,9 +40,7 @@ fn text(metrics: &Metrics) -> String {
 
 /// The value of exactly this series.
 fn value(text: &str, series: &str) -> Option<String> {
-    text.lines()
-        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))
-        .map(str::to_owned)
+    text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')).map(str::to_owned)
 }
 
 #[test]
@@ -56,71 +50,26 @@ fn every_name_stands_in_the_text_under_exactly_this_form() {
     let resize = "action=\"openstorage.io.action.volume/resize\"";
     let table = [
         ("autopilot_rules_in_system".to_owned(), "2"),
-        (
-            "autopilot_objects_total{rule_name=\"volume-resize\"}".to_owned(),
-            "6",
-        ),
-        (
-            "autopilot_objects_with_rules_total{object_type=\"volume\"}".to_owned(),
-            "6",
-        ),
-        (
-            "autopilot_objects_with_rules_total{object_type=\"storagepool\"}".to_owned(),
-            "0",
-        ),
+        ("autopilot_objects_total{rule_name=\"volume-resize\"}".to_owned(), "6"),
+        ("autopilot_objects_with_rules_total{object_type=\"volume\"}".to_owned(), "6"),
+        ("autopilot_objects_with_rules_total{object_type=\"storagepool\"}".to_owned(), "0"),
         (rule_state(resize, "Normal"), "3"),
         (rule_state(resize, "ActionsDeclined"), "1"),
         (rule_state(resize, "ActionAwaitingApproval"), "2"),
         (rule_state(resize, "ActiveActionsTaken"), "0"),
-        (
-            format!("autopilot_action_duration_sum{{{resize},rule_name=\"volume-resize\"}}"),
-            "5.5",
-        ),
-        (
-            format!("autopilot_action_duration_count{{{resize},rule_name=\"volume-resize\"}}"),
-            "2",
-        ),
-        (
-            format!("autopilot_action_failed_total{{{resize},object=\"pvc-1\",state=\"failed\"}}"),
-            "2",
-        ),
-        (
-            format!("autopilot_action_failed_total{{{resize},object=\"pvc-2\",state=\"declined\"}}"),
-            "1",
-        ),
+        (format!("autopilot_action_duration_sum{{{resize},rule_name=\"volume-resize\"}}"), "5.5"),
+        (format!("autopilot_action_duration_count{{{resize},rule_name=\"volume-resize\"}}"), "2"),
+        (format!("autopilot_action_failed_total{{{resize},object=\"pvc-1\",state=\"failed\"}}"), "2"),
+        (format!("autopilot_action_failed_total{{{resize},object=\"pvc-2\",state=\"declined\"}}"), "1"),
         ("autopilot_action_failed_count{state=\"failed\"}".to_owned(), "2"),
-        (
-            "autopilot_action_failed_count{state=\"declined\"}".to_owned(),
-            "1",
-        ),
-        (
-            "autopilot_action_taken_total{rule_name=\"volume-resize\"}".to_owned(),
-            "2",
-        ),
-        (
-            "autopilot_queries_total{provider=\"default\",outcome=\"ok\"}".to_owned(),
-            "1",
-        ),
-        (
-            "autopilot_queries_total{provider=\"default\",outcome=\"timeout\"}".to_owned(),
-            "1",
-        ),
-        (
-            "autopilot_query_seconds_count{provider=\"default\"}".to_owned(),
-            "2",
-        ),
-        (
-            "autopilot_query_seconds_bucket{le=\"0.05\",provider=\"default\"}".to_owned(),
-            "1",
-        ),
-        (
-            "autopilot_query_answer_bytes_total{provider=\"default\"}".to_owned(),
-            "1234",
-        ),
-        (
-            "autopilot_no_data_objects{rule_name=\"volume-resize\"}".to_owned(),
-            "1",
-        ),
+        ("autopilot_action_failed_count{state=\"declined\"}".to_owned(), "1"),
+        ("autopilot_action_taken_total{rule_name=\"volume-resize\"}".to_owned(), "2"),
+        ("autopilot_queries_total{provider=\"default\",outcome=\"ok\"}".to_owned(), "1"),
+        ("autopilot_queries_total{provider=\"default\",outcome=\"timeout\"}".to_owned(), "1"),
+        ("autopilot_query_seconds_count{provider=\"default\"}".to_owned(), "2"),
+        ("autopilot_query_seconds_bucket{le=\"0.05\",provider=\"default\"}".to_owned(), "1"),
+        ("autopilot_query_answer_bytes_total{provider=\"default\"}".to_owned(), "1234"),
+        ("autopilot_no_data_objects{rule_name=\"volume-resize\"}".to_owned(), "1"),
         (
             "autopilot_api_writes_total{kind=\"ActionApproval\",verb=\"create\",outcome=\"ok\"}".to_owned(),
             "1",
@@ -128,26 +77,13 @@ fn every_name_stands_in_the_text_under_exactly_this_form() {
         ("autopilot_effects_in_flight".to_owned(), "1"),
         ("autopilot_leader".to_owned(), "1"),
         ("autopilot_config_valid".to_owned(), "1"),
-        (
-            "autopilot_watch_errors_total{kind=\"PersistentVolumeClaim\"}".to_owned(),
-            "1",
-        ),
+        ("autopilot_watch_errors_total{kind=\"PersistentVolumeClaim\"}".to_owned(), "1"),
         ("autopilot_pass_seconds_count".to_owned(), "1"),
         ("autopilot_pass_cpu_seconds_total".to_owned(), "0.015"),
-        (
-            format!(
-                "autopilot_build_info{{version=\"{}\"}}",
-                env!("CARGO_PKG_VERSION")
-            ),
-            "1",
-        ),
+        (format!("autopilot_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION")), "1"),
     ];
     for (series, expected) in &table {
-        assert_eq!(
-            value(&text, series).as_deref(),
-            Some(*expected),
-            "{series}\n{text}"
-        );
+        assert_eq!(value(&text, series).as_deref(), Some(*expected), "{series}\n{text}");
     }
     assert!(text.ends_with("\n# EOF\n"));
 }
@@ -199,26 +135,15 @@ fn no_series_has_a_name_that_the_table_of_names_does_not_know() {
 #[test]
 fn a_rule_that_has_gone_leaves_no_series_and_one_whose_action_changed_none_of_the_old_action() {
     let (metrics, effect) = busy();
-    metrics.set_rule(
-        "volume-resize",
-        "openstorage.io.action.storagepool/expand",
-        &[],
-        0,
-    );
+    metrics.set_rule("volume-resize", "openstorage.io.action.storagepool/expand", &[], 0);
     assert!(!text(&metrics).contains(&format!("rule_state_total{{action=\"{RESIZE}\"")));
     metrics.set_rule("other", RESIZE, &[(RuleState::Normal, 1)], 1);
     metrics.remove_rule("volume-resize");
     let text = text(&metrics);
     assert!(!text.contains("volume-resize"), "{text}");
-    assert_eq!(
-        value(&text, "autopilot_objects_total{rule_name=\"other\"}").as_deref(),
-        Some("1")
-    );
+    assert_eq!(value(&text, "autopilot_objects_total{rule_name=\"other\"}").as_deref(), Some("1"));
     drop(effect);
-    assert_eq!(
-        value(&self::text(&metrics), "autopilot_effects_in_flight").as_deref(),
-        Some("0")
-    );
+    assert_eq!(value(&self::text(&metrics), "autopilot_effects_in_flight").as_deref(), Some("0"));
 }
 
 #[test]
@@ -227,14 +152,8 @@ fn an_object_or_provider_that_has_gone_leaves_no_series_and_the_sums_stay() {
     metrics.forget_object("pvc-1");
     metrics.remove_provider("default");
     let text = text(&metrics);
-    assert!(
-        !text.contains("pvc-1") && text.contains("pvc-2") && !text.contains("provider="),
-        "{text}"
-    );
-    assert_eq!(
-        value(&text, "autopilot_action_failed_count{state=\"failed\"}").as_deref(),
-        Some("2")
-    );
+    assert!(!text.contains("pvc-1") && text.contains("pvc-2") && !text.contains("provider="), "{text}");
+    assert_eq!(value(&text, "autopilot_action_failed_count{state=\"failed\"}").as_deref(), Some("2"));
 }
 
 #[test]
@@ -244,10 +163,7 @@ fn failures_of_a_great_many_objects_are_counted_together() {
         metrics.action_failed(RESIZE, &format!("pvc-{number}"), Failure::Failed);
     }
     let text = text(&metrics);
-    let series = text
-        .lines()
-        .filter(|line| line.starts_with("autopilot_action_failed_total{"))
-        .count();
+    let series = text.lines().filter(|line| line.starts_with("autopilot_action_failed_total{")).count();
     assert_eq!(series, MOST_OBJECTS + 1);
     let other =
         format!("autopilot_action_failed_total{{action=\"{RESIZE}\",object=\"other\",state=\"failed\"}}");

@@ -1,4 +1,4 @@
-//! Everything that one pass over many rules asks.
+//! One metric provider, and whose turn it is there.
 //!
 //! A [`Provider`] is a client and the order in which its queries get their turn. At most [`AT_ONCE`] are under way, and
 //! of those at most [`SLOW_AT_ONCE`] are queries that were slow the last time they were asked. So rules with heavy
@@ -8,15 +8,11 @@
 //!
 //! The lanes belong to the provider and not to the pass, so passes may overlap.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
 
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::answer::Answer;
@@ -31,9 +27,6 @@ pub const SLOW_AT_ONCE: usize = 4;
 /// forgotten: the next pass finds out again.
 const REMEMBERED: usize = 4096;
 
-/// Providers by the id that rules use.
-pub type Providers = BTreeMap<Box<str>, Arc<Provider>>;
-
 /// One question: which provider, which PromQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ask {
@@ -41,17 +34,6 @@ pub struct Ask {
     pub provider: Box<str>,
     /// PromQL.
     pub query: Box<str>,
-}
-
-/// What came of a question, for all who asked it.
-#[derive(Clone, Debug)]
-pub struct Told<K> {
-    /// Who asked, in the order in which they did.
-    pub keys: Vec<K>,
-    /// What was asked.
-    pub ask: Ask,
-    /// Shared, for several rules hold on to it.
-    pub result: Result<Arc<Answer>, Arc<QueryError>>,
 }
 
 /// A client and the lanes of its queries.
@@ -101,10 +83,7 @@ impl Provider {
     }
 
     fn is_slow(&self, query: &str) -> bool {
-        self.slow
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains(query)
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner).contains(query)
     }
 
     fn remember(&self, query: &str, slow: bool) {
@@ -118,56 +97,4 @@ impl Provider {
             known.insert(query.into());
         }
     }
-}
-
-/// Asks everything that is wanted at one and the same `time`, identical questions once, and tells each result as soon
-/// as it is there. Ends when all are told, or when nobody listens any more; dropping it ends what is under way.
-pub async fn ask_all<K>(
-    providers: &Providers,
-    wanted: impl IntoIterator<Item = (K, Ask)>,
-    time: Timestamp,
-    out: mpsc::Sender<Told<K>>,
-) {
-    let mut under_way: FuturesUnordered<_> = distinct(wanted)
-        .into_iter()
-        .map(|(ask, keys)| {
-            let out = &out;
-            async move {
-                let result = match providers.get(&ask.provider) {
-                    Some(provider) => provider.ask(&ask.query, time).await,
-                    None => Err(QueryError::NoProvider {
-                        id: ask.provider.clone(),
-                    }),
-                };
-                let result = result.map(Arc::new).map_err(Arc::new);
-                // Sent from here, and not from the loop below: while a slow listener is waited for, the other
-                // queries go on. It fails when nobody listens, which ends the loop.
-                let _ = out.send(Told { keys, ask, result }).await;
-            }
-        })
-        .collect();
-    tokio::select! {
-        () = out.closed() => {}
-        () = async { while under_way.next().await.is_some() {} } => {}
-    }
-}
-
-/// Each question once, with all who ask it, in the order of first mention.
-fn distinct<K>(wanted: impl IntoIterator<Item = (K, Ask)>) -> Vec<(Ask, Vec<K>)> {
-    let mut places: HashMap<Ask, usize> = HashMap::new();
-    let mut asked: Vec<(Ask, Vec<K>)> = Vec::new();
-    for (key, ask) in wanted {
-        match places.entry(ask) {
-            Entry::Occupied(place) => {
-                if let Some((_, keys)) = asked.get_mut(*place.get()) {
-                    keys.push(key);
-                }
-            }
-            Entry::Vacant(place) => {
-                asked.push((place.key().clone(), vec![key]));
-                place.insert(asked.len() - 1);
-            }
-        }
-    }
-    asked
 }

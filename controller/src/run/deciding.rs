@@ -1,0 +1,317 @@
+//! Looking at a pair, a rule or a stray approval, and handing the next write to the actor.
+
+use std::sync::Arc;
+
+use autopilot_shared::api::LABEL_RULE;
+use autopilot_shared::{RuleState, names};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use rand::RngExt as _;
+use tracing::{debug, info};
+
+use super::engine::{Alarm, Engine, Report};
+use super::rules::{RuleEntry, RuleTold};
+use crate::act::RuleEffect;
+use crate::decide::{self, Decision, Effect, Rival, Target, View};
+use crate::observe::{Key, Pair};
+
+impl Engine {
+    pub(super) fn consider(&mut self, pair: &Pair) {
+        let now = self.now();
+        let Some(entry) = self.pairs.get(pair) else { return };
+        if entry.in_flight {
+            return;
+        }
+        if let Some(until) = entry.not_before.filter(|t| *t > now) {
+            self.alarm(until, Alarm::Pair(pair.clone()));
+            return;
+        }
+        let Some(rule) = self.rules.get(&pair.rule) else {
+            return;
+        };
+        if rule.deleting() {
+            return;
+        }
+        let slot = self.world.claims.by_volume(&pair.object);
+        let Some(namespace) = self.namespace_of(pair) else {
+            self.forget_pair(pair);
+            return;
+        };
+        if slot.is_none() && !entry.confirmed_gone {
+            self.confirm_gone(pair, &namespace);
+            return;
+        }
+        let fresh: u128 = self.parts.random.random();
+        let decision = self.look(pair, slot, &namespace, now, fresh);
+        self.set_state(pair, decision.state);
+        if let Some(wake) = decision.wake {
+            self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
+        }
+        match decision.effect {
+            Some(effect) => self.act(pair, effect),
+            None => self.forget_if_quiet(pair, &namespace),
+        }
+    }
+
+    pub(super) fn look(
+        &self,
+        pair: &Pair,
+        slot: Option<u32>,
+        namespace: &str,
+        now: Timestamp,
+        fresh: u128,
+    ) -> Decision {
+        let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
+            return Decision { effect: None, wake: None, state: RuleState::Normal };
+        };
+        let quotas = self.world.quotas_of(namespace);
+        let selected = slot.is_some_and(|slot| rule.selected.contains(slot as usize));
+        let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
+        let (plain, hashed) = self.world.approvals_of(namespace, pair);
+        let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
+        decide::decide(&View {
+            now,
+            fresh,
+            settings: &self.force.settings,
+            rule_name: &pair.rule,
+            rule: rule.volume_rule().map(|r| &**r),
+            rule_uid: rule.uid(),
+            object_id: &pair.object,
+            object: slot.and_then(|slot| self.world.object_view(slot, selected, &quotas)),
+            reading: &entry.reading,
+            quiet: self.quiet_state(pair),
+            journal,
+            plain,
+            hashed,
+            rival: self.rival(pair, namespace),
+            refusal: entry.refusal.as_deref(),
+            told: entry.told,
+            resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
+        })
+    }
+
+    /// Another rule that has, or is about to have, the object.
+    pub(super) fn rival(&self, pair: &Pair, namespace: &str) -> Option<Rival> {
+        let own = self.rules.get(&pair.rule)?.volume_rule()?;
+        self.pairs_on(&pair.object).filter(|(other, _)| *other != pair).find_map(|(other, entry)| {
+            let rule = self.rules.get(&other.rule)?;
+            let journal = self.world.journal(namespace, other).filter(|j| j.owner == rule.uid());
+            let first = entry.holds(journal)
+                || rule.volume_rule().is_some_and(|rule| {
+                    !rule.suspended
+                        && self.is_selected(other)
+                        && entry.held(rule, journal)
+                        && rule.goes_before(own)
+                });
+            first.then(|| Rival { rule: Arc::clone(&other.rule), state: entry.state })
+        })
+    }
+
+    pub(super) fn act(&mut self, pair: &Pair, effect: Effect) {
+        let gone = self.taken_for_deleted(pair, &effect);
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        entry.in_flight = true;
+        entry.proposing = matches!(&effect, Effect::WriteJournal { status, .. } if status.proposal.is_some());
+        if let Effect::ResetApproval { wanted, .. } = &effect {
+            let digest =
+                wanted.spec.actions.iter().flatten().find_map(|a| a.proposal.clone()).unwrap_or_default();
+            if entry.resets.0 != digest {
+                entry.resets = (digest, 0);
+            }
+            entry.resets.1 += 1;
+        }
+        log_effect(pair, &effect);
+        let actor = self.parts.actor.clone();
+        let who = pair.clone();
+        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, gone).await)) });
+    }
+
+    /// The approval that a journal entry gives up because it is not there: that must be so in the API, not in a cache.
+    pub(super) fn taken_for_deleted(&self, pair: &Pair, effect: &Effect) -> Option<Target> {
+        let Effect::WriteJournal { target, status } = effect else {
+            return None;
+        };
+        let journal = self.world.journals.get(&target.namespace, &target.name)?;
+        let known = journal.status.approval.as_ref()?;
+        if status.approval.is_some() || !self.rules.contains_key(&pair.rule) {
+            return None;
+        }
+        let seen = self.world.approvals.get(&target.namespace, &known.name);
+        (seen.and_then(|a| a.raw.metadata.uid.as_ref()) != Some(&known.uid)).then(|| Target {
+            namespace: target.namespace.clone(),
+            name: known.name.clone(),
+            uid: known.uid.clone(),
+            version: String::new(),
+        })
+    }
+
+    /// Before anything is removed because a PVC is gone, the API is asked whether it is.
+    pub(super) fn confirm_gone(&mut self, pair: &Pair, namespace: &str) {
+        let journal = self.world.journal(namespace, pair);
+        let Some(name) = journal.and_then(|j| j.status.object.as_ref()).map(|o| o.name.clone()) else {
+            if let Some(entry) = self.pairs.get_mut(pair) {
+                entry.confirmed_gone = true;
+            }
+            self.dirty.insert(pair.clone());
+            return;
+        };
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        entry.in_flight = true;
+        let actor = self.parts.actor.clone();
+        let (who, namespace) = (pair.clone(), namespace.to_owned());
+        self.spawn_write(
+            async move { Report::Pair(who, Box::new(actor.read_claim(&namespace, &name).await)) },
+        );
+    }
+
+    pub(super) fn consider_rule(&mut self, name: &Arc<str>) {
+        let now = self.now();
+        let Some(entry) = self.rules.get(name) else { return };
+        if entry.in_flight {
+            return;
+        }
+        if entry.deleting() {
+            self.take_leave(name);
+            return;
+        }
+        if entry.failures > 0 && entry.next_status > now {
+            let at = entry.next_status;
+            self.alarm(at, Alarm::Rule(Arc::clone(name)));
+            return;
+        }
+        let suspended = self.force.settings.suspended;
+        let (effect, wake) = entry.decide(&self.world, suspended, now);
+        if let Ok(rule) = &entry.parsed {
+            let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
+            let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
+            self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
+        }
+        if let Some(wake) = wake {
+            self.alarm(wake, Alarm::Rule(Arc::clone(name)));
+        }
+        let Some(effect) = effect else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        entry.in_flight = true;
+        if matches!(effect, RuleEffect::Status { .. }) {
+            entry.next_status = now + super::rules::STATUS_PAUSE;
+        }
+        let told = entry.what_is_told(&effect);
+        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
+        self.spawn_write(async move { Report::Rule(who, told, Box::new(actor.perform_rule(effect).await)) });
+    }
+
+    /// A rule that is being deleted: wait for writes in flight, remove its approvals, let it go.
+    pub(super) fn take_leave(&mut self, name: &Arc<str>) {
+        let Some(entry) = self.rules.get(name) else { return };
+        if self.pairs.iter().any(|(pair, entry)| pair.rule == *name && entry.in_flight) {
+            return;
+        }
+        let label = names::label_value(name);
+        let approval = self
+            .world
+            .approvals
+            .iter()
+            .map(|(_, a)| a)
+            .find(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw));
+        let effect = match approval {
+            Some(approval) => decide::remove(approval).map(RuleEffect::Approval),
+            None => {
+                let finalizers = entry.raw.metadata.finalizers.clone().unwrap_or_default();
+                let index = finalizers.iter().position(|f| f == autopilot_shared::api::FINALIZER);
+                index.map(|index| RuleEffect::RemoveFinalizer {
+                    target: Target {
+                        namespace: String::new(),
+                        name: name.to_string(),
+                        uid: entry.uid().to_owned(),
+                        version: entry.raw.resource_version().unwrap_or_default(),
+                    },
+                    index,
+                })
+            }
+        };
+        let (Some(effect), Some(entry)) = (effect, self.rules.get_mut(name)) else {
+            return;
+        };
+        entry.in_flight = true;
+        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
+        self.spawn_write(async move {
+            Report::Rule(who, RuleTold::Nothing, Box::new(actor.perform_rule(effect).await))
+        });
+    }
+
+    /// An approval that belongs to no pair.
+    pub(super) fn consider_orphan(&mut self, key: &Key) {
+        if self.orphans_in_flight.contains(key) {
+            return;
+        }
+        let Some(approval) = self.world.approvals.get(&key.0, &key.1) else {
+            return;
+        };
+        if self.pair_of_approval(&approval.raw).is_some() {
+            return;
+        }
+        let rule = approval.raw.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l));
+        if rule.is_some_and(|r| self.rules.get(r).is_some_and(RuleEntry::deleting)) {
+            return;
+        }
+        let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
+            decide::remove(approval)
+        } else {
+            let why = match rule {
+                Some(_) => "its name or object is not that of a proposal",
+                None => "there is no such rule",
+            };
+            decide::stale_orphan(self.now(), approval, why)
+        };
+        let Some(effect) = effect else { return };
+        self.orphans_in_flight.insert(key.clone());
+        let (actor, who) = (self.parts.actor.clone(), key.clone());
+        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, None).await)) });
+    }
+}
+
+fn log_effect(pair: &Pair, effect: &Effect) {
+    let (rule, object) = (&*pair.rule, &*pair.object);
+    match effect {
+        Effect::WriteJournal { status, .. } => {
+            let state = status.state.map(RuleState::as_str).unwrap_or_default();
+            let says = status.items.last().map(|i| i.message.as_str()).unwrap_or_default();
+            info!(rule, object, state, reason = status.reason, says, "journal");
+        }
+        Effect::Resize { namespace, name, from, to, .. } => {
+            info!(rule, object, namespace, claim = name, %from, %to, "resize");
+        }
+        Effect::CreateApproval(approval) => {
+            info!(rule, object, approval = approval.name_any(), "asks for approval");
+        }
+        Effect::WriteApprovalStatus { target, status, .. } => match &status.decision {
+            Some(decision) => info!(
+                rule,
+                object,
+                approval = target.name,
+                outcome = ?decision.outcome,
+                via = decision.via,
+                by = decision.by,
+                reason = decision.reason,
+                "decision"
+            ),
+            None => debug!(rule, object, approval = target.name, "status of the approval"),
+        },
+        Effect::ResetApproval { target, .. } => {
+            info!(rule, object, approval = target.name, "a stale approval is set back to pending");
+        }
+        Effect::DeleteApproval(target) => info!(rule, object, approval = target.name, "removes the approval"),
+        Effect::DeleteJournal(target) => {
+            info!(rule, object, rule_object = target.name, "removes the journal")
+        }
+        Effect::CreateJournal(_) | Effect::ReleaseApproval(_) | Effect::Tell { .. } => {
+            debug!(rule, object, ?effect, "write");
+        }
+    }
+}

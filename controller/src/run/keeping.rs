@@ -1,0 +1,245 @@
+//! The books: which pairs there are, in what state, and what must be looked at again.
+
+use std::sync::Arc;
+
+use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
+use autopilot_shared::{RuleState, names};
+use kube::ResourceExt as _;
+
+use super::engine::Engine;
+use super::pairs::PairEntry;
+use crate::decide::{Approval, Journal, Verdict};
+use crate::observe::{Key, Pair};
+
+impl Engine {
+    pub(super) fn dirty_pairs_of(&mut self, rule: &str) {
+        self.dirty.extend(self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned());
+    }
+
+    pub(super) fn dirty_pairs_on(&mut self, object: &str) {
+        self.dirty.extend(self.pairs_on(object).map(|(pair, _)| pair.clone()).collect::<Vec<_>>());
+    }
+
+    pub(super) fn pairs_on(&self, object: &str) -> impl Iterator<Item = (&Pair, &PairEntry)> {
+        let object: Arc<str> = object.into();
+        let first = Pair { object: Arc::clone(&object), rule: "".into() };
+        self.pairs.range(first..).take_while(move |(pair, _)| pair.object == object)
+    }
+
+    pub(super) fn journal_is(&mut self, journal: Journal) {
+        let key = (Arc::clone(&journal.namespace), Arc::clone(&journal.name));
+        if self.world.journals.put(key.clone(), journal) && self.was_ready {
+            self.journal_changed(&key);
+        }
+    }
+
+    pub(super) fn journal_changed(&mut self, key: &Key) {
+        let Some(journal) = self.world.journals.get(&key.0, &key.1) else {
+            return;
+        };
+        let Some((name, entry)) = self.rules.iter().find(|(_, entry)| entry.uid() == journal.owner) else {
+            return;
+        };
+        let object = match &journal.status.object {
+            Some(object) if !object.uid.is_empty() => object.uid.clone(),
+            _ => match journal.name.strip_suffix(&format!("-{name}")) {
+                Some(object) => object.to_owned(),
+                None => return,
+            },
+        };
+        let _ = entry;
+        let pair = Pair { object: object.into(), rule: Arc::clone(name) };
+        let state = journal.status.state.unwrap_or(RuleState::Initializing);
+        self.pair_mut(&pair, state);
+        self.dirty.insert(pair);
+    }
+
+    pub(super) fn journal_gone(&mut self, journal: &Journal) {
+        let object = journal.status.object.as_ref().map(|o| o.uid.clone()).unwrap_or_default();
+        self.dirty_pairs_on(&object);
+    }
+
+    pub(super) fn approval_is(&mut self, approval: Approval) {
+        let key = key_of(&approval.raw.metadata);
+        if self.world.approvals.put(key.clone(), approval) && self.was_ready {
+            self.approval_changed(&key);
+        }
+    }
+
+    pub(super) fn approval_gone(&mut self, key: &Key, approval: &autopilot_shared::api::ActionApproval) {
+        self.orphans.remove(key);
+        if let Some(pair) = self.pair_of_approval(approval) {
+            self.dirty_pairs_on(&pair.object);
+            self.dirty.insert(pair.clone());
+        }
+        if let Some(rule) = approval.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l)) {
+            self.dirty_rules.insert(Arc::clone(rule));
+        }
+    }
+
+    pub(super) fn approval_changed(&mut self, key: &Key) {
+        let Some(approval) = self.world.approvals.get(&key.0, &key.1) else {
+            return;
+        };
+        match self.pair_of_approval(&approval.raw) {
+            Some(pair) => {
+                let quiet = self.quiet_state(&pair);
+                self.pair_mut(&pair, quiet);
+                self.dirty.insert(pair);
+            }
+            None => {
+                self.orphans.insert(key.clone());
+            }
+        }
+    }
+
+    /// The pair that an approval belongs to: labels, name and namespace must all say so.
+    pub(super) fn pair_of_approval(&self, approval: &autopilot_shared::api::ActionApproval) -> Option<Pair> {
+        let labels = approval.labels();
+        let rule = self.rule_labels.get(labels.get(LABEL_RULE)?)?;
+        let label = labels.get(LABEL_OBJECT)?;
+        let object: Arc<str> = if label.len() < names::MAX_LABEL {
+            label.as_str().into()
+        } else {
+            // A shortened label: find whose it is.
+            let known = self.pairs.keys().map(|p| &*p.object).find(|o| names::label_value(o) == *label);
+            let claimed = || {
+                self.world.claims.iter().map(|(_, c)| &*c.volume).find(|v| names::label_value(v) == *label)
+            };
+            known.or_else(claimed)?.into()
+        };
+        let name = approval.name_any();
+        let named =
+            name == names::approval_name(rule, &object) || name == names::hashed_approval_name(rule, &object);
+        let pair = Pair { object, rule: Arc::clone(rule) };
+        let namespace = self.namespace_of(&pair);
+        let at_home = namespace.is_some_and(|n| Some(&*n) == approval.namespace().as_deref());
+        (named && at_home).then_some(pair)
+    }
+
+    /// Where the PVC of a pair lives, or lived.
+    pub(super) fn namespace_of(&self, pair: &Pair) -> Option<Arc<str>> {
+        if let Some(slot) = self.world.claims.by_volume(&pair.object) {
+            return self.world.claims.get(slot).map(|c| Arc::clone(&c.namespace));
+        }
+        let name = names::rule_object_name(&pair.object, &pair.rule);
+        self.world
+            .journals
+            .iter()
+            .find(|((_, other), _)| **other == *name)
+            .map(|((namespace, _), _)| Arc::clone(namespace))
+    }
+
+    pub(super) fn pair_mut(&mut self, pair: &Pair, state: RuleState) -> &mut PairEntry {
+        if !self.pairs.contains_key(pair) {
+            self.insert_pair(pair.clone(), PairEntry::new(RuleState::Initializing));
+            self.set_state(pair, state);
+        }
+        self.pairs.entry(pair.clone()).or_insert_with(|| PairEntry::new(state))
+    }
+
+    pub(super) fn insert_pair(&mut self, pair: Pair, entry: PairEntry) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.paired.grow(slot as usize + 1);
+            rule.paired.insert(slot as usize);
+        }
+        self.pairs.insert(pair, entry);
+    }
+
+    /// The state of a pair that no journal speaks of.
+    pub(super) fn quiet_state(&self, pair: &Pair) -> RuleState {
+        let slot = self.world.claims.by_volume(&pair.object);
+        let normal = self
+            .rules
+            .get(&pair.rule)
+            .zip(slot)
+            .is_some_and(|(rule, slot)| rule.normal.contains(slot as usize));
+        if normal { RuleState::Normal } else { RuleState::Initializing }
+    }
+
+    /// Notes the state of a pair where counts and bit sets need it.
+    pub(super) fn set_state(&mut self, pair: &Pair, state: RuleState) {
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.state, state);
+        if before == state {
+            return;
+        }
+        let quiet = |s: RuleState| matches!(s, RuleState::Initializing | RuleState::Normal);
+        if let Some(rule) = self.rules.get_mut(&pair.rule) {
+            if !quiet(before) {
+                *rule.states.entry(before).or_default() -= 1;
+            }
+            if !quiet(state) {
+                *rule.states.entry(state).or_default() += 1;
+            }
+        }
+        self.mark_busy(pair, !quiet(state));
+        if state == RuleState::Normal {
+            self.mark_normal(pair);
+        }
+        self.dirty_rules.insert(Arc::clone(&pair.rule));
+    }
+
+    pub(super) fn mark_busy(&mut self, pair: &Pair, busy: bool) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.busy.grow(slot as usize + 1);
+            rule.busy.set(slot as usize, busy);
+            if busy {
+                rule.normal.grow(slot as usize + 1);
+                rule.normal.set(slot as usize, false);
+            }
+        }
+    }
+
+    pub(super) fn mark_normal(&mut self, pair: &Pair) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot)
+            && rule.selected.contains(slot as usize)
+        {
+            rule.normal.grow(slot as usize + 1);
+            rule.normal.insert(slot as usize);
+        }
+    }
+
+    pub(super) fn is_selected(&self, pair: &Pair) -> bool {
+        let slot = self.world.claims.by_volume(&pair.object);
+        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot as usize))
+    }
+
+    pub(super) fn forget_if_quiet(&mut self, pair: &Pair, namespace: &str) {
+        let Some(entry) = self.pairs.get(pair) else { return };
+        let quiet = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
+        let (plain, hashed) = self.world.approvals_of(namespace, pair);
+        let nothing = self.world.journal(namespace, pair).is_none() && plain.is_none() && hashed.is_none();
+        if quiet && nothing && entry.reading.verdict != Verdict::Met {
+            self.forget_pair(pair);
+        }
+    }
+
+    pub(super) fn forget_pair(&mut self, pair: &Pair) {
+        if self
+            .pairs
+            .get(pair)
+            .is_some_and(|e| !matches!(e.state, RuleState::Initializing | RuleState::Normal))
+        {
+            self.set_state(pair, RuleState::Initializing);
+        }
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.paired.grow(slot as usize + 1);
+            rule.paired.set(slot as usize, false);
+        }
+        self.pairs.remove(pair);
+    }
+}
+
+pub(super) fn key_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
+    (
+        metadata.namespace.as_deref().unwrap_or_default().into(),
+        metadata.name.as_deref().unwrap_or_default().into(),
+    )
+}

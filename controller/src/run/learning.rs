@@ -1,0 +1,206 @@
+//! What came of writes and questions, taken in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use autopilot_shared::RuleState;
+use kube::ResourceExt as _;
+use tracing::{error, warn};
+
+use super::engine::{Alarm, Engine, Report};
+use super::pairs::pause;
+use super::rules::{RuleEntry, RuleTold};
+use crate::act::{Failure, Outcome};
+use crate::observe::{self, Key, Pair};
+use crate::serve::Failure as ActionFailure;
+
+impl Engine {
+    pub(super) fn report(&mut self, done: Result<Report, tokio::task::JoinError>) {
+        let report = match done {
+            Ok(report) => report,
+            Err(error) => {
+                error!(%error, "a task of the engine ended badly");
+                Report::Nothing
+            }
+        };
+        match report {
+            Report::Pair(pair, result) => {
+                self.written();
+                self.pair_report(pair, *result);
+            }
+            Report::Rule(name, told, result) => {
+                self.written();
+                self.rule_report(&name, told, *result);
+            }
+            Report::Orphan(key, result) => {
+                self.written();
+                self.orphans_in_flight.remove(&key);
+                match *result {
+                    Ok(outcome) => self.take_in(outcome, None),
+                    Err(failure) => {
+                        warn!(approval = %key.1, namespace = %key.0, %failure, "a write failed; it is tried again");
+                        let at = self.now() + pause(5, failure.after);
+                        self.alarm(at, Alarm::Orphan(key));
+                    }
+                }
+            }
+            Report::Told(pass, asked_at, ask, told) => self.told(pass, &ask, &told, asked_at),
+            Report::Nothing => {}
+        }
+    }
+
+    pub(super) fn written(&mut self) {
+        self.writes = self.writes.saturating_sub(1);
+    }
+
+    pub(super) fn pair_report(&mut self, pair: Pair, result: Result<Outcome, Failure>) {
+        let now = self.now();
+        if let Some(entry) = self.pairs.get_mut(&pair) {
+            entry.in_flight = false;
+            entry.proposing = false;
+        }
+        match result {
+            Ok(outcome) => {
+                if let Outcome::Journal(object) = &outcome {
+                    self.measure(&pair, object);
+                }
+                if let Some(entry) = self.pairs.get_mut(&pair) {
+                    entry.failures = 0;
+                    entry.not_before = None;
+                    // A refusal counts once: the journal has it, or the resize went through.
+                    if matches!(outcome, Outcome::Journal(_) | Outcome::Claim(_)) {
+                        entry.refusal = None;
+                    }
+                }
+                self.take_in(outcome, Some(&pair));
+            }
+            Err(failure) => {
+                if let Some(entry) = self.pairs.get_mut(&pair) {
+                    entry.failures += 1;
+                    let until = now + pause(entry.failures, failure.after);
+                    entry.not_before = Some(until);
+                    warn!(
+                        rule = %pair.rule,
+                        object = %pair.object,
+                        attempt = entry.failures,
+                        %failure,
+                        "a write failed; it is decided anew"
+                    );
+                }
+            }
+        }
+        self.dirty_pairs_on(&pair.object);
+        self.dirty.insert(pair.clone());
+        if self.rules.get(&pair.rule).is_some_and(RuleEntry::deleting) {
+            self.dirty_rules.insert(pair.rule);
+        }
+    }
+
+    /// Counts an action that ended with this journal entry.
+    pub(super) fn measure(&mut self, pair: &Pair, object: &autopilot_shared::api::AutopilotRuleObject) {
+        let Some(new) = &object.status else { return };
+        let namespace = object.namespace().unwrap_or_default();
+        let Some(old) = self.world.journal(&namespace, pair).map(|j| &j.status) else {
+            return;
+        };
+        if old.transitions >= new.transitions {
+            return;
+        }
+        let metrics = &self.parts.metrics;
+        match (new.state, &new.since, &old.since) {
+            (Some(RuleState::ActiveActionsTaken), Some(done), Some(began)) => {
+                let took = Duration::try_from(done.0.duration_since(began.0)).unwrap_or_default();
+                metrics.action_done("resize", &pair.rule, took);
+            }
+            (Some(RuleState::ActionsDeclined), ..) => {
+                let failed = new.reason.as_deref().is_some_and(|r| r.starts_with("failed: "));
+                let how = if failed { ActionFailure::Failed } else { ActionFailure::Declined };
+                metrics.action_failed("resize", &pair.object, how);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn rule_report(&mut self, name: &Arc<str>, told: RuleTold, result: Result<Outcome, Failure>) {
+        let now = self.now();
+        if let Some(entry) = self.rules.get_mut(name) {
+            entry.in_flight = false;
+        }
+        match result {
+            Ok(outcome) => {
+                if let Some(entry) = self.rules.get_mut(name) {
+                    entry.failures = 0;
+                    entry.told(told);
+                }
+                self.take_in(outcome, None);
+            }
+            Err(failure) => {
+                if let Some(entry) = self.rules.get_mut(name) {
+                    entry.failures += 1;
+                    entry.next_status = now + pause(entry.failures, failure.after);
+                    warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
+                }
+            }
+        }
+        self.dirty_rules.insert(Arc::clone(name));
+    }
+
+    /// Takes in what a write left behind.
+    pub(super) fn take_in(&mut self, outcome: Outcome, pair: Option<&Pair>) {
+        match outcome {
+            Outcome::Journal(object) => self.journal_is(observe::journal(*object)),
+            Outcome::Approval(object) => self.approval_is(observe::approval(*object)),
+            Outcome::Rule(rule) => self.rule_is(*rule),
+            Outcome::Claim(claim) => {
+                if let Some(change) = self.world.claim(&claim) {
+                    self.claim_changed(&change);
+                }
+                self.confirm(pair);
+            }
+            Outcome::NoClaim(namespace, name) => {
+                if let Some(change) = self.world.claim_absent(&namespace, &name) {
+                    self.claim_changed(&change);
+                }
+                self.confirm(pair);
+            }
+            Outcome::NoJournal(target) => {
+                let key: Key = (target.namespace.as_str().into(), target.name.as_str().into());
+                if let Some(gone) = self.world.journals.remove(&key, u64::MAX) {
+                    self.journal_gone(&gone);
+                }
+            }
+            Outcome::NoApproval(target) => {
+                let key: Key = (target.namespace.as_str().into(), target.name.as_str().into());
+                if let Some(gone) = self.world.approvals.remove(&key, u64::MAX) {
+                    self.approval_gone(&key, &gone.raw);
+                }
+            }
+            Outcome::NoRule(name) => self.rule_gone(&name, None),
+            Outcome::Told(told) => {
+                if let Some(entry) = pair.and_then(|pair| self.pairs.get_mut(pair)) {
+                    entry.told = told;
+                }
+            }
+            Outcome::Refused(claim, words) => {
+                if let Some(change) = self.world.claim(&claim) {
+                    self.claim_changed(&change);
+                }
+                if let Some(pair) = pair {
+                    warn!(rule = %pair.rule, object = %pair.object, words, "the API server refuses the resize");
+                    if let Some(entry) = self.pairs.get_mut(pair) {
+                        entry.refusal = Some(words);
+                    }
+                }
+            }
+        }
+    }
+
+    /// After the API was asked, a PVC that is still not there is gone.
+    pub(super) fn confirm(&mut self, pair: Option<&Pair>) {
+        let Some(pair) = pair else { return };
+        let there = self.world.claims.by_volume(&pair.object).is_some();
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.confirmed_gone = !there;
+        }
+    }
+}

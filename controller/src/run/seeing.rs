@@ -1,0 +1,327 @@
+//! What watches report, taken in: rules and PVCs, and the rest of the cluster.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use autopilot_shared::api::LABEL_RULE;
+use autopilot_shared::{RuleState, names};
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+use tracing::{debug, error, info, warn};
+
+use super::engine::Engine;
+use super::keeping::key_of;
+use super::rules::RuleEntry;
+use crate::act::readable;
+use crate::decide::{Baseline, Verdict};
+use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
+
+impl Engine {
+    pub(super) fn observe(&mut self, observation: Observation) {
+        match observation {
+            Observation::Rule(seen) => self.rule_seen(seen),
+            Observation::Approval(seen) => match seen {
+                Seen::Start => self.world.approvals.start(),
+                Seen::Is(object) => match readable(*object) {
+                    Ok(object) => self.approval_is(observe::approval(object)),
+                    Err((name, why)) => {
+                        error!(approval = name, why, "an approval cannot be read; it is ignored")
+                    }
+                },
+                Seen::Gone(object) => {
+                    if let Ok(object) = readable(*object) {
+                        let version = observe::version(object.metadata.resource_version.as_deref());
+                        let key = key_of(&object.metadata);
+                        if self.world.approvals.remove(&key, version).is_some() {
+                            self.approval_gone(&key, &object);
+                        }
+                    }
+                }
+                Seen::Done => {
+                    for (key, gone) in self.world.approvals.finish() {
+                        self.approval_gone(&key, &gone.raw);
+                    }
+                }
+            },
+            Observation::Journal(seen) => match seen {
+                Seen::Start => self.world.journals.start(),
+                Seen::Is(object) => match readable(*object) {
+                    Ok(object) => self.journal_is(observe::journal(object)),
+                    Err((name, why)) => {
+                        error!(rule_object = name, why, "a rule object cannot be read; it is ignored")
+                    }
+                },
+                Seen::Gone(object) => {
+                    if let Ok(object) = readable(*object) {
+                        let version = observe::version(object.metadata.resource_version.as_deref());
+                        let key = key_of(&object.metadata);
+                        if let Some(gone) = self.world.journals.remove(&key, version) {
+                            self.journal_gone(&gone);
+                        }
+                    }
+                }
+                Seen::Done => {
+                    for (_, gone) in self.world.journals.finish() {
+                        self.journal_gone(&gone);
+                    }
+                }
+            },
+            Observation::Claim(seen) => match seen {
+                Seen::Start => self.world.claims_start(),
+                Seen::Is(pvc) => {
+                    if let Some(change) = self.world.claim(&pvc) {
+                        self.claim_changed(&change);
+                    }
+                }
+                Seen::Gone(pvc) => {
+                    if let Some(change) = self.world.claim_gone(&pvc) {
+                        self.claim_changed(&change);
+                    }
+                }
+                Seen::Done => {
+                    for change in self.world.claims_done() {
+                        self.claim_changed(&change);
+                    }
+                }
+            },
+            Observation::Namespace(seen) => match seen {
+                Seen::Start => self.world.namespaces.start(),
+                Seen::Is(namespace) => {
+                    let labels = self.world.claims.labels(namespace.labels().clone());
+                    let version = observe::version(namespace.metadata.resource_version.as_deref());
+                    let key = cluster_key(&namespace.name_any());
+                    let before = self.world.namespaces.get("", &key.1).map(|at| Arc::clone(&at.1));
+                    if self.world.namespaces.put(key, observe::At(version, Arc::clone(&labels)))
+                        && before.as_ref() != Some(&labels)
+                    {
+                        self.select_everything();
+                    }
+                }
+                Seen::Gone(namespace) => {
+                    let version = observe::version(namespace.metadata.resource_version.as_deref());
+                    self.world.namespaces.remove(&cluster_key(&namespace.name_any()), version);
+                }
+                Seen::Done => {
+                    self.world.namespaces.finish();
+                }
+            },
+            Observation::Class(seen) => match seen {
+                Seen::Start => self.world.classes.start(),
+                Seen::Is(class) => {
+                    let version = observe::version(class.metadata.resource_version.as_deref());
+                    let expandable = class.allow_volume_expansion == Some(true);
+                    self.world.classes.put(cluster_key(&class.name_any()), observe::At(version, expandable));
+                }
+                Seen::Gone(class) => {
+                    let version = observe::version(class.metadata.resource_version.as_deref());
+                    self.world.classes.remove(&cluster_key(&class.name_any()), version);
+                }
+                Seen::Done => {
+                    self.world.classes.finish();
+                }
+            },
+            Observation::Quota(seen) => match seen {
+                Seen::Start => self.world.quotas.start(),
+                Seen::Is(quota) => {
+                    let version = observe::version(quota.metadata.resource_version.as_deref());
+                    let rooms = observe::quotas(&quota);
+                    self.world.quotas.put(key_of(&quota.metadata), observe::At(version, rooms));
+                }
+                Seen::Gone(quota) => {
+                    let version = observe::version(quota.metadata.resource_version.as_deref());
+                    self.world.quotas.remove(&key_of(&quota.metadata), version);
+                }
+                Seen::Done => {
+                    self.world.quotas.finish();
+                }
+            },
+            Observation::Config(seen) => self.config_map(seen),
+            Observation::Trouble(kind, why) => debug!(kind = kind.plural(), why, "a watch is in trouble"),
+        }
+    }
+
+    pub(super) fn rule_seen(
+        &mut self,
+        seen: Seen<Box<kube::core::DeserializeGuard<autopilot_shared::api::AutopilotRule>>>,
+    ) {
+        match seen {
+            Seen::Start => self.rules_listing = Some(BTreeSet::new()),
+            Seen::Is(object) => match readable(*object) {
+                Ok(raw) => self.rule_is(raw),
+                Err((name, why)) => error!(rule = name, why, "a rule cannot be read; it is ignored"),
+            },
+            Seen::Gone(object) => {
+                if let Ok(raw) = readable(*object) {
+                    self.rule_gone(&raw.name_any(), raw.metadata.uid.as_deref());
+                }
+            }
+            Seen::Done => {
+                self.rules_synced = true;
+                if let Some(listed) = self.rules_listing.take() {
+                    let gone: Vec<Arc<str>> =
+                        self.rules.keys().filter(|name| !listed.contains(*name)).cloned().collect();
+                    for name in gone {
+                        self.rule_gone(&name, None);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn rule_is(&mut self, raw: autopilot_shared::api::AutopilotRule) {
+        let name: Arc<str> = raw.name_any().into();
+        if let Some(listing) = &mut self.rules_listing {
+            listing.insert(Arc::clone(&name));
+        }
+        let now = self.now();
+        let mut new = RuleEntry::new(raw, now);
+        if let Some(old) = self.rules.get_mut(&name) {
+            if old.version() >= new.version() {
+                return;
+            }
+            if old.uid() == new.uid() {
+                // The same rule: keep what is known, see whether its meaning changed.
+                let same = old.parsed == new.parsed && old.deleting() == new.deleting();
+                old.raw = new.raw;
+                if !same {
+                    old.parsed = new.parsed;
+                    old.data = super::rules::Data::Unknown;
+                    old.scan = super::rules::Scan::default();
+                    old.next_poll = now;
+                    if self.was_ready {
+                        old.select_all(&self.world);
+                    }
+                    self.dirty_pairs_of(&name);
+                }
+                self.dirty_rules.insert(name);
+                return;
+            }
+        }
+        if let Err(problems) = &new.parsed {
+            for problem in problems {
+                warn!(rule = %name, field = problem.field, problem = problem.problem, "the rule is not understood");
+            }
+        }
+        if self.was_ready {
+            new.select_all(&self.world);
+        }
+        self.rule_labels.insert(names::label_value(&name), Arc::clone(&name));
+        self.rules.insert(Arc::clone(&name), new);
+        self.dirty_pairs_of(&name);
+        self.dirty_rules.insert(Arc::clone(&name));
+        if self.was_ready {
+            // Approvals and journals that were there before their rule.
+            let approvals: Vec<Key> = self.world.approvals.iter().map(|(key, _)| key.clone()).collect();
+            for key in approvals {
+                self.approval_changed(&key);
+            }
+            self.count_rules();
+        }
+    }
+
+    pub(super) fn rule_gone(&mut self, name: &str, uid: Option<&str>) {
+        if self.rules.get(name).is_some_and(|entry| uid.is_some_and(|uid| uid != entry.uid())) {
+            return;
+        }
+        if self.rules.remove(name).is_none() {
+            return;
+        }
+        self.rule_labels.remove(&names::label_value(name));
+        self.pairs.retain(|pair, _| *pair.rule != *name);
+        self.dirty.retain(|pair| *pair.rule != *name);
+        self.parts.metrics.remove_rule(name);
+        info!(rule = name, "the rule is gone");
+        let label = names::label_value(name);
+        let left: Vec<Key> = self
+            .world
+            .approvals
+            .iter()
+            .filter(|(_, a)| a.raw.labels().get(LABEL_RULE) == Some(&label))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.orphans.extend(left);
+        self.count_rules();
+    }
+
+    pub(super) fn count_rules(&mut self) {
+        self.parts.metrics.set_rules_in_system(self.rules.len());
+    }
+
+    pub(super) fn select_everything(&mut self) {
+        if !self.was_ready {
+            return;
+        }
+        for entry in self.rules.values_mut() {
+            entry.select_all(&self.world);
+        }
+        self.dirty.extend(self.pairs.keys().cloned());
+        self.dirty_rules.extend(self.rules.keys().cloned());
+    }
+
+    pub(super) fn claim_changed(&mut self, change: &Change) {
+        if !self.was_ready {
+            return;
+        }
+        let now = self.now();
+        let after = self.world.claims.get(change.slot).cloned();
+        let same = |a: &observe::Claim, b: &observe::Claim| a.uid == b.uid && a.volume == b.volume;
+        let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
+        for (name, entry) in &mut self.rules {
+            let before = entry.selected.contains(change.slot as usize);
+            if !stays {
+                entry.forget(change.slot);
+            }
+            entry.select_one(&self.world, change.slot);
+            if before != entry.selected.contains(change.slot as usize) || !stays {
+                self.dirty_rules.insert(Arc::clone(name));
+            }
+            if !before && entry.selected.contains(change.slot as usize) {
+                entry.next_poll = entry.next_poll.min(now);
+            }
+        }
+        if let Some(before) = &change.before
+            && !stays
+        {
+            self.dirty_pairs_on(&before.volume);
+        }
+        let Some(after) = after.filter(observe::Claim::is_object) else {
+            return;
+        };
+        if let Some(before) =
+            change.before.as_ref().filter(|b| stays && b.capacity.bytes < after.capacity.bytes)
+        {
+            #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
+            let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
+            self.size_changed(&after.volume, ratio, now);
+        }
+        for (pair, entry) in
+            self.pairs_on(&after.volume).map(|(p, e)| (p.clone(), e.state)).collect::<Vec<_>>()
+        {
+            if let Some(known) = self.pairs.get_mut(&pair) {
+                known.confirmed_gone = false;
+            }
+            if !stays {
+                if let Some(rule) = self.rules.get_mut(&pair.rule) {
+                    rule.paired.grow(change.slot as usize + 1);
+                    rule.paired.insert(change.slot as usize);
+                }
+                if !matches!(entry, RuleState::Initializing | RuleState::Normal) {
+                    self.mark_busy(&pair, true);
+                }
+            }
+            self.dirty.insert(pair);
+        }
+    }
+
+    /// Data that still shows the old size must not trigger: remember what it looked like.
+    pub(super) fn size_changed(&mut self, volume: &str, ratio: f64, now: Timestamp) {
+        let pairs: Vec<Pair> = self.pairs_on(volume).map(|(pair, _)| pair.clone()).collect();
+        for pair in pairs {
+            if let Some(entry) = self.pairs.get_mut(&pair)
+                && entry.reading.verdict == Verdict::Met
+            {
+                entry.reading.baseline = Some(Baseline { at: now, values: entry.reading.numbers(), ratio });
+            }
+        }
+    }
+}
