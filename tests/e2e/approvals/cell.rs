@@ -1,0 +1,225 @@
+//! One cell of the table in the cluster, and what is seen of all of them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use anyhow::{Result, anyhow, bail};
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{
+    ActionApproval, AutopilotRuleObject, AutopilotRuleObjectStatus, Decision, Outcome,
+};
+use autopilot_shared::names;
+use autopilot_tests::Scene;
+use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt as _};
+
+use crate::table::{File, Must, Onto, Writer};
+
+/// Where all cells live.
+pub const NAMESPACE: &str = "pg1";
+
+/// A volume of its own, with its approval.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    pub writer: Writer,
+    pub file: File,
+    pub onto: Onto,
+    pub must: Must,
+    pub claim: String,
+    pub rule: &'static str,
+    pub volume: String,
+    pub approval: String,
+    /// Digest of the first question.
+    pub old: String,
+    /// Digest of the second, which is the last one before the write.
+    pub current: String,
+    /// What was decided before the write.
+    pub before: Option<Decision>,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} of {:?} onto {:?}, must be {:?} ({})",
+            self.writer, self.file, self.onto, self.must, self.claim
+        )
+    }
+}
+
+/// All that the API shows, at one time.
+pub struct World {
+    sizes: BTreeMap<String, String>,
+    approvals: BTreeMap<String, ActionApproval>,
+    journals: BTreeMap<String, AutopilotRuleObjectStatus>,
+    stale: Vec<(String, String)>,
+}
+
+impl World {
+    pub async fn look(scene: &Scene) -> Result<World> {
+        let all = ListParams::default();
+        let client = || scene.client.clone();
+        let (claims, approvals, journals) = (
+            Api::<PersistentVolumeClaim>::namespaced(client(), NAMESPACE),
+            Api::<ActionApproval>::namespaced(client(), NAMESPACE),
+            Api::<AutopilotRuleObject>::namespaced(client(), NAMESPACE),
+        );
+        let events = Api::<Event>::namespaced(client(), NAMESPACE);
+        let told = ListParams::default().fields("involvedObject.kind=ActionApproval,reason=StaleApproval");
+        let (claims, approvals, journals, events) = tokio::try_join!(
+            claims.list(&all),
+            approvals.list(&all),
+            journals.list(&all),
+            events.list(&told)
+        )?;
+        let requested = |claim: &PersistentVolumeClaim| {
+            let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
+            Some(requests.get("storage")?.0.clone())
+        };
+        let text = |event: Event| Some((event.involved_object.name?, event.message?));
+        Ok(World {
+            sizes: claims.items.iter().map(|c| (c.name_any(), requested(c).unwrap_or_default())).collect(),
+            approvals: approvals.items.into_iter().map(|a| (a.name_any(), a)).collect(),
+            journals: journals
+                .items
+                .into_iter()
+                .map(|j| (j.name_any(), j.status.unwrap_or_default()))
+                .collect(),
+            stale: events.items.into_iter().filter_map(text).collect(),
+        })
+    }
+
+    pub fn approval(&self, cell: &Cell) -> Option<&ActionApproval> {
+        self.approvals.get(&cell.approval)
+    }
+
+    pub fn decision(&self, cell: &Cell) -> Option<&Decision> {
+        self.approval(cell)?.status.as_ref()?.decision.as_ref()
+    }
+
+    /// The digest of a question that waits for its answer.
+    pub fn question(&self, cell: &Cell) -> Result<&str> {
+        let journal = self.journals.get(&names::rule_object_name(&cell.volume, cell.rule));
+        let Some(proposal) = journal.and_then(|j| j.proposal.as_ref()) else { bail!("nothing is proposed") };
+        let Some(approval) = self.approval(cell) else { bail!("there is no approval") };
+        let digest = approval.spec.actions.as_deref().and_then(|a| a.first()?.proposal.as_deref());
+        let state = approval.spec.approval_state.as_deref();
+        let adopted =
+            journal.and_then(|j| j.approval.as_ref()).map(|r| r.uid.as_str()) == approval.uid().as_deref();
+        match (state, digest) {
+            (Some("pending"), Some(digest)) if digest == proposal.digest && adopted => Ok(&proposal.digest),
+            other => bail!("the approval says {other:?}, adopted: {adopted}"),
+        }
+    }
+
+    pub fn is(&self, cell: &Cell, size: &str, state: RuleState) -> Result<()> {
+        let found = self.sizes.get(&cell.claim).map(String::as_str).unwrap_or_default();
+        let journal =
+            self.journals.get(&names::rule_object_name(&cell.volume, cell.rule)).and_then(|j| j.state);
+        if found != size || journal != Some(state) {
+            bail!("{found} and {journal:?}, wanted {size} and {state:?}");
+        }
+        Ok(())
+    }
+
+    /// Latched like this, about the current question.
+    pub fn latched(&self, cell: &Cell, outcome: Outcome, via: &str) -> Result<()> {
+        match self.decision(cell) {
+            Some(d) if d.outcome == outcome && d.digest == cell.current && d.via == via => Ok(()),
+            other => bail!("the decision is {other:?}, wanted {outcome:?} of {} via {via}", cell.current),
+        }
+    }
+
+    /// Said to be stale, with the name of who wrote it.
+    pub fn told_stale(&self, cell: &Cell) -> Result<()> {
+        let conditions = self.approval(cell).and_then(|a| a.status.as_ref()?.conditions.as_ref());
+        if !conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "StaleApproval")) {
+            bail!("no condition StaleApproval: {conditions:?}");
+        }
+        let writer = format!("written by {}", cell.writer.manager());
+        let told = self.stale.iter().any(|(name, text)| *name == cell.approval && text.contains(&writer));
+        if !told {
+            bail!("no event says {writer:?}");
+        }
+        Ok(())
+    }
+
+    /// Whether the cell is as it must be after its write, before anything else moves.
+    pub fn as_it_must(&self, cell: &Cell) -> Result<()> {
+        let stays = || match cell.onto {
+            Onto::Pending => Ok(()),
+            Onto::Declined => self.is(cell, "10Gi", RuleState::ActionsDeclined),
+            Onto::Canceled | Onto::Absent => self.is(cell, "10Gi", RuleState::Normal),
+            Onto::Executed => self.is(cell, "20Gi", RuleState::ActiveActionsTaken),
+        };
+        match cell.must {
+            Must::Resize => {
+                self.latched(cell, Outcome::Approved, cell.writer.via())?;
+                self.is(cell, "20Gi", RuleState::ActiveActionsTaken)
+            }
+            Must::Decline => {
+                self.latched(cell, Outcome::Declined, cell.writer.via())?;
+                self.is(cell, "10Gi", RuleState::ActionsDeclined)
+            }
+            Must::Inert if cell.onto == Onto::Pending => {
+                self.told_stale(cell)?;
+                if self.question(cell)? != cell.current {
+                    bail!("it asks {}, not {}", self.question(cell)?, cell.current);
+                }
+                self.undecided(cell)?;
+                self.is(cell, "10Gi", RuleState::ActionAwaitingApproval)
+            }
+            Must::Inert => {
+                self.told_stale(cell)?;
+                self.undecided(cell)?;
+                stays()
+            }
+            Must::Nothing | Must::Refused => {
+                if self.decision(cell) != cell.before.as_ref() || cell.before.is_none() {
+                    bail!("the decision was {:?} and is {:?}", cell.before, self.decision(cell));
+                }
+                stays()
+            }
+            Must::Gone | Must::NotFound => {
+                if self.approval(cell).is_some() {
+                    bail!("there is an approval");
+                }
+                stays()
+            }
+        }
+    }
+
+    /// A new question, that nothing written before has answered.
+    pub fn asks_anew(&self, cell: &Cell) -> Result<()> {
+        let digest = self.question(cell)?;
+        if digest == cell.current || digest == cell.old {
+            bail!("it asks with a digest of before");
+        }
+        self.undecided(cell)?;
+        self.is(cell, "10Gi", RuleState::ActionAwaitingApproval)
+    }
+
+    fn undecided(&self, cell: &Cell) -> Result<()> {
+        self.decision(cell).map_or(Ok(()), |d| Err(anyhow!("it is decided: {d:?}")))
+    }
+}
+
+/// Waits until all cells are so; names those that are not.
+pub async fn until(
+    scene: &Scene,
+    what: &str,
+    cells: &[Cell],
+    so: impl Fn(&World, &Cell) -> Result<()>,
+) -> Result<World> {
+    scene
+        .until(what, async || {
+            let world = World::look(scene).await?;
+            let wrong: Vec<String> = cells
+                .iter()
+                .filter_map(|c| so(&world, c).err().map(|why| format!("\n  {c}: {why:#}")))
+                .collect();
+            if wrong.is_empty() { Ok(Some(world)) } else { bail!("{} cells:{}", wrong.len(), wrong.concat()) }
+        })
+        .await
+}

@@ -1,0 +1,154 @@
+//! The hands on an approval.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, bail};
+use autopilot_shared::api::ActionApproval;
+use autopilot_tests::Scene;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::cell::Cell;
+use crate::table::{File, Writer};
+
+const ORIGINAL: &str = include_str!("../../fixtures/approvals/original.yaml");
+const OURS: &str = include_str!("../../fixtures/approvals/ours.yaml");
+
+/// What became of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Written,
+    Refused,
+    NotFound,
+}
+
+/// Finalizers of the original's file are new to an object that is being deleted.
+const NO_NEW_FINALIZER: &str = "no new finalizers can be added if the object is being deleted";
+
+impl Writer {
+    /// The field manager of its writes.
+    pub fn manager(self) -> &'static str {
+        match self {
+            Writer::Flux => "kustomize-controller",
+            Writer::Kubectl => "kubectl-client-side-apply",
+            Writer::Merge | Writer::Guide => "kubectl-patch",
+            Writer::Typed => "autopilot-api-client",
+            Writer::Replace => "kubectl-replace",
+        }
+    }
+
+    /// How a decision that it wrote is signed.
+    pub fn via(self) -> &'static str {
+        match self {
+            Writer::Flux => "flux",
+            Writer::Typed => self.manager(),
+            Writer::Kubectl | Writer::Merge | Writer::Guide | Writer::Replace => "kubectl",
+        }
+    }
+
+    /// Brings a cell's file to its approval.
+    pub async fn write(self, scene: &Scene, cell: &Cell) -> Result<Answer> {
+        let resource = ApiResource::erase::<ActionApproval>(&());
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(scene.client.clone(), crate::cell::NAMESPACE, &resource);
+        let name = cell.approval.as_str();
+        let file = cell.content()?;
+        let patch = PatchParams { field_manager: Some(self.manager().to_owned()), ..PatchParams::default() };
+        let put = PostParams { field_manager: Some(self.manager().to_owned()), ..PostParams::default() };
+        let done = match self {
+            Writer::Flux => api.patch(name, &patch.force(), &Patch::Apply(&file)).await.map(drop),
+            Writer::Merge => api.patch(name, &patch, &Patch::Merge(&file)).await.map(drop),
+            Writer::Guide => {
+                let state = json!({ "spec": { "approvalState": file["spec"]["approvalState"] } });
+                api.patch(name, &patch, &Patch::Merge(&state)).await.map(drop)
+            }
+            Writer::Kubectl => return client_side_apply(scene, &file).await,
+            Writer::Typed => match api.get(name).await {
+                Ok(live) => {
+                    let mut live: TypedApproval = serde_json::from_value(serde_json::to_value(live)?)?;
+                    live.spec = serde_json::from_value::<TypedApproval>(file)?.spec;
+                    let object = serde_json::from_value(serde_json::to_value(live)?)?;
+                    api.replace(name, &put, &object).await.map(drop)
+                }
+                Err(error) => Err(error),
+            },
+            Writer::Replace => match api.get(name).await {
+                Ok(live) => {
+                    let mut object: DynamicObject = serde_json::from_value(file)?;
+                    object.metadata.resource_version = live.resource_version();
+                    api.replace(name, &put, &object).await.map(drop)
+                }
+                Err(error) => Err(error),
+            },
+        };
+        match done {
+            Ok(()) => Ok(Answer::Written),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::NotFound),
+            Err(kube::Error::Api(status)) if status.message.contains(NO_NEW_FINALIZER) => Ok(Answer::Refused),
+            Err(error) => Err(error).with_context(|| format!("{cell}")),
+        }
+    }
+}
+
+async fn client_side_apply(scene: &Scene, file: &Value) -> Result<Answer> {
+    let output = scene.cluster.kubectl_stdin(&["apply", "-f", "-"], &file.to_string()).await?;
+    match () {
+        () if output.status.success() => Ok(Answer::Written),
+        () if output.stderr.contains(NO_NEW_FINALIZER) => Ok(Answer::Refused),
+        () => bail!("{}{}", output.stdout, output.stderr),
+    }
+}
+
+/// An approval as types see it that do not know `proposal`.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypedApproval {
+    api_version: String,
+    kind: String,
+    metadata: ObjectMeta,
+    spec: TypedSpec,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct TypedSpec {
+    approval_state: String,
+    actions: Vec<TypedAction>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TypedAction {
+    name: String,
+    params: BTreeMap<String, String>,
+}
+
+impl Cell {
+    /// What the cell's file says.
+    fn content(&self) -> Result<Value> {
+        let (text, digest) = match self.file {
+            File::Original => (ORIGINAL, ""),
+            File::Bare => (OURS, ""),
+            File::Old => (OURS, self.old.as_str()),
+            File::Current | File::Declined => (OURS, self.current.as_str()),
+        };
+        let text = text
+            .replace("$OBJECT", &self.volume)
+            .replace("$RULE", self.rule)
+            .replace("$NAMESPACE", crate::cell::NAMESPACE)
+            .replace("$CLAIM", &self.claim)
+            .replace("$DIGEST", digest);
+        let mut file: Value = serde_saphyr::from_str(&text)?;
+        if digest.is_empty()
+            && let Some(action) = file["spec"]["actions"][0].as_object_mut()
+        {
+            action.remove("proposal");
+        }
+        if self.file == File::Declined {
+            file["spec"]["approvalState"] = json!("declined");
+        }
+        Ok(file)
+    }
+}
