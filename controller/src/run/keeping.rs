@@ -187,11 +187,8 @@ impl Engine {
         let slot = self.world.claims.by_volume(&pair.object);
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
             rule.busy.grow(slot as usize + 1);
+            // That it was Normal stays known: the first line of a journal that is still to be written starts from there.
             rule.busy.set(slot as usize, busy);
-            if busy {
-                rule.normal.grow(slot as usize + 1);
-                rule.normal.set(slot as usize, false);
-            }
         }
     }
 
