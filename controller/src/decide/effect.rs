@@ -66,6 +66,27 @@ pub enum Effect {
     },
 }
 
+impl Effect {
+    /// What is written to which version of what: the same mark twice in a row means that the first changed nothing.
+    pub fn mark(&self) -> String {
+        let of = |verb: &str, t: &Target| format!("{verb} {}/{} {} {}", t.namespace, t.name, t.uid, t.version);
+        match self {
+            Effect::CreateJournal(object) => format!("create journal {:?}", object.metadata.name),
+            Effect::WriteJournal { target, .. } => of("write journal", target),
+            Effect::DeleteJournal(target) => of("delete journal", target),
+            Effect::CreateApproval(object) => format!("create approval {:?}", object.metadata.name),
+            Effect::WriteApprovalStatus { target, .. } => of("write status of approval", target),
+            Effect::ResetApproval { target, .. } => of("reset approval", target),
+            Effect::DeleteApproval(target) => of("delete approval", target),
+            Effect::ReleaseApproval(target) => of("release approval", target),
+            Effect::Resize { namespace, name, uid, from, to, .. } => {
+                format!("resize {namespace}/{name} {uid} from {from} to {to}")
+            }
+            Effect::Tell { told, .. } => format!("tell up to {told}"),
+        }
+    }
+}
+
 /// An object, and the version of it that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {

@@ -1,6 +1,6 @@
 //! All that is known of the cluster but the rules.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use autopilot_shared::names;
@@ -57,6 +57,7 @@ pub struct World {
     pub classes: Table<At<bool>>,
     /// Quotas that count storage.
     pub quotas: Table<At<Vec<QuotaRoom>>>,
+    rooms: HashMap<Box<str>, Vec<QuotaRoom>>,
     /// Approvals.
     pub approvals: Table<Approval>,
     /// Journals.
@@ -131,8 +132,13 @@ impl World {
         self.namespaces.get("", namespace).map(|At(_, labels)| &**labels)
     }
 
-    /// The quotas of a namespace, all in one.
-    pub fn quotas_of(&self, namespace: &str) -> Vec<QuotaRoom> {
+    /// What the quotas of a namespace leave, all in one.
+    pub fn quotas_of(&self, namespace: &str) -> &[QuotaRoom] {
+        self.rooms.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// Gathers anew what the quotas of a namespace leave: quotas change less often than they are looked at.
+    pub fn count_quotas(&mut self, namespace: &str) {
         let mut all: Vec<QuotaRoom> = self
             .quotas
             .iter()
@@ -140,16 +146,15 @@ impl World {
             .flat_map(|(_, At(_, rooms))| rooms.iter().cloned())
             .collect();
         all.sort_by(|a, b| (&a.name, &a.class).cmp(&(&b.name, &b.class)));
-        all
+        if all.is_empty() {
+            self.rooms.remove(namespace);
+        } else {
+            self.rooms.insert(namespace.into(), all);
+        }
     }
 
     /// The PVC at a position as a decision sees it.
-    pub fn object_view<'a>(
-        &'a self,
-        slot: u32,
-        selected: bool,
-        quotas: &'a [QuotaRoom],
-    ) -> Option<ObjectView<'a>> {
+    pub fn object_view(&self, slot: u32, selected: bool) -> Option<ObjectView<'_>> {
         let claim = self.claims.get(slot)?;
         Some(ObjectView {
             namespace: &claim.namespace,
@@ -163,7 +168,7 @@ impl World {
                 class: claim.class.as_deref(),
                 expandable: claim.class.as_deref().and_then(|c| self.classes.get("", c)).map(|At(_, e)| *e),
                 size_in_git: claim.size_in_git.as_deref().filter(|_| !claim.ignore_size_in_git),
-                quotas,
+                quotas: self.quotas_of(&claim.namespace),
             },
             resize: claim.resize.as_deref().unwrap_or(&NO_REPORT),
         })

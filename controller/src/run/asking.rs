@@ -8,7 +8,7 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::engine::Engine;
-use super::passes::{
+use super::passes::{Need, 
     Asked, Facts, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions,
 };
 use super::rules::Data;
@@ -89,8 +89,16 @@ impl Engine {
         let provider = self.rules.get(name).and_then(|r| r.rule()).and_then(|r| r.provider.clone());
         let mut answered = Vec::new();
         for (part, query) in wanted {
-            let Ok((source_name, source)) = self.force.source(provider.as_deref()) else {
-                continue;
+            let (source_name, source) = match self.force.source(provider.as_deref()) {
+                Ok(found) => found,
+                Err(why) => {
+                    // The configuration changed in the middle of the pass: it ends here for this rule.
+                    if let Some(pass) = self.passes.get_mut(&id) {
+                        pass.rules.remove(name);
+                    }
+                    self.no_data(name, time, "NoProvider", &why);
+                    return;
+                }
             };
             let ask = Ask { provider: source_name.into(), query: query.into() };
             let source = Arc::clone(&source.provider);
@@ -196,24 +204,33 @@ impl Engine {
         self.judge_objects(name, &pass, &facts, now);
     }
 
-    /// Whether somebody waits for the word that conditions do not hold.
-    fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> bool {
-        let Some(entry) = self.rules.get(name) else {
-            return false;
+    /// Who waits for the word that conditions do not hold, or that there is data at all.
+    fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> Need {
+        let Some(entry) = self.rules.get(name) else { return Need::Nobody };
+        let mut need = Need::Nobody;
+        // Somebody who had no data at the last deep look may wait; everybody else is told in this pass.
+        let mut ask = |slot: u32| {
+            if facts.judge(rule, slot).0 == Verdict::NoData {
+                let waits = entry.without_data.contains(slot as usize);
+                need = need.max(if waits { Need::Later } else { Need::Now });
+            }
+            need == Need::Now
         };
-        let unhit = |slot: u32| facts.judge(rule, slot).0 == Verdict::NoData;
-        if entry.initializing().any(unhit) {
-            return true;
+        if entry.initializing().any(&mut ask) {
+            return Need::Now;
         }
-        entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok()).any(|slot| {
-            let Some(claim) = self.world.claims.get(slot) else {
-                return false;
-            };
-            let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
-            self.pairs
-                .get(&pair)
-                .is_some_and(|p| p.needs_not_met(self.world.journal(&claim.namespace, &pair)) && unhit(slot))
-        })
+        let waiting = |slot: &u32| {
+            self.world.claims.get(*slot).is_some_and(|claim| {
+                let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
+                let journal = self.world.journal(&claim.namespace, &pair);
+                self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
+            })
+        };
+        entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok()).filter(waiting).any(&mut ask);
+        if need == Need::Nobody && matches!(entry.data, Data::Missing(..)) {
+            need = Need::Later;
+        }
+        need
     }
 
     fn judge_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &Facts, now: Timestamp) {
@@ -233,6 +250,10 @@ impl Engine {
         }
         candidates.sort_unstable();
         candidates.dedup();
+        for slot in facts.hits.iter().flat_map(HashMap::keys) {
+            entry.without_data.grow(*slot as usize + 1);
+            entry.without_data.set(*slot as usize, false);
+        }
         if pass.deep {
             self.look_deep(name, rule, facts, now);
         }

@@ -7,9 +7,10 @@ use autopilot_shared::{RuleState, names};
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 use rand::RngExt as _;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::engine::{Alarm, Engine, Report};
+use super::pairs::pause;
 use super::rules::{RuleEntry, RuleTold};
 use crate::act::RuleEffect;
 use crate::decide::{self, Decision, Effect, Rival, Target, View};
@@ -41,6 +42,13 @@ impl Engine {
             self.confirm_gone(pair, &namespace);
             return;
         }
+        if let Some(effect) = self.stranger(pair, &namespace) {
+            match effect {
+                Some(effect) => self.act_unless_stuck(pair, effect, now),
+                None => self.alarm(now + pause(5, None), Alarm::Pair(pair.clone())),
+            }
+            return;
+        }
         let fresh: u128 = self.parts.random.random();
         let decision = self.look(pair, slot, &namespace, now, fresh);
         self.set_state(pair, decision.state);
@@ -48,9 +56,44 @@ impl Engine {
             self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
         }
         match decision.effect {
-            Some(effect) => self.act(pair, effect),
+            Some(effect) => self.act_unless_stuck(pair, effect, now),
             None => self.forget_if_quiet(pair, &namespace),
         }
+    }
+
+    /// A journal of this name that is another rule's: of a rule that was deleted and made again, as a rule. `Some(None)`
+    /// while it is on its way out.
+    fn stranger(&self, pair: &Pair, namespace: &str) -> Option<Option<Effect>> {
+        let rule = self.rules.get(&pair.rule)?;
+        let journal = self.world.journal(namespace, pair).filter(|j| j.owner != rule.uid() || j.deleting)?;
+        Some((!journal.deleting).then(|| {
+            Effect::DeleteJournal(Target {
+                namespace: journal.namespace.to_string(),
+                name: journal.name.to_string(),
+                uid: journal.uid.clone(),
+                version: journal.version.clone(),
+            })
+        }))
+    }
+
+    /// Carries out an effect, unless the same one was carried out just now and changed nothing: then after a pause.
+    fn act_unless_stuck(&mut self, pair: &Pair, effect: Effect, now: Timestamp) {
+        let mark = effect.mark();
+        let Some(entry) = self.pairs.get_mut(pair) else { return };
+        if entry.failures == 0 && entry.last_effect.as_ref() == Some(&mark) {
+            entry.failures = 1;
+            let until = now + pause(entry.repeats.saturating_add(3), None);
+            entry.repeats = entry.repeats.saturating_add(1);
+            entry.not_before = Some(until);
+            warn!(rule = %pair.rule, object = %pair.object, effect = mark, "a write changed nothing; it waits");
+            self.alarm(until, Alarm::Pair(pair.clone()));
+            return;
+        }
+        if entry.last_effect.as_ref() != Some(&mark) {
+            entry.repeats = 0;
+        }
+        entry.last_effect = Some(mark);
+        self.act(pair, effect);
     }
 
     pub(super) fn look(
@@ -64,7 +107,6 @@ impl Engine {
         let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
             return Decision { effect: None, wake: None, state: RuleState::Normal };
         };
-        let quotas = self.world.quotas_of(namespace);
         let selected = slot.is_some_and(|slot| rule.selected.contains(slot as usize));
         let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
@@ -77,7 +119,7 @@ impl Engine {
             rule: rule.volume_rule().map(|r| &**r),
             rule_uid: rule.uid(),
             object_id: &pair.object,
-            object: slot.and_then(|slot| self.world.object_view(slot, selected, &quotas)),
+            object: slot.and_then(|slot| self.world.object_view(slot, selected)),
             reading: &entry.reading,
             quiet: self.quiet_state(pair),
             journal,
@@ -174,13 +216,13 @@ impl Engine {
         if entry.in_flight {
             return;
         }
-        if entry.deleting() {
-            self.take_leave(name);
-            return;
-        }
         if entry.failures > 0 && entry.next_status > now {
             let at = entry.next_status;
             self.alarm(at, Alarm::Rule(Arc::clone(name)));
+            return;
+        }
+        if entry.deleting() {
+            self.take_leave(name);
             return;
         }
         let suspended = self.force.settings.suspended;

@@ -25,6 +25,8 @@ use crate::serve::{Heartbeat, Metrics, Readiness};
 pub const CLUSTER: &str = "cluster";
 /// Messages taken in before the next decisions.
 const BATCH: usize = 512;
+/// A clock may go back by this much without notice.
+const CLOCK_SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 /// On the way out, writes in flight get so long to finish.
 const FINISH: Duration = Duration::from_secs(8);
 
@@ -91,6 +93,7 @@ pub struct Engine {
     pub(super) tasks: JoinSet<Report>,
     pub(super) writes: usize,
     pub(super) was_ready: bool,
+    latest: Timestamp,
 }
 
 impl Engine {
@@ -116,6 +119,7 @@ impl Engine {
             tasks: JoinSet::new(),
             writes: 0,
             was_ready: false,
+            latest: Timestamp::MIN,
             parts,
         }
     }
@@ -217,6 +221,7 @@ impl Engine {
             );
             self.start();
         }
+        self.check_clock();
         self.ring();
         if !*self.parts.leads.borrow() {
             return;
@@ -285,6 +290,27 @@ impl Engine {
             }
         }
         self.alarms.insert((at, what));
+    }
+
+    /// A clock that was set back would leave alarms and passes waiting for times that come again: all is looked at
+    /// anew, from now.
+    pub(super) fn check_clock(&mut self) {
+        let now = self.now();
+        if self.latest.duration_since(now) > CLOCK_SLACK {
+            warn!(%now, latest = %self.latest, "the clock was set back; everything is looked at anew");
+            self.alarms.clear();
+            for entry in self.pairs.values_mut() {
+                entry.wake = None;
+                entry.not_before = None;
+            }
+            for entry in self.rules.values_mut() {
+                entry.next_poll = now;
+                entry.next_status = now;
+            }
+            self.dirty.extend(self.pairs.keys().cloned());
+            self.dirty_rules.extend(self.rules.keys().cloned());
+        }
+        self.latest = now;
     }
 
     pub(super) fn ring(&mut self) {

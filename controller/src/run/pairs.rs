@@ -27,6 +27,10 @@ pub struct PairEntry {
     pub proposing: bool,
     /// Failures in a row.
     pub failures: u32,
+    /// What was written last, and how often in a row it changed nothing.
+    pub last_effect: Option<String>,
+    /// See `last_effect`.
+    pub repeats: u32,
     /// No write before.
     pub not_before: Option<Timestamp>,
     /// The PVC was looked for and is gone.
@@ -47,6 +51,8 @@ impl PairEntry {
             in_flight: false,
             proposing: false,
             failures: 0,
+            last_effect: None,
+            repeats: 0,
             not_before: None,
             confirmed_gone: false,
             wake: None,

@@ -16,7 +16,20 @@ const DEEP: SignedDuration = SignedDuration::from_secs(600);
 /// A deep look because the number of series changed, at most this often.
 const DEEP_ON_CHANGE: SignedDuration = SignedDuration::from_secs(60);
 /// Longest pause between deep looks for objects that stay unknown.
-const LONGEST_SCAN_PAUSE: SignedDuration = SignedDuration::from_secs(60);
+const LONGEST_SCAN_PAUSE: SignedDuration = SignedDuration::from_secs(300);
+/// Deep looks with every pass before the pauses begin.
+const EAGER_LOOKS: u32 = 6;
+
+/// How urgent a deep look is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// Nobody waits for it.
+    Nobody,
+    /// Only objects wait that had no data the last time.
+    Later,
+    /// A state depends on it.
+    Now,
+}
 
 /// What became of a question.
 pub type Told = Result<Arc<Answer>, Arc<QueryError>>;
@@ -286,19 +299,17 @@ impl Facts {
 }
 
 /// Whether a deep look is due, given the series counted now.
-pub fn deep_look_due(
-    scan: &super::rules::Scan,
-    counts: &[Option<u64>],
-    needed: bool,
-    now: Timestamp,
-) -> bool {
+pub fn deep_look_due(scan: &super::rules::Scan, counts: &[Option<u64>], need: Need, now: Timestamp) -> bool {
     let Some(last) = scan.last else { return true };
     let since = now.duration_since(last);
     // Objects that stay unknown are looked for again and again, less and less often.
-    let pause = SignedDuration::from_secs(i64::from(scan.fruitless).saturating_sub(9).max(0) * 5)
-        .min(LONGEST_SCAN_PAUSE);
+    let pause = i64::from(scan.fruitless.saturating_sub(EAGER_LOOKS)) * 10;
+    let pause = SignedDuration::from_secs(pause).min(LONGEST_SCAN_PAUSE);
     let changed = counts.iter().zip(&scan.counts).any(|(now, then)| now.is_some() && now != then);
-    (needed && since >= pause) || (changed && since >= DEEP_ON_CHANGE) || since >= DEEP
+    need == Need::Now
+        || (need == Need::Later && since >= pause)
+        || (changed && since >= DEEP_ON_CHANGE)
+        || since >= DEEP
 }
 
 /// When a rule is asked next: passes of the same interval fall together, so that their questions do.

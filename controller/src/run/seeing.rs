@@ -126,13 +126,17 @@ impl Engine {
                     let version = observe::version(quota.metadata.resource_version.as_deref());
                     let rooms = observe::quotas(&quota);
                     self.world.quotas.put(key_of(&quota.metadata), observe::At(version, rooms));
+                    self.world.count_quotas(&quota.namespace().unwrap_or_default());
                 }
                 Seen::Gone(quota) => {
                     let version = observe::version(quota.metadata.resource_version.as_deref());
                     self.world.quotas.remove(&key_of(&quota.metadata), version);
+                    self.world.count_quotas(&quota.namespace().unwrap_or_default());
                 }
                 Seen::Done => {
-                    self.world.quotas.finish();
+                    for ((namespace, _), _) in self.world.quotas.finish() {
+                        self.world.count_quotas(&namespace);
+                    }
                 }
             },
             Observation::Config(seen) => self.config_map(seen),
@@ -274,9 +278,6 @@ impl Engine {
             entry.select_one(&self.world, change.slot);
             if before != entry.selected.contains(change.slot as usize) || !stays {
                 self.dirty_rules.insert(Arc::clone(name));
-            }
-            if !before && entry.selected.contains(change.slot as usize) {
-                entry.next_poll = entry.next_poll.min(now);
             }
         }
         if let Some(before) = &change.before
