@@ -282,7 +282,10 @@ impl Engine {
             if before != verdict || entry.needs_look(verdict) {
                 self.dirty.insert(pair.clone());
             }
-            if entry.state == RuleState::Initializing && verdict == Verdict::NotMet {
+            if entry.state == RuleState::Normal {
+                // Selected again: its journal says that it is Normal, and nobody needs to be told.
+                self.mark_normal(&pair);
+            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet {
                 self.becomes_normal(name, slot);
                 self.set_state(&pair, RuleState::Normal);
             }

@@ -231,6 +231,7 @@ impl Engine {
             let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
             let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
             self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
+            self.count_objects();
         }
         if let Some(wake) = wake {
             self.alarm(wake, Alarm::Rule(Arc::clone(name)));

@@ -1,9 +1,11 @@
 //! The books: which pairs there are, in what state, and what must be looked at again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
+use fixedbitset::FixedBitSet;
 use kube::ResourceExt as _;
 
 use super::engine::Engine;
@@ -200,6 +202,20 @@ impl Engine {
             rule.normal.grow(slot as usize + 1);
             rule.normal.insert(slot as usize);
         }
+    }
+
+    /// Objects that any rule covers, per type.
+    pub(super) fn count_objects(&self) {
+        let mut volumes = FixedBitSet::new();
+        let mut pools = BTreeSet::new();
+        for entry in self.rules.values() {
+            volumes.grow(entry.selected.len());
+            volumes.union_with(&entry.selected);
+            pools.extend(entry.pools.keys());
+        }
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.parts.metrics.set_objects_with_rules("volume", number(volumes.count_ones(..)));
+        self.parts.metrics.set_objects_with_rules("storagepool", number(pools.len()));
     }
 
     pub(super) fn is_selected(&self, pair: &Pair) -> bool {

@@ -13,7 +13,7 @@ use super::engine::Engine;
 use super::keeping::key_of;
 use super::rules::RuleEntry;
 use crate::act::readable;
-use crate::decide::{Baseline, Verdict};
+use crate::decide::{Baseline, Reading, Verdict};
 use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
 
 impl Engine {
@@ -179,33 +179,37 @@ impl Engine {
         }
         let now = self.now();
         let mut new = RuleEntry::new(raw, now);
+        if self.rules.get(&name).is_some_and(|old| old.version() >= new.version()) {
+            return;
+        }
+        if self.rules.get(&name).is_some_and(|old| old.uid() != new.uid()) {
+            // Made again under the same name: nothing of the old one carries over.
+            self.rule_gone(&name, None);
+        }
         if let Some(old) = self.rules.get_mut(&name) {
-            if old.version() >= new.version() {
-                return;
-            }
-            if old.uid() == new.uid() {
-                // The same rule: keep what is known, see whether its meaning changed.
-                let same = old.parsed == new.parsed && old.deleting() == new.deleting();
-                old.raw = new.raw;
-                if !same {
-                    old.parsed = new.parsed;
-                    old.data = super::rules::Data::Unknown;
-                    old.scan = super::rules::Scan::default();
-                    old.next_poll = now;
-                    if self.was_ready {
-                        old.select_all(&self.world);
-                    }
-                    self.dirty_pairs_of(&name);
+            // The same rule: keep what is known, see whether its meaning changed.
+            let same = old.parsed == new.parsed && old.deleting() == new.deleting();
+            old.raw = new.raw;
+            if !same {
+                old.parsed = new.parsed;
+                complain(&name, old);
+                old.data = super::rules::Data::Unknown;
+                old.scan = super::rules::Scan::default();
+                old.pools.clear();
+                old.next_poll = now;
+                if self.was_ready {
+                    old.select_all(&self.world);
                 }
-                self.dirty_rules.insert(name);
-                return;
+                // What was measured was measured for other conditions.
+                for (_, entry) in self.pairs.iter_mut().filter(|(pair, _)| pair.rule == name) {
+                    entry.reading = Reading::default();
+                }
+                self.dirty_pairs_of(&name);
             }
+            self.dirty_rules.insert(name);
+            return;
         }
-        if let Err(problems) = &new.parsed {
-            for problem in problems {
-                warn!(rule = %name, field = problem.field, problem = problem.problem, "the rule is not understood");
-            }
-        }
+        complain(&name, &new);
         if self.was_ready {
             new.select_all(&self.world);
         }
@@ -324,5 +328,12 @@ impl Engine {
                 entry.reading.baseline = Some(Baseline { at: now, values: entry.reading.numbers(), ratio });
             }
         }
+    }
+}
+
+/// Says in the log what is wrong with a rule.
+fn complain(name: &str, entry: &RuleEntry) {
+    for problem in entry.parsed.as_ref().err().into_iter().flatten() {
+        warn!(rule = name, field = problem.field, problem = problem.problem, "the rule is not understood");
     }
 }
