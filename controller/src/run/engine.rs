@@ -28,7 +28,7 @@ const BATCH: usize = 512;
 /// A clock may go back by this much without notice.
 const CLOCK_SLACK: jiff::SignedDuration = jiff::SignedDuration::from_secs(2);
 /// On the way out, writes in flight get so long to finish.
-const FINISH: Duration = Duration::from_secs(8);
+const FINISH: Duration = Duration::from_secs(6);
 
 /// What the engine is made of.
 pub struct Parts {
