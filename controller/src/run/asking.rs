@@ -8,8 +8,8 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::engine::Engine;
-use super::passes::{Need, 
-    Asked, Facts, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions,
+use super::passes::{
+    Asked, Facts, Need, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions,
 };
 use super::rules::Data;
 use crate::decide::Verdict;
@@ -285,7 +285,8 @@ impl Engine {
             if entry.state == RuleState::Normal {
                 // Selected again: its journal says that it is Normal, and nobody needs to be told.
                 self.mark_normal(&pair);
-            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet {
+            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet && !entry.in_flight
+            {
                 self.becomes_normal(name, slot);
                 self.set_state(&pair, RuleState::Normal);
             }

@@ -50,8 +50,14 @@ impl Engine {
             return;
         }
         let fresh: u128 = self.parts.random.random();
+        let at_rest = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
         let decision = self.look(pair, slot, &namespace, now, fresh);
-        self.set_state(pair, decision.state);
+        // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
+        // journal is created without a status, and the write of its first state may fail.
+        let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
+        if !(at_rest && written) {
+            self.set_state(pair, decision.state);
+        }
         if let Some(wake) = decision.wake {
             self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
         }
