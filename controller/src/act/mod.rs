@@ -6,6 +6,7 @@ mod events;
 use std::sync::Arc;
 use std::time::Duration;
 
+use autopilot_shared::RuleState;
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval, AutopilotRule,
     AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
@@ -255,7 +256,13 @@ impl Actor {
                 (target, written)
             }
             RuleEffect::Status { target, status } => {
-                let patch = json!({ "metadata": precondition(&target), "status": &*status });
+                let mut patch = json!({ "metadata": precondition(&target), "status": &*status });
+                // A merge keeps what it does not name: states that no object is in any more must be named.
+                for state in RuleState::ALL.into_iter().map(RuleState::as_str) {
+                    if !status.states.contains_key(state) {
+                        patch["status"]["states"][state] = Value::Null;
+                    }
+                }
                 let written = self.patch_status(&api, &target.name, patch).await?;
                 (target, written)
             }
