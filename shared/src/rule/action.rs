@@ -73,18 +73,8 @@ impl Action {
                 known(params, &["scalepercentage", "maxsize"], "volume/resize", &mut wrong);
                 let percent = percent(params, &mut wrong);
                 let max = params.get("maxsize").and_then(|text| {
-                    parse_maxsize(text)
-                        .map_err(|e| {
-                            wrong.push(param(
-                                "maxsize",
-                                format!("{e}; give bytes or a quantity such as 400Gi"),
-                            ));
-                        })
-                        .ok()
+                    parse_maxsize(text).map_err(|e| wrong.push(param("maxsize", e.to_string()))).ok()
                 });
-                if max.is_some_and(|m| m.bytes <= 0) {
-                    wrong.push(param("maxsize", "not above 0; give bytes or a quantity such as 400Gi"));
-                }
                 Action::ResizeVolume { percent, max, params: raw.params.clone() }
             }
             Some("storagepool/expand") => {
