@@ -159,6 +159,11 @@ impl RuleEntry {
         let old = self.raw.status.clone().unwrap_or_default();
         let mut conditions = old.conditions.clone();
         let generation = self.raw.metadata.generation;
+        // After a restart what was known of this spec stands until it has been asked again: a start is no news.
+        let stands = self.scan.last.is_none()
+            && self.objects() > 0
+            && old.observed_generation == generation
+            && old.conditions.iter().any(|c| c.type_ == "DataAvailable" && c.observed_generation == generation);
         let mut set = |kind: &str, status: &str, reason: &str, message: &str| {
             let message: String = message.chars().take(1000).collect();
             match conditions.iter_mut().find(|c| c.type_ == kind) {
@@ -206,6 +211,7 @@ impl RuleEntry {
             Data::Unknown if self.parsed.is_err() => {
                 set("DataAvailable", "Unknown", "InvalidRule", "not asked")
             }
+            Data::Unknown if stands => {}
             Data::Unknown => {
                 set("DataAvailable", "Unknown", "NotAsked", "no object is selected, or not asked yet")
             }
@@ -217,13 +223,16 @@ impl RuleEntry {
             false if suspended => set("Suspended", "True", "Configuration", "all rules are suspended"),
             false => set("Suspended", "False", "Active", ""),
         }
-        let without: Vec<String> = self
-            .without_data
-            .ones()
-            .filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?))
-            .map(|claim| claim.volume.to_string())
-            .take(WITHOUT_DATA_SHOWN)
-            .collect();
+        let without: Vec<String> = if stands {
+            old.without_data.clone()
+        } else {
+            self.without_data
+                .ones()
+                .filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?))
+                .map(|claim| claim.volume.to_string())
+                .take(WITHOUT_DATA_SHOWN)
+                .collect()
+        };
         // Everything that left Initializing has been told when this is decided. An object that waits for data keeps
         // the mark where it is, unless it is named.
         let unnamed = self
