@@ -2,6 +2,7 @@
 
 mod rules;
 mod scene;
+pub mod walkthrough;
 
 pub use rules::{KUBELET_KEY, PX_KEY, RuleText};
 pub use scene::{Scene, SceneOptions};

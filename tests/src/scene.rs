@@ -8,7 +8,8 @@ use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
 use autopilot_shared::names;
 use autopilot_stack::{
-    Cluster, ClusterOptions, Controller, ControllerCommand, CsiDriver, Exporter, Prometheus, PrometheusOptions, wait_for,
+    Cluster, ClusterOptions, Controller, ControllerCommand, CsiDriver, Exporter, Prometheus,
+    PrometheusOptions, wait_for,
 };
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::api::ListParams;
@@ -73,6 +74,32 @@ impl Scene {
     /// # Errors
     /// When something does not start.
     pub async fn start(options: SceneOptions) -> Result<Scene> {
+        let (url, config) = (options.prometheus_url.clone(), options.config.clone());
+        let mut scene = Scene::servers(options).await?;
+        let (crds, rbac) = (checkout("deploy/crds"), checkout("deploy/rbac"));
+        let (crds, rbac) = (crds.to_string_lossy(), rbac.to_string_lossy());
+        scene.cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
+        scene
+            .cluster
+            .kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds])
+            .await?
+            .ok()?;
+        scene.token = scene.cluster.service_account_token("kube-system", "autopilot").await?;
+        scene.csi.storage_class(&scene.storage_class, true).await?;
+        let url = match (&scene.prometheus, url) {
+            (_, Some(url)) => url,
+            (Some(prometheus), None) => prometheus.url().to_owned(),
+            (None, None) => bail!("no metrics"),
+        };
+        scene.configure(&url, &config).await?;
+        Ok(scene)
+    }
+
+    /// Starts the servers and the storage, and applies nothing: the cluster is new, and the token empty.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn servers(options: SceneOptions) -> Result<Scene> {
         // A fault in one test must not hide behind another's: one provider for the whole process.
         let exporter = Exporter::start()?;
         let (cluster, prometheus) = tokio::try_join!(Cluster::start(options.cluster), async {
@@ -87,34 +114,18 @@ impl Scene {
                 .map(Some),
             }
         })?;
-        let (crds, rbac) = (checkout("deploy/crds"), checkout("deploy/rbac"));
-        let (crds, rbac) = (crds.to_string_lossy(), rbac.to_string_lossy());
-        cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
-        cluster
-            .kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds])
-            .await?
-            .ok()?;
-        let token = cluster.service_account_token("kube-system", "autopilot").await?;
         let client = cluster.admin_client().await?;
         let csi = CsiDriver::start(&cluster).await?;
-        csi.storage_class(&options.storage_class, true).await?;
-        let scene = Scene {
+        Ok(Scene {
             controllers: Vec::new(),
             csi,
             prometheus,
             exporter,
             cluster,
             client,
-            token,
+            token: String::new(),
             storage_class: options.storage_class,
-        };
-        let url = match (&scene.prometheus, options.prometheus_url) {
-            (_, Some(url)) => url,
-            (Some(prometheus), None) => prometheus.url().to_owned(),
-            (None, None) => bail!("no metrics"),
-        };
-        scene.configure(&url, &options.config).await?;
-        Ok(scene)
+        })
     }
 
     /// Writes the configuration: where the metrics are, passes every second, and more lines.
@@ -158,7 +169,8 @@ impl Scene {
     pub async fn controller_at(&mut self, server: &str, more: &[&str]) -> Result<&Controller> {
         let direct = server == self.cluster.url();
         let kubeconfig = self.cluster.kubeconfig(&self.token, (!direct).then_some(server))?;
-        let mut args = vec!["--metrics-addr", "127.0.0.1:0", "--log-level", "debug,hyper=info,kube=info,tower=info"];
+        let mut args =
+            vec!["--metrics-addr", "127.0.0.1:0", "--log-level", "debug,hyper=info,kube=info,tower=info"];
         args.extend(more);
         let command = ControllerCommand::new(args)?.env("KUBECONFIG", &kubeconfig);
         let controller = Controller::start(command)?;
@@ -178,7 +190,13 @@ impl Scene {
     ///
     /// # Errors
     /// When the API refuses, or the PVC is not bound.
-    pub async fn claim(&self, namespace: &str, name: &str, size: &str, labels: &[(&str, &str)]) -> Result<String> {
+    pub async fn claim(
+        &self,
+        namespace: &str,
+        name: &str,
+        size: &str,
+        labels: &[(&str, &str)],
+    ) -> Result<String> {
         self.csi.provision(namespace, name, size, labels, &self.storage_class).await
     }
 
@@ -208,7 +226,8 @@ impl Scene {
     /// # Errors
     /// When it cannot be read.
     pub async fn request(&self, namespace: &str, name: &str) -> Result<String> {
-        let claim = Api::<PersistentVolumeClaim>::namespaced(self.client.clone(), namespace).get(name).await?;
+        let claim =
+            Api::<PersistentVolumeClaim>::namespaced(self.client.clone(), namespace).get(name).await?;
         claim
             .spec
             .and_then(|s| s.resources)
@@ -232,7 +251,12 @@ impl Scene {
     ///
     /// # Errors
     /// When the API cannot be read.
-    pub async fn approval(&self, namespace: &str, rule: &str, volume: &str) -> Result<Option<ActionApproval>> {
+    pub async fn approval(
+        &self,
+        namespace: &str,
+        rule: &str,
+        volume: &str,
+    ) -> Result<Option<ActionApproval>> {
         let api = Api::<ActionApproval>::namespaced(self.client.clone(), namespace);
         Ok(api.get_opt(&names::approval_name(rule, volume)).await?)
     }
@@ -243,12 +267,19 @@ impl Scene {
     /// When there is none in time.
     pub async fn until_pending(&self, namespace: &str, rule: &str, volume: &str) -> Result<ActionApproval> {
         self.until(&format!("a pending approval of {rule} for {volume}"), async || {
-            let journal = self.journal(namespace, rule, volume).await?.and_then(|j| j.status).unwrap_or_default();
+            let journal =
+                self.journal(namespace, rule, volume).await?.and_then(|j| j.status).unwrap_or_default();
             let approval = self.approval(namespace, rule, volume).await?;
             Ok(approval.filter(|a| {
                 let digest = journal.proposal.as_ref().map(|p| p.digest.as_str());
-                let adopted = journal.approval.as_ref().is_some_and(|r| Some(&r.uid) == a.metadata.uid.as_ref());
-                let bound = a.spec.actions.iter().flatten().any(|x| x.proposal.as_deref() == digest && digest.is_some());
+                let adopted =
+                    journal.approval.as_ref().is_some_and(|r| Some(&r.uid) == a.metadata.uid.as_ref());
+                let bound = a
+                    .spec
+                    .actions
+                    .iter()
+                    .flatten()
+                    .any(|x| x.proposal.as_deref() == digest && digest.is_some());
                 a.spec.approval_state.as_deref() == Some("pending")
                     && adopted
                     && bound
@@ -275,7 +306,12 @@ impl Scene {
     ///
     /// # Errors
     /// When the API cannot be read.
-    pub async fn journal(&self, namespace: &str, rule: &str, volume: &str) -> Result<Option<AutopilotRuleObject>> {
+    pub async fn journal(
+        &self,
+        namespace: &str,
+        rule: &str,
+        volume: &str,
+    ) -> Result<Option<AutopilotRuleObject>> {
         let api = Api::<AutopilotRuleObject>::namespaced(self.client.clone(), namespace);
         Ok(api.get_opt(&names::rule_object_name(volume, rule)).await?)
     }
@@ -284,7 +320,13 @@ impl Scene {
     ///
     /// # Errors
     /// When it does not get there.
-    pub async fn until_state(&self, namespace: &str, rule: &str, volume: &str, state: RuleState) -> Result<AutopilotRuleObject> {
+    pub async fn until_state(
+        &self,
+        namespace: &str,
+        rule: &str,
+        volume: &str,
+        state: RuleState,
+    ) -> Result<AutopilotRuleObject> {
         self.until(&format!("{rule}:{volume} is {state}"), async || {
             let journal = self.journal(namespace, rule, volume).await?;
             Ok(journal.filter(|j| j.status.as_ref().and_then(|s| s.state) == Some(state)))
@@ -318,7 +360,8 @@ impl Scene {
     /// # Errors
     /// When they cannot be read.
     pub async fn transitions(&self, rule: &str) -> Result<Vec<String>> {
-        let fields = format!("involvedObject.kind=AutopilotRule,involvedObject.name={rule},reason=Transition");
+        let fields =
+            format!("involvedObject.kind=AutopilotRule,involvedObject.name={rule},reason=Transition");
         let list = Api::<Event>::namespaced(self.client.clone(), "default")
             .list(&ListParams::default().fields(&fields))
             .await?;
@@ -334,6 +377,12 @@ impl Scene {
     /// When they cannot be read.
     pub async fn path(&self, rule: &str, volume: &str) -> Result<Vec<String>> {
         let prefix = format!("rule: {rule}:{volume} transition from ");
-        Ok(self.transitions(rule).await?.iter().filter_map(|m| m.strip_prefix(&prefix)).map(str::to_owned).collect())
+        Ok(self
+            .transitions(rule)
+            .await?
+            .iter()
+            .filter_map(|m| m.strip_prefix(&prefix))
+            .map(str::to_owned)
+            .collect())
     }
 }

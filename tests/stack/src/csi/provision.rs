@@ -51,10 +51,8 @@ impl CsiDriver {
         labels: &[(&str, &str)],
         storage_class: &str,
     ) -> Result<String> {
-        let labels: serde_json::Map<_, _> = labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), json!(value)))
-            .collect();
+        let labels: serde_json::Map<_, _> =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let claim: PersistentVolumeClaim = serde_json::from_value(json!({
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
@@ -65,9 +63,32 @@ impl CsiDriver {
                 "resources": { "requests": { "storage": size } },
             },
         }))?;
-        let (size, class) = (size.to_owned(), storage_class.to_owned());
-        self.on_runtime(move |client, has_binder| provision(client, has_binder, claim, size, class))
-            .await
+        self.on_runtime(move |client: Client, has_binder| async move {
+            let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
+            let created = Api::namespaced(client.clone(), &namespace)
+                .create(&PostParams::default(), &claim)
+                .await
+                .with_context(|| format!("create claim {namespace}/{name}"))?;
+            provision(client, has_binder, created).await
+        })
+        .await
+    }
+
+    /// Creates the volume of a claim that somebody else has created, as a provisioner does, gets them bound, and returns the
+    /// volume's name: `pvc-` and the claim's UID.
+    ///
+    /// # Errors
+    /// When the API refuses, or the claim is not bound within a minute.
+    pub async fn provision_for(&self, namespace: &str, name: &str) -> Result<String> {
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.on_runtime(move |client: Client, has_binder| async move {
+            let claim = Api::namespaced(client.clone(), &namespace)
+                .get(&name)
+                .await
+                .with_context(|| format!("read claim {namespace}/{name}"))?;
+            provision(client, has_binder, claim).await
+        })
+        .await
     }
 
     /// Runs something on the runtime that the client belongs to, whichever the caller is on.
@@ -81,21 +102,13 @@ impl CsiDriver {
     }
 }
 
-async fn provision(
-    client: Client,
-    has_binder: bool,
-    claim: PersistentVolumeClaim,
-    size: String,
-    class: String,
-) -> Result<String> {
+async fn provision(client: Client, has_binder: bool, claim: PersistentVolumeClaim) -> Result<String> {
     let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
     let what = format!("claim {namespace}/{name}");
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
-    let created = claims
-        .create(&PostParams::default(), &claim)
-        .await
-        .with_context(|| format!("create {what}"))?;
-    let uid = created.uid().with_context(|| format!("{what} has no UID"))?;
+    let uid = claim.uid().with_context(|| format!("{what} has no UID"))?;
+    let size = super::resize::requested(&claim).with_context(|| format!("{what} asks for no size"))?;
+    let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
     let volume_name = format!("pvc-{uid}");
     let volume: PersistentVolume = serde_json::from_value(json!({
         "apiVersion": "v1",
@@ -118,21 +131,15 @@ async fn provision(
         .await
         .with_context(|| format!("create volume {volume_name}"))?;
     if !has_binder {
-        bind(&claims, &name, &volume_name, &size)
-            .await
-            .with_context(|| format!("bind {what}"))?;
+        bind(&claims, &name, &volume_name, &size).await.with_context(|| format!("bind {what}"))?;
     }
-    wait_for(
-        &format!("{what} to be bound to {volume_name}"),
-        LIMIT,
-        async || {
-            let claim = claims.get(&name).await?;
-            let status = claim.status.as_ref();
-            let bound = status.and_then(|status| status.phase.as_deref()) == Some("Bound")
-                && claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) == Some(&volume_name);
-            Ok(bound.then_some(()))
-        },
-    )
+    wait_for(&format!("{what} to be bound to {volume_name}"), LIMIT, async || {
+        let claim = claims.get(&name).await?;
+        let status = claim.status.as_ref();
+        let bound = status.and_then(|status| status.phase.as_deref()) == Some("Bound")
+            && claim.spec.as_ref().and_then(|spec| spec.volume_name.as_deref()) == Some(&volume_name);
+        Ok(bound.then_some(()))
+    })
     .await?;
     Ok(volume_name)
 }
@@ -140,17 +147,13 @@ async fn provision(
 /// What the binder does, where it does not run.
 async fn bind(claims: &Api<PersistentVolumeClaim>, name: &str, volume: &str, size: &str) -> Result<()> {
     let spec = json!({ "spec": { "volumeName": volume } });
-    claims
-        .patch(name, &PatchParams::default(), &Patch::Merge(spec))
-        .await?;
+    claims.patch(name, &PatchParams::default(), &Patch::Merge(spec)).await?;
     let status = json!({ "status": {
         "phase": "Bound",
         "accessModes": ["ReadWriteOnce"],
         "capacity": { "storage": size },
     }});
-    claims
-        .patch_status(name, &PatchParams::default(), &Patch::Merge(status))
-        .await?;
+    claims.patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await?;
     Ok(())
 }
 
@@ -162,8 +165,7 @@ pub(super) async fn release(client: Client, claim: PersistentVolumeClaim) {
     let volumes: Api<PersistentVolume> = Api::all(client);
     let ours = |found: &PersistentVolume| {
         let spec = found.spec.as_ref();
-        spec.and_then(|spec| spec.csi.as_ref())
-            .is_some_and(|csi| csi.driver == DRIVER)
+        spec.and_then(|spec| spec.csi.as_ref()).is_some_and(|csi| csi.driver == DRIVER)
             && spec.and_then(|spec| spec.persistent_volume_reclaim_policy.as_deref()) == Some("Delete")
     };
     if let Ok(Some(found)) = volumes.get_opt(&volume).await

@@ -1,0 +1,38 @@
+//! How fast the walk-through goes.
+
+use std::time::Duration;
+
+/// The times of the rule and of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Seconds between two queries: `pollInterval`.
+    pub poll: u64,
+    /// Seconds that the conditions must hold: `for`.
+    pub hold: u64,
+    /// Seconds of the cool-down: `actionsCoolDownPeriod`.
+    pub cool_down: u64,
+    /// Seconds between two steps of the engine: `min_poll_interval`.
+    pub step: u64,
+}
+
+impl Pace {
+    /// What holds when a rule says nothing: the guide's times.
+    pub const GUIDE: Pace = Pace { poll: 10, hold: 30, cool_down: 300, step: 5 };
+    /// For people who wait for the end of the walk-through.
+    pub const SECONDS: Pace = Pace { poll: 1, hold: 3, cool_down: 8, step: 1 };
+    /// For the tests.
+    pub const TEST: Pace = Pace { poll: 1, hold: 1, cool_down: 2, step: 1 };
+
+    /// `REAL_TIME=1` leaves the guide's rule untouched.
+    pub fn of_environment() -> Pace {
+        match std::env::var("REAL_TIME").as_deref() {
+            Ok("" | "0" | "false") | Err(_) => Pace::SECONDS,
+            Ok(_) => Pace::GUIDE,
+        }
+    }
+
+    /// How long a step may take that waits for some polls and this time.
+    pub(super) fn limit(&self, seconds: u64) -> Duration {
+        Duration::from_secs(40 + 4 * self.poll + 2 * self.step + seconds)
+    }
+}
