@@ -41,7 +41,7 @@ pub enum Spoilt {
 }
 
 /// Gibibytes used and capacity, by volume.
-type Usage = BTreeMap<String, (f64, f64)>;
+pub type Usage = BTreeMap<String, (f64, f64)>;
 
 enum Server {
     Own(Prometheus),
@@ -179,7 +179,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// What a Prometheus answers to the three questions about a key: how many, who has data, who is over 50.
-fn healthy(usage: &Arc<Mutex<Usage>>) -> impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static {
+pub fn healthy(usage: &Arc<Mutex<Usage>>) -> impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static {
     let usage = Arc::clone(usage);
     move |request| {
         let usage = lock(&usage).clone();
