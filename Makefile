@@ -20,7 +20,8 @@ test: tools
 ## What a person sees: from a metric to a resized volume. REAL_TIME=1 leaves the rule's times as they are.
 walkthrough: tools
 	$(call step,servers,tests/stack/build.sh)
-	$(call step,build,cargo build -p autopilot-controller --locked && cargo build -p autopilot-tests --bin walkthrough --locked)
+	$(call step,build the controller,cargo build -p autopilot-controller --locked)
+	$(call step,build the walk-through,cargo build -p autopilot-tests --bin walkthrough --locked)
 	@echo; cargo run --quiet --locked -p autopilot-tests --bin walkthrough
 
 ## Figures beside their targets.
