@@ -37,6 +37,8 @@ pub enum File {
     Current,
     /// Declined, with that digest.
     Declined,
+    /// Approved, with that digest, but a reviewer has edited `maxsize`.
+    Edited,
 }
 
 /// What the approval in the cluster is when the file comes.
@@ -124,5 +126,11 @@ pub const TABLE: &[Row] = &[
     (Writer::Replace, File::Old,      [Inert,   Nothing, Gone,    Nothing, NotFound]),
     (Writer::Replace, File::Bare,     [Inert,   Nothing, Gone,    Nothing, NotFound]),
     (Writer::Replace, File::Current,  [Resize,  Nothing, Gone,    Nothing, NotFound]),
+    // Whoever edits what was proposed has not approved it.
+    (Writer::Flux,    File::Edited,   [Inert,   Nothing, Nothing, Nothing, Inert]),
+    (Writer::Kubectl, File::Edited,   [Inert,   Nothing, Nothing, Nothing, Inert]),
+    (Writer::Merge,   File::Edited,   [Inert,   Nothing, Nothing, Nothing, NotFound]),
+    (Writer::Typed,   File::Edited,   [Inert,   Nothing, Nothing, Nothing, NotFound]),
+    (Writer::Replace, File::Edited,   [Inert,   Nothing, Gone,    Nothing, NotFound]),
     (Writer::Replace, File::Declined, [Decline, Nothing, Gone,    Nothing, NotFound]),
 ];

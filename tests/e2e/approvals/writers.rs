@@ -132,7 +132,7 @@ impl Cell {
             File::Original => (ORIGINAL, ""),
             File::Bare => (OURS, ""),
             File::Old => (OURS, self.old.as_str()),
-            File::Current | File::Declined => (OURS, self.current.as_str()),
+            File::Current | File::Declined | File::Edited => (OURS, self.current.as_str()),
         };
         let text = text
             .replace("$OBJECT", &self.volume)
@@ -148,6 +148,9 @@ impl Cell {
         }
         if self.file == File::Declined {
             file["spec"]["approvalState"] = json!("declined");
+        }
+        if self.file == File::Edited {
+            file["spec"]["actions"][0]["params"]["maxsize"] = json!("800Gi");
         }
         Ok(file)
     }

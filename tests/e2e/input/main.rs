@@ -1,0 +1,50 @@
+//! What people write: rules that make no sense, rules that do, edits of the configuration, and what GitOps tools make of
+//! our objects. All on a real API server.
+
+mod accepted;
+mod configuration;
+mod deployment;
+mod kstatus;
+mod malformed;
+mod rivals;
+
+use anyhow::{Context as _, Result};
+use autopilot_stack::{Controller, fetch};
+use autopilot_tests::Scene;
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+
+/// Messages of the warnings with this reason about an object, each as often as it was told.
+pub async fn warnings(
+    scene: &Scene,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    reason: &str,
+) -> Result<Vec<String>> {
+    let fields =
+        format!("involvedObject.kind={kind},involvedObject.name={name},reason={reason},type=Warning");
+    let events = Api::<Event>::namespaced(scene.client.clone(), namespace)
+        .list(&ListParams::default().fields(&fields))
+        .await?;
+    let told = |event: Event| {
+        let times = usize::try_from(event.count.unwrap_or(1)).unwrap_or(1);
+        std::iter::repeat_n(event.message.unwrap_or_default(), times)
+    };
+    Ok(events.items.into_iter().flat_map(told).collect())
+}
+
+/// The address at which a controller says that it serves.
+pub async fn address(controller: &Controller) -> Result<String> {
+    let line = controller.wait_for_log("serving /metrics", std::time::Duration::from_secs(40)).await?;
+    let line: serde_json::Value = serde_json::from_str(&line)?;
+    Ok(format!("http://{}", line["address"].as_str().context("no address")?))
+}
+
+/// The value of a metric without labels.
+pub async fn metric(controller: &Controller, name: &str) -> Result<Option<f64>> {
+    let (_, body) = fetch::get(&format!("{}/metrics", address(controller).await?)).await?;
+    let text = String::from_utf8(body.to_vec())?;
+    Ok(text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()))
+}
