@@ -33,6 +33,7 @@ impl Walk<'_> {
     pub async fn is_asked(&mut self, gib: f64, percent: f64, message: &str) -> Result<ActionApproval> {
         self.data.fill_to(gib);
         self.until_usage(percent).await?;
+        println!("After {} s over 50 % the rule asks.\n", self.stage.pace.hold);
         let pending = self.until_pending().await?;
         self.until_told(&["Normal => Triggered", "Triggered => ActionAwaitingApproval"], 0).await?;
         self.show_last_events(2).await?;
@@ -115,18 +116,21 @@ impl Walk<'_> {
     /// # Errors
     /// When the controller says or writes something.
     pub async fn stays_quiet(&self) -> Result<()> {
+        println!(
+            "From now on nothing may happen, for {QUIET_POLLS} polls and over a restart of the controller ..."
+        );
         self.until_at_rest().await?;
         let before = self.silence().await?;
         self.stage.count_anew();
         self.until_polls(QUIET_POLLS).await?;
         self.check_quiet(&before).await?;
-        println!("{QUIET_POLLS} polls later: no event, no write.");
+        println!("{QUIET_POLLS} polls: no event, no write.");
         self.stage.stop_controller().await?;
         self.stage.metrics.clear_log();
         self.stage.start_controller().await?;
         self.until_polls(QUIET_POLLS_AFTER_RESTART).await?;
         self.check_quiet(&before).await?;
-        println!("The controller was stopped and started again: no event, no write.\n");
+        println!("Stopped and started again, {QUIET_POLLS_AFTER_RESTART} polls: no event, no write.\n");
         self.show_approval("declined").await?;
         Ok(())
     }

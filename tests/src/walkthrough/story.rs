@@ -86,6 +86,13 @@ pub async fn tell(pace: Pace) -> Result<()> {
 
     heading("What happened to each volume");
     shell.run("kubectl get aro -n pg1 -o wide").await?;
+    println!("The history of pgbench-data, with what people answered:\n");
+    shell
+        .run(
+            "kubectl get aro -n pg1 -o jsonpath='{range .items[*].status.items[*]}\
+             {.lastProcessTimestamp}{\"  \"}{.state}{\"  \"}{.reason}{\"\\n\"}{end}'",
+        )
+        .await?;
     walk.check_untouched().await?;
     shell.run("kubectl get pvc -n pg1").await?;
     println!(
