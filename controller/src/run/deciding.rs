@@ -170,7 +170,8 @@ impl Engine {
             }
             entry.resets.1 += 1;
         }
-        log_effect(pair, &effect);
+        let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
+        log_effect(pair, &effect, journal.map_or(0, |j| j.status.transitions));
         let actor = self.parts.actor.clone();
         let who = pair.clone();
         self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, gone).await)) });
@@ -325,13 +326,20 @@ impl Engine {
     }
 }
 
-fn log_effect(pair: &Pair, effect: &Effect) {
+/// One line per thing that happens. `known`: transitions that the journal holds already; those beyond are new, and an entry
+/// without any is housekeeping.
+fn log_effect(pair: &Pair, effect: &Effect, known: u64) {
     let (rule, object) = (&*pair.rule, &*pair.object);
     match effect {
         Effect::WriteJournal { status, .. } => {
-            let state = status.state.map(RuleState::as_str).unwrap_or_default();
-            let says = status.items.last().map(|i| i.message.as_str()).unwrap_or_default();
-            info!(rule, object, state, reason = status.reason, says, "journal");
+            let new = usize::try_from(status.transitions.saturating_sub(known)).unwrap_or(usize::MAX);
+            let kept = status.items.len();
+            for item in status.items.iter().skip(kept.saturating_sub(new)) {
+                info!(rule, object, state = item.state, reason = item.reason, "{}", item.message);
+            }
+            if new == 0 {
+                debug!(rule, object, reason = status.reason, "journal");
+            }
         }
         Effect::Resize { namespace, name, from, to, .. } => {
             info!(rule, object, namespace, claim = name, %from, %to, "resize");

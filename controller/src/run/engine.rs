@@ -217,7 +217,8 @@ impl Engine {
                 rules = self.rules.len(),
                 claims = self.world.claims.len(),
                 approvals = self.world.approvals.iter().count(),
-                "the cluster is known; deciding begins"
+                "the cluster is known; deciding begins{}",
+                if *self.parts.leads.borrow() { "" } else { " with the lease" }
             );
             self.start();
         }
