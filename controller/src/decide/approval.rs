@@ -1,40 +1,59 @@
 //! What must be written to an approval: the question, the latch, a word about what does not count, and its end.
 
+mod condition;
+mod left;
+mod write;
+
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{
-    ANNOTATION_PROPOSAL, ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview,
-    ApprovalAction, ApprovalReference, AutopilotRuleObjectStatus, Decision, ExpectedResult, FINALIZER,
-    InvolvedObject, LABEL_OBJECT, LABEL_RULE, Outcome, PreviewAction, Proposal, RuleReference,
-    approval_state,
+    ANNOTATION_PROPOSAL, ActionApprovalStatus, ApprovalReference, AutopilotRuleObjectStatus, Outcome,
+    Proposal,
 };
 use autopilot_shared::names;
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
+pub use condition::{STALE, UNKNOWN_STATE, stale_orphan};
+pub use left::remove;
+
 use super::draft::Draft;
-use super::effect::{Effect, EventDraft, Regarding, Target};
+use super::effect::{Effect, Target};
 use super::request::{self, Request};
 use super::settle::{cancel_reason, cleared, execution_due, undecided};
 use super::view::{Approval, View};
+use condition::{Word, standing, written_by};
+use left::{left_over, released};
+use write::{latch, preview, question};
 
-/// Condition of an approval whose spec does not count.
-pub const STALE: &str = "StaleApproval";
-/// Condition of an approval whose state is a word without a meaning.
-pub const UNKNOWN_STATE: &str = "UnknownApprovalState";
 /// First pause before a stale approval is set back to pending; doubles.
 const FIRST_RESET: SignedDuration = SignedDuration::from_secs(2);
 /// Longest such pause.
 const LAST_RESET: SignedDuration = SignedDuration::from_secs(300);
 
-/// The name for a new approval: the usual one, unless an object that is not ours has it.
-pub(super) fn free_name(view: &View<'_>) -> String {
-    match view.plain {
-        Some(other) if !request::labelled(&other.raw, view.rule_name, view.object_id) => {
-            names::hashed_approval_name(view.rule_name, view.object_id)
-        }
-        _ => names::approval_name(view.rule_name, view.object_id),
+/// What is under a name.
+pub(super) enum Place<'a> {
+    /// Nothing.
+    Free,
+    /// An object with other labels.
+    Foreign,
+    /// An object of this pair, whoever made it.
+    Ours(&'a Approval),
+}
+
+pub(super) fn place<'a>(view: &View<'a>, name: &str) -> Place<'a> {
+    match by_name(view, name) {
+        None => Place::Free,
+        Some(a) if request::labelled(&a.raw, view.rule_name, view.object_id) => Place::Ours(a),
+        Some(_) => Place::Foreign,
     }
+}
+
+/// The name for a new approval: the usual one, unless an object that is not ours has it; none, when both are taken.
+pub(super) fn free_name(view: &View<'_>) -> Option<String> {
+    let plain = names::approval_name(view.rule_name, view.object_id);
+    let hashed = names::hashed_approval_name(view.rule_name, view.object_id);
+    [plain, hashed].into_iter().find(|name| !matches!(place(view, name), Place::Foreign))
 }
 
 fn by_name<'a>(view: &View<'a>, name: &str) -> Option<&'a Approval> {
@@ -43,7 +62,7 @@ fn by_name<'a>(view: &View<'a>, name: &str) -> Option<&'a Approval> {
 
 /// The approval that asks about a proposal, wherever its spec stands now.
 pub(super) fn of_proposal<'a>(view: &View<'a>, proposal: &Proposal) -> Option<&'a Approval> {
-    let approval = by_name(view, proposal.approval_name.as_deref()?)?;
+    let Place::Ours(approval) = place(view, proposal.approval_name.as_deref()?) else { return None };
     let raw = &approval.raw;
     let annotated = raw.annotations().get(ANNOTATION_PROPOSAL) == Some(&proposal.digest);
     let shown =
@@ -61,7 +80,7 @@ pub(super) fn reference(approval: &Approval) -> ApprovalReference {
     ApprovalReference { name: approval.raw.name_any(), uid: approval.raw.uid().unwrap_or_default() }
 }
 
-pub(super) fn target(approval: &Approval) -> Target {
+fn target(approval: &Approval) -> Target {
     Target {
         namespace: approval.raw.namespace().unwrap_or_default(),
         name: approval.raw.name_any(),
@@ -75,16 +94,11 @@ pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>,
     let status = draft.get();
     let mine = status.approval.as_ref().map(|a| a.uid.as_str());
     for approval in [view.plain, view.hashed].into_iter().flatten() {
-        if !request::labelled(&approval.raw, view.rule_name, view.object_id) {
-            continue;
-        }
-        let asks = status
-            .proposal
-            .as_ref()
-            .is_some_and(|p| p.approval_name.as_deref() == Some(approval.raw.name_any().as_str()));
-        if mine != approval.raw.metadata.uid.as_deref()
-            && !(asks && (undecided(approval) || decided_about(approval, status)))
-            && let Some(effect) = left_over(view, approval)
+        let labelled = request::labelled(&approval.raw, view.rule_name, view.object_id);
+        if labelled
+            && mine != approval.raw.metadata.uid.as_deref()
+            && !asks(approval, status)
+            && let Some(effect) = left_over(view, status, approval)
         {
             return (Some(effect), None);
         }
@@ -97,45 +111,12 @@ pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>,
     }
 }
 
-fn decided_about(approval: &Approval, status: &AutopilotRuleObjectStatus) -> bool {
+/// Whether an approval is, or can still become, the one that asks about the journal's proposal.
+fn asks(approval: &Approval, status: &AutopilotRuleObjectStatus) -> bool {
+    let Some(proposal) = &status.proposal else { return false };
     let decision = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref());
-    decision.zip(status.proposal.as_ref()).is_some_and(|(d, p)| d.digest == p.digest)
-}
-
-/// An approval that the journal does not know (any more).
-fn left_over(view: &View<'_>, approval: &Approval) -> Option<Effect> {
-    if approval.raw.metadata.deletion_timestamp.is_some() {
-        return released(Some(approval));
-    }
-    if !request::ours(&approval.raw) {
-        let text = "nothing is proposed for this object now";
-        return condition(
-            view,
-            approval,
-            STALE,
-            Some(&format!("{text}; {}", written_by(approval))),
-            "NothingProposed",
-        );
-    }
-    if undecided(approval) {
-        let digest = approval.raw.annotations().get(ANNOTATION_PROPOSAL).cloned().unwrap_or_default();
-        return Some(latch(
-            view,
-            approval,
-            &digest,
-            Outcome::Canceled,
-            "its proposal is not the current one",
-        ));
-    }
-    Some(Effect::DeleteApproval(target(approval)))
-}
-
-/// Our finalizer has nothing to wait for where there is no forge.
-fn released(approval: Option<&Approval>) -> Option<Effect> {
-    let approval = approval.filter(|a| {
-        a.raw.metadata.deletion_timestamp.is_some() && a.raw.finalizers().iter().any(|f| f == FINALIZER)
-    })?;
-    Some(Effect::ReleaseApproval(target(approval)))
+    proposal.approval_name.as_deref() == Some(approval.raw.name_any().as_str())
+        && decision.is_none_or(|d| d.digest == proposal.digest)
 }
 
 /// The proposal is journalled, its approval is not adopted yet.
@@ -144,18 +125,21 @@ fn asking(
     draft: &Draft<'_, '_>,
     proposal: &Proposal,
 ) -> (Option<Effect>, Option<Timestamp>) {
-    let name = proposal.approval_name.as_deref().unwrap_or_default();
-    let Some(approval) = by_name(view, name) else {
-        return (Some(Effect::CreateApproval(Box::new(question(view, draft, proposal)))), None);
+    let approval = match place(view, proposal.approval_name.as_deref().unwrap_or_default()) {
+        Place::Free => {
+            return (Some(Effect::CreateApproval(Box::new(question(view, draft, proposal)))), None);
+        }
+        Place::Foreign => return (None, None),
+        Place::Ours(approval) => approval,
     };
-    if approval.raw.metadata.deletion_timestamp.is_some() {
+    if approval.raw.metadata.deletion_timestamp.is_some() || !undecided(approval) {
         return (released(Some(approval)), None);
     }
     let why = cancel_reason(view, draft).or_else(|| {
         (view.reading.verdict == super::Verdict::NotMet).then(|| "the conditions do not hold".to_owned())
     });
     if let Some(why) = why
-        && of_proposal(view, proposal).is_some_and(undecided)
+        && of_proposal(view, proposal).is_some()
     {
         return (Some(latch(view, approval, &proposal.digest, Outcome::Canceled, &why)), None);
     }
@@ -197,11 +181,7 @@ fn waiting(
     match request {
         Request::Stale(why) => stale(view, approval, proposal, draft, &why),
         Request::Unknown(word) => (unknown(view, approval, &word), None),
-        Request::Pending | Request::Decide(_) => {
-            let effect = condition(view, approval, STALE, None, "Pending")
-                .or_else(|| condition(view, approval, UNKNOWN_STATE, None, "Pending"));
-            (effect, None)
-        }
+        Request::Pending | Request::Decide(_) => (condition::clear(view.now, approval), None),
     }
 }
 
@@ -228,200 +208,25 @@ fn stale(
     why: &str,
 ) -> (Option<Effect>, Option<Timestamp>) {
     let text = format!("it does not count: {why}; {}", written_by(approval));
-    if let Some(effect) = condition(view, approval, STALE, Some(&text), "OtherProposal") {
+    let word = Word { kind: STALE, reason: "OtherProposal", text };
+    if let Some(effect) = condition::say(view.now, approval, &word) {
         return (Some(effect), None);
     }
-    let since = standing(approval, STALE).map_or(view.now, |c| c.last_transition_time.0);
+    // A time in the future is from before the clock was set back.
+    let since = standing(approval, STALE).map(|c| c.last_transition_time.0).filter(|t| *t <= view.now);
     let pause = FIRST_RESET.saturating_mul(2_i32.saturating_pow(view.resets.min(10))).min(LAST_RESET);
-    if view.now < since + pause {
-        return (None, Some(since + pause));
+    match since.map(|since| since + pause).filter(|due| *due > view.now) {
+        Some(due) => (None, Some(due)),
+        None => {
+            let wanted = Box::new(question(view, draft, proposal));
+            (Some(Effect::ResetApproval { target: target(approval), wanted }), None)
+        }
     }
-    let wanted = Box::new(question(view, draft, proposal));
-    (Some(Effect::ResetApproval { target: target(approval), wanted }), None)
 }
 
 fn unknown(view: &View<'_>, approval: &Approval, word: &str) -> Option<Effect> {
-    let word: String = word.chars().filter(|c| !c.is_control()).take(60).collect();
+    let word = request::short(word);
     let text =
         format!("approvalState {word:?} means nothing and counts as pending; use approved or declined");
-    condition(view, approval, UNKNOWN_STATE, Some(&text), "UnknownWord")
-}
-
-fn written_by(approval: &Approval) -> String {
-    match approval.writers.last() {
-        Some(writer) => format!("written by {}", writer.manager),
-        None => "its writer is not known".to_owned(),
-    }
-}
-
-fn standing<'a>(approval: &'a Approval, kind: &str) -> Option<&'a Condition> {
-    approval.raw.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == kind)
-}
-
-/// The conditions with one of them set or, with no text, cleared; nothing when it stands so already.
-fn conditions(
-    now: Timestamp,
-    approval: &Approval,
-    kind: &str,
-    text: Option<&str>,
-    reason: &str,
-) -> Option<Vec<Condition>> {
-    let old = standing(approval, kind);
-    let value = if text.is_some() { "True" } else { "False" };
-    match (old, text) {
-        (None, None) => return None,
-        (Some(old), None) if old.status == "False" => return None,
-        (Some(old), Some(text)) if old.status == "True" && old.message == text => return None,
-        _ => {}
-    }
-    let since = old.filter(|c| c.status == value).map_or(Time(now), |c| c.last_transition_time.clone());
-    let new = Condition {
-        type_: kind.to_owned(),
-        status: value.to_owned(),
-        reason: reason.to_owned(),
-        message: text.unwrap_or_default().to_owned(),
-        last_transition_time: since,
-        observed_generation: None,
-    };
-    let all = approval.raw.status.as_ref().and_then(|s| s.conditions.clone()).unwrap_or_default();
-    Some(all.into_iter().filter(|c| c.type_ != kind).chain([new]).collect())
-}
-
-fn condition(
-    view: &View<'_>,
-    approval: &Approval,
-    kind: &str,
-    text: Option<&str>,
-    reason: &str,
-) -> Option<Effect> {
-    let conditions = conditions(view.now, approval, kind, text, reason)?;
-    Some(say(view.now, approval, conditions, text))
-}
-
-/// Writes conditions, with a warning beside them where there is something to say.
-pub(super) fn say(
-    now: Timestamp,
-    approval: &Approval,
-    conditions: Vec<Condition>,
-    text: Option<&str>,
-) -> Effect {
-    let target = target(approval);
-    let event = text.map(|text| {
-        Box::new(EventDraft {
-            regarding: Regarding::Approval {
-                namespace: target.namespace.clone(),
-                name: target.name.clone(),
-                uid: target.uid.clone(),
-            },
-            when: now,
-            step: 0,
-            seed: vec![target.uid.clone(), target.version.clone()],
-            warning: true,
-            reason: STALE,
-            message: text.to_owned(),
-        })
-    });
-    let status = ActionApprovalStatus {
-        conditions: Some(conditions),
-        last_process_timestamp: Some(Time(now)),
-        ..Default::default()
-    };
-    Effect::WriteApprovalStatus { target, status: Box::new(status), event }
-}
-
-/// The condition of an approval that belongs to no pair at all.
-pub fn stale_orphan(now: Timestamp, approval: &Approval, why: &str) -> Option<Effect> {
-    let text = format!("it does not count: {why}; {}", written_by(approval));
-    let conditions = conditions(now, approval, STALE, Some(&text), "NothingProposed")?;
-    Some(say(now, approval, conditions, Some(&text)))
-}
-
-/// Deletes or releases an approval whose rule or PVC is gone; nothing when it is being deleted without our finalizer.
-pub fn remove(approval: &Approval) -> Option<Effect> {
-    if approval.raw.metadata.deletion_timestamp.is_some() {
-        return released(Some(approval));
-    }
-    Some(Effect::DeleteApproval(target(approval)))
-}
-
-fn latch(view: &View<'_>, approval: &Approval, digest: &str, outcome: Outcome, why: &str) -> Effect {
-    let signature = match outcome {
-        Outcome::Canceled => {
-            request::Signature { by: String::new(), via: "controller".into(), reason: why.into() }
-        }
-        Outcome::Approved | Outcome::Declined => request::signature(approval),
-    };
-    let decision = Decision {
-        digest: digest.to_owned(),
-        outcome,
-        by: signature.by,
-        at: Some(MicroTime(view.now)),
-        via: signature.via,
-        reason: signature.reason,
-    };
-    let status = ActionApprovalStatus {
-        decision: Some(decision),
-        conditions: conditions(view.now, approval, STALE, None, "Decided"),
-        last_process_timestamp: Some(Time(view.now)),
-        ..Default::default()
-    };
-    Effect::WriteApprovalStatus { target: target(approval), status: Box::new(status), event: None }
-}
-
-/// The approval as it asks: pending, with the digest.
-fn question(view: &View<'_>, draft: &Draft<'_, '_>, proposal: &Proposal) -> ActionApproval {
-    let namespace = match (&view.object, &draft.get().object) {
-        (Some(object), _) => object.namespace.to_owned(),
-        (None, Some(object)) => object.namespace.clone(),
-        (None, None) => String::new(),
-    };
-    ActionApproval {
-        metadata: ObjectMeta {
-            name: proposal.approval_name.clone(),
-            namespace: Some(namespace),
-            labels: Some(
-                [
-                    (LABEL_OBJECT.to_owned(), names::label_value(view.object_id)),
-                    (LABEL_RULE.to_owned(), names::label_value(view.rule_name)),
-                ]
-                .into(),
-            ),
-            annotations: Some([(ANNOTATION_PROPOSAL.to_owned(), proposal.digest.clone())].into()),
-            ..ObjectMeta::default()
-        },
-        spec: ActionApprovalSpec {
-            approval_state: Some(approval_state::PENDING.to_owned()),
-            actions: Some(vec![ApprovalAction {
-                name: Some(proposal.action.clone()),
-                params: proposal.params.clone(),
-                proposal: Some(proposal.digest.clone()),
-            }]),
-        },
-        status: None,
-    }
-}
-
-fn preview(view: &View<'_>, approval: &Approval, proposal: &Proposal) -> Effect {
-    let claim = view.object.as_ref();
-    let status = ActionApprovalStatus {
-        rule: Some(RuleReference { name: view.rule_name.to_owned(), namespace: String::new() }),
-        last_process_timestamp: Some(Time(view.now)),
-        action_previews: Some(vec![ActionPreview {
-            action: PreviewAction { name: proposal.action.clone(), params: proposal.params.clone() },
-            expected_result: ExpectedResult {
-                message: format!("PVC will resize from {} to {}", proposal.from, proposal.to),
-            },
-            involved_objects: vec![InvolvedObject {
-                name: claim.map(|c| c.name.to_owned()).unwrap_or_default(),
-                namespace: claim.map(|c| c.namespace.to_owned()).unwrap_or_default(),
-                uid: view.object_id.to_owned(),
-                kind: "PersistentVolumeClaim".to_owned(),
-                api_version: "v1".to_owned(),
-                owner_references: None,
-            }],
-        }]),
-        proposal: Some(proposal.clone()),
-        ..Default::default()
-    };
-    Effect::WriteApprovalStatus { target: target(approval), status: Box::new(status), event: None }
+    condition::say(view.now, approval, &Word { kind: UNKNOWN_STATE, reason: "UnknownWord", text })
 }

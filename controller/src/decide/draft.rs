@@ -110,15 +110,13 @@ impl<'v, 'a> Draft<'v, 'a> {
     }
 
     /// The new journal, if it differs from the one that stands.
-    pub(super) fn changed(self) -> Option<AutopilotRuleObjectStatus> {
-        match self.status {
-            Cow::Borrowed(_) => None,
-            Cow::Owned(status) => match self.view.journal {
-                Some(journal) if journal.status == status => None,
-                None if status.state.is_none() => None,
-                _ => Some(status),
-            },
-        }
+    pub(super) fn changed(&self) -> Option<AutopilotRuleObjectStatus> {
+        let Cow::Owned(status) = &self.status else { return None };
+        let same = match self.view.journal {
+            Some(journal) => journal.status == *status,
+            None => status.state.is_none(),
+        };
+        (!same).then(|| status.clone())
     }
 }
 

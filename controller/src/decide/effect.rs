@@ -69,7 +69,8 @@ pub enum Effect {
 impl Effect {
     /// What is written to which version of what: the same mark twice in a row means that the first changed nothing.
     pub fn mark(&self) -> String {
-        let of = |verb: &str, t: &Target| format!("{verb} {}/{} {} {}", t.namespace, t.name, t.uid, t.version);
+        let of =
+            |verb: &str, t: &Target| format!("{verb} {}/{} {} {}", t.namespace, t.name, t.uid, t.version);
         match self {
             Effect::CreateJournal(object) => format!("create journal {:?}", object.metadata.name),
             Effect::WriteJournal { target, .. } => of("write journal", target),

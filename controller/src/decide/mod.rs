@@ -4,6 +4,7 @@
 //! decided from what the first left behind, so that every point between two writes is a state that a restart finds.
 
 mod approval;
+mod doubt;
 mod draft;
 mod effect;
 mod preflight;
@@ -15,12 +16,15 @@ mod verdict;
 mod view;
 
 use autopilot_shared::RuleState;
-use autopilot_shared::api::{AutopilotRuleObject, FINALIZER, LABEL_OBJECT, LABEL_RULE};
+use autopilot_shared::api::{
+    AutopilotRuleObject, AutopilotRuleObjectStatus, FINALIZER, LABEL_OBJECT, LABEL_RULE,
+};
 use autopilot_shared::{names, quantity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 pub use approval::{STALE, UNKNOWN_STATE, remove, stale_orphan};
+pub use doubt::{Doubt, doubt};
 pub use draft::{ITEMS_KEPT, transition_message};
 pub use effect::{Effect, EventDraft, Regarding, Target};
 pub use preflight::{Refusal, target as preflight};
@@ -53,38 +57,43 @@ pub fn decide(view: &View<'_>) -> Decision {
         return without_object(view);
     }
     let mut draft = Draft::new(view);
-    let mut wake = settle::settle(view, &mut draft);
+    let wake = settle::settle(view, &mut draft);
     let state = draft.state();
-    let (mut effect, look) = approval::effect(view, &draft);
-    let resize = resize(view, &draft);
-    let tell = telling::due(view, draft.get());
-    let transitions = draft.get().transitions;
     if let Some(mut status) = draft.changed() {
-        status.told = status.told.max(view.told).min(status.transitions);
-        effect = Some(match view.journal {
-            Some(journal) => {
-                Effect::WriteJournal { target: journal_target(journal), status: Box::new(status) }
-            }
-            None => Effect::CreateJournal(Box::new(new_journal(view))),
-        });
-        return Decision { effect, wake: None, state };
+        status.told = telling::told(view, &status);
+        return Decision { effect: Some(write_journal(view, status)), wake: None, state };
     }
-    effect = resize.or(effect).or(tell);
-    if effect.is_none()
-        && let Some(journal) = view.journal
-        && journal.status.told < transitions
-    {
-        // Everything is told, and only the journal does not know.
-        let rested = journal.status.since.as_ref().map_or(view.now, |t| t.0) + REST;
-        if rested <= view.now {
-            let mut status = Box::new(journal.status.clone());
-            status.told = transitions;
-            effect = Some(Effect::WriteJournal { target: journal_target(journal), status });
-        } else {
-            wake = earlier(wake, Some(rested));
+    let (approval, look) = approval::effect(view, &draft);
+    let effect = resize(view, &draft).or(approval).or_else(|| telling::due(view, draft.get()));
+    let (effect, rest) = match effect {
+        Some(effect) => (Some(effect), None),
+        None => remember_told(view),
+    };
+    Decision { effect, wake: earlier(earlier(wake, look), rest), state }
+}
+
+fn write_journal(view: &View<'_>, status: AutopilotRuleObjectStatus) -> Effect {
+    match view.journal {
+        Some(journal) => Effect::WriteJournal { target: journal_target(journal), status: Box::new(status) },
+        None => Effect::CreateJournal(Box::new(new_journal(view))),
+    }
+}
+
+/// Everything is told, and only the journal does not know: it learns that when the pair is at rest, or when.
+fn remember_told(view: &View<'_>) -> (Option<Effect>, Option<Timestamp>) {
+    let Some(journal) = view.journal.filter(|j| j.status.told < j.status.transitions) else {
+        return (None, None);
+    };
+    // A time in the future is from before the clock was set back.
+    let since = journal.status.since.as_ref().map(|t| t.0).filter(|t| *t <= view.now);
+    match since.map(|since| since + REST).filter(|rested| *rested > view.now) {
+        Some(rested) => (None, Some(rested)),
+        None => {
+            let status =
+                AutopilotRuleObjectStatus { told: journal.status.transitions, ..journal.status.clone() };
+            (Some(write_journal(view, status)), None)
         }
     }
-    Decision { effect, wake: earlier(wake, look), state }
 }
 
 fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
@@ -94,17 +103,16 @@ fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     }
 }
 
-/// The PVC is gone: it takes its approvals with it, then its journal.
+/// The PVC is gone: it takes its approvals with it, then its journal. An approval that waits for somebody else's
+/// finalizer holds up nothing but itself.
 fn without_object(view: &View<'_>) -> Decision {
-    let approval = [view.plain, view.hashed]
-        .into_iter()
-        .flatten()
-        .find(|a| ours(&a.raw) && labelled(&a.raw, view.rule_name, view.object_id));
-    let effect = match (approval, view.journal) {
-        (Some(approval), _) => remove(approval),
-        (None, Some(journal)) if !journal.deleting => Some(Effect::DeleteJournal(journal_target(journal))),
-        (None, _) => None,
-    };
+    let approvals = [view.plain, view.hashed].into_iter().flatten();
+    let removal = approvals
+        .filter(|a| labelled(&a.raw, view.rule_name, view.object_id))
+        .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
+        .find_map(remove);
+    let journal = view.journal.filter(|journal| !journal.deleting);
+    let effect = removal.or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
     Decision { effect, wake: None, state: view.quiet }
 }
 

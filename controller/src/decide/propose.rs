@@ -6,11 +6,16 @@ use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::approval;
 use super::view::{ObjectView, View};
 
-/// Freezes what is proposed now.
-pub(super) fn propose(view: &View<'_>, rule: &Rule, object: &ObjectView<'_>, to: Size) -> Proposal {
+/// Freezes what is proposed now; with the name of its approval, when a person is asked.
+pub(super) fn propose(
+    view: &View<'_>,
+    rule: &Rule,
+    object: &ObjectView<'_>,
+    to: Size,
+    approval_name: Option<String>,
+) -> Proposal {
     let id = format!("{:032x}", view.fresh);
     let from = object.request.to_string();
     let to = to.to_string();
@@ -51,6 +56,6 @@ pub(super) fn propose(view: &View<'_>, rule: &Rule, object: &ObjectView<'_>, to:
         rule_hash: rule.hash.to_string(),
         measured,
         at: Some(MicroTime(view.now)),
-        approval_name: rule.approval.then(|| approval::free_name(view)),
+        approval_name,
     }
 }

@@ -32,7 +32,7 @@ pub enum Request {
 pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Request {
     let spec = &approval.raw.spec;
     let state = spec.approval_state.as_deref().unwrap_or_default();
-    if let Err(why) = binds(approval, proposal) {
+    if let Err(why) = binds(approval, proposal, uid) {
         return Request::Stale(why);
     }
     match state {
@@ -46,11 +46,11 @@ pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Requ
     }
 }
 
-/// Whether the actions of the spec are the proposal's, digest included.
+/// Whether the actions of the spec are the proposal's, digest included. `uid` is the UID that the journal took.
 ///
 /// # Errors
 /// Why not, for people.
-pub fn binds(approval: &Approval, proposal: &Proposal) -> Result<(), String> {
+pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), String> {
     let actions = approval.raw.spec.actions.as_deref().unwrap_or_default();
     let [action] = actions else {
         return Err(format!("it names {} actions, the proposal is one", actions.len()));
@@ -58,9 +58,10 @@ pub fn binds(approval: &Approval, proposal: &Proposal) -> Result<(), String> {
     match action.proposal.as_deref().filter(|d| !d.is_empty()) {
         Some(digest) if digest == proposal.digest => {}
         Some(digest) => {
+            let digest = short(digest);
             return Err(format!("it is about proposal {digest}, the current one is {}", proposal.digest));
         }
-        None if typed_client(approval, proposal) => {}
+        None if uid == approval.raw.uid().as_deref() && typed_client(approval, proposal) => {}
         None => {
             return Err(format!("it names no proposal, the current one is {}", proposal.digest));
         }
@@ -71,8 +72,13 @@ pub fn binds(approval: &Approval, proposal: &Proposal) -> Result<(), String> {
     if same { Ok(()) } else { Err("its actions are not the ones that were proposed".to_owned()) }
 }
 
+/// Text from outside, fit for a condition.
+pub(super) fn short(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(60).collect()
+}
+
 /// A typed client that does not know `proposal` drops it in a read-modify-write. Such a client keeps the annotation,
-/// which a file lacks; it updates and does not apply.
+/// which a file lacks; it updates and does not apply, and it updates the object that it read: the journal's.
 fn typed_client(approval: &Approval, proposal: &Proposal) -> bool {
     let annotations = approval.raw.annotations();
     annotations.get(ANNOTATION_PROPOSAL) == Some(&proposal.digest)

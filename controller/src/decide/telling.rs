@@ -8,9 +8,15 @@ use jiff::Timestamp;
 use super::effect::{Effect, EventDraft, Regarding};
 use super::view::View;
 
+/// Transitions that have been told. A number beyond the journal's own is about a journal that is no more.
+pub(super) fn told(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> u64 {
+    let journalled = view.journal.map_or(0, |j| j.status.transitions);
+    status.told.max(if view.told > journalled { 0 } else { view.told })
+}
+
 /// The events for transitions that have not been told, if there are any.
 pub(super) fn due(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> Option<Effect> {
-    let told = view.told.max(status.told);
+    let told = told(view, status);
     if status.transitions <= told {
         return None;
     }

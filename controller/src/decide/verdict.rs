@@ -85,7 +85,8 @@ impl Reading {
     /// Takes in the verdict of a pass.
     pub fn take(&mut self, verdict: Verdict, at: Timestamp, values: Vec<Option<(f64, Box<str>)>>) {
         self.cleared_since = match verdict {
-            Verdict::NotMet => self.cleared_since.or(Some(at)),
+            // One in the future is from before the clock was set back.
+            Verdict::NotMet => self.cleared_since.filter(|since| *since <= at).or(Some(at)),
             // No data neither holds nor clears.
             Verdict::NoData => self.cleared_since,
             Verdict::Met => None,

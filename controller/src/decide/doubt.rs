@@ -1,0 +1,69 @@
+//! What a write takes for granted of another object. A precondition guards only the object that is written; what was
+//! read of the others may be old, and must be read again, past every cache, before the write.
+
+use autopilot_shared::api::Outcome;
+
+use super::effect::{Effect, Target};
+use super::view::View;
+
+/// Something that must be so in the API at the time of a write, and not only in a cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// No approval with this UID is there. `version` is empty: it does not matter.
+    ApprovalGone(Target),
+    /// The journal has this version, or there is none of the name. An approval that the journal does not know is
+    /// taken back or removed because of it, and would otherwise be the question that another controller just asked,
+    /// or the answer that it just got. Reading after the approval was seen is enough: the journal names an approval
+    /// before the approval exists, and a digest that it gave up never comes back.
+    JournalIs {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The version; `None`: there is no journal.
+        version: Option<String>,
+    },
+}
+
+/// What has to be read before an effect is carried out. When it is not so, the effect is dropped, what was read goes
+/// into the cache, and it is decided anew.
+pub fn doubt(view: &View<'_>, effect: &Effect) -> Option<Doubt> {
+    match effect {
+        Effect::WriteJournal { target, status } => {
+            let known = view.journal?.status.approval.as_ref().filter(|_| status.approval.is_none())?;
+            let seen = [view.plain, view.hashed]
+                .into_iter()
+                .flatten()
+                .any(|a| a.raw.metadata.uid.as_deref() == Some(known.uid.as_str()));
+            (!seen).then(|| {
+                Doubt::ApprovalGone(Target {
+                    namespace: target.namespace.clone(),
+                    name: known.name.clone(),
+                    uid: known.uid.clone(),
+                    version: String::new(),
+                })
+            })
+        }
+        Effect::DeleteApproval(target) | Effect::ResetApproval { target, .. } => journal(view, target),
+        Effect::WriteApprovalStatus { target, status, .. } => {
+            let ends = status.decision.as_ref().is_some_and(|d| d.outcome == Outcome::Canceled);
+            if ends || status.execution.is_some() { journal(view, target) } else { None }
+        }
+        _ => None,
+    }
+}
+
+/// The journal, when it does not hold this approval.
+fn journal(view: &View<'_>, target: &Target) -> Option<Doubt> {
+    // Without the PVC its approvals go whatever the journal says.
+    view.object.as_ref()?;
+    let held = view.journal.and_then(|j| j.status.approval.as_ref()).is_some_and(|a| a.uid == target.uid);
+    (!held).then(|| Doubt::JournalIs {
+        namespace: target.namespace.clone(),
+        name: match view.journal {
+            Some(journal) => journal.name.to_string(),
+            None => autopilot_shared::names::rule_object_name(view.object_id, view.rule_name),
+        },
+        version: view.journal.map(|j| j.version.clone()),
+    })
+}

@@ -1,0 +1,234 @@
+//! A controller over the model: its caches, which may be old, its memory, which a restart empties, and the loop from
+//! decision to write to decision.
+
+use std::collections::BTreeMap;
+
+use autopilot_controller::decide::{
+    Approval, Baseline, Decision, Doubt, Effect, Journal, ObjectView, Obstacles, Reading, Rival, Verdict,
+    View, Writer, decide, doubt,
+};
+use autopilot_shared::RuleState as S;
+use jiff::Timestamp;
+
+use crate::world::{Answer, Claim, NAMESPACE, OBJECT, RULE, World};
+
+/// How a write goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It arrives, and so does its answer.
+    Fine,
+    /// The process dies before it.
+    CrashBefore,
+    /// The process dies after it.
+    CrashAfter,
+    /// It arrives; the answer does not.
+    AnswerLost,
+}
+
+pub fn writer(manager: &str, apply: bool) -> Writer {
+    Writer { manager: manager.to_owned(), apply }
+}
+
+/// One process.
+#[derive(Clone, Debug, Default)]
+pub struct Decider {
+    // ---- caches
+    journal: Option<Journal>,
+    approvals: BTreeMap<String, Approval>,
+    claim: Option<Claim>,
+    // ---- memory
+    reading: Reading,
+    normal: bool,
+    told: u64,
+    refusal: Option<String>,
+    resets: (String, u32),
+    pub wake: Option<Timestamp>,
+}
+
+impl Decider {
+    /// Starts: everything is listed.
+    pub fn start(world: &World) -> Self {
+        let mut new = Decider::default();
+        new.catch_up(world);
+        new
+    }
+
+    /// All caches are current.
+    pub fn catch_up(&mut self, world: &World) {
+        self.see_journal(world);
+        self.see_approvals(world);
+        self.see_claim(world);
+    }
+
+    pub fn see_journal(&mut self, world: &World) {
+        self.journal.clone_from(&world.journal);
+    }
+
+    pub fn see_approvals(&mut self, world: &World) {
+        self.approvals.clone_from(&world.approvals);
+    }
+
+    /// As the engine: data that was met when the size changed may be older than the change.
+    pub fn see_claim(&mut self, world: &World) {
+        if let (Some(old), Some(new)) = (&self.claim, &world.claim)
+            && old.capacity != new.capacity
+            && self.reading.verdict == Verdict::Met
+        {
+            #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+            let ratio = old.capacity.bytes as f64 / new.capacity.bytes as f64;
+            self.reading.baseline = Some(Baseline { at: world.now, values: self.reading.numbers(), ratio });
+        }
+        self.claim.clone_from(&world.claim);
+    }
+
+    /// A pass over the metrics.
+    pub fn pass(&mut self, world: &World) {
+        let (verdict, value) = world.truth;
+        let values = match verdict {
+            Verdict::Met => vec![Some((value, value.to_string().into()))],
+            _ => vec![None],
+        };
+        self.reading.take(verdict, world.now, values);
+        if verdict == Verdict::NotMet {
+            self.normal = true;
+        }
+    }
+
+    /// What it would do now.
+    pub fn look(&self, world: &World) -> (Decision, Option<Doubt>) {
+        let digest =
+            self.journal.as_ref().and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
+        let view = View {
+            now: world.now,
+            fresh: world.random,
+            settings: &world.settings,
+            rule_name: RULE,
+            rule: world.rule.as_ref(),
+            rule_uid: "rule-uid",
+            object_id: OBJECT,
+            object: self.claim.as_ref().map(|claim| ObjectView {
+                namespace: NAMESPACE,
+                name: "pgbench-data",
+                uid: &claim.uid,
+                request: claim.request,
+                request_text: None,
+                capacity: claim.capacity,
+                selected: world.selected,
+                obstacles: Obstacles {
+                    class: claim.class,
+                    expandable: claim.expandable,
+                    size_in_git: claim.git,
+                    quotas: &claim.quotas,
+                },
+                resize: &claim.report,
+            }),
+            reading: &self.reading,
+            quiet: if self.normal { S::Normal } else { S::Initializing },
+            journal: self.journal.as_ref(),
+            plain: self.approvals.get(&World::plain_name()),
+            hashed: self.approvals.get(&World::hashed_name()),
+            rival: world.rival.map(|rule| Rival { rule: rule.into(), state: S::ActionAwaitingApproval }),
+            refusal: self.refusal.as_deref(),
+            told: self.told,
+            resets: if Some(self.resets.0.as_str()) == digest { self.resets.1 } else { 0 },
+        };
+        let decision = decide(&view);
+        assert_eq!(decision, decide(&view), "one view, two decisions");
+        let doubt = decision.effect.as_ref().and_then(|effect| doubt(&view, effect));
+        (decision, doubt)
+    }
+
+    /// One decision and its write. Whether there was one.
+    pub fn step(&mut self, world: &mut World, fate: Fate) -> bool {
+        world.random += 1;
+        if self.claim.is_none() {
+            // As the engine: before anything follows from a PVC that is gone, the API is asked whether it is.
+            self.see_claim(world);
+        }
+        let (decision, doubt) = self.look(world);
+        if let Some(wake) = decision.wake {
+            assert!(wake > world.now, "an alarm for the past would ring for ever");
+        }
+        self.wake = decision.wake;
+        let Some(effect) = decision.effect else { return false };
+        if fate == Fate::CrashBefore {
+            *self = Decider::start(world);
+            return true;
+        }
+        if let Some(doubt) = doubt
+            && !self.confirmed(world, &doubt)
+        {
+            world.writes.push(format!("doubted: {doubt:?}"));
+            return true;
+        }
+        if let Effect::ResetApproval { wanted, .. } = &effect {
+            let digest =
+                wanted.spec.actions.iter().flatten().find_map(|a| a.proposal.clone()).unwrap_or_default();
+            if self.resets.0 != digest {
+                self.resets = (digest, 0);
+            }
+            self.resets.1 += 1;
+        }
+        let basis = self.journal.as_ref().and_then(|j| j.status.proposal.clone());
+        let answer = world.carry_out(&effect, basis.as_ref());
+        match fate {
+            Fate::CrashAfter => *self = Decider::start(world),
+            Fate::AnswerLost => {}
+            Fate::Fine | Fate::CrashBefore => self.learn(world, &effect, answer),
+        }
+        true
+    }
+
+    /// What `act` reads past every cache before a write that takes something for granted.
+    fn confirmed(&mut self, world: &World, doubt: &Doubt) -> bool {
+        match doubt {
+            Doubt::ApprovalGone(target) => {
+                let there = world.approvals.get(&target.name);
+                let gone = there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid));
+                if !gone {
+                    self.see_approvals(world);
+                }
+                gone
+            }
+            Doubt::JournalIs { version, .. } => {
+                let same = world.journal.as_ref().map(|j| &j.version) == version.as_ref();
+                if !same {
+                    self.see_journal(world);
+                }
+                same
+            }
+        }
+    }
+
+    fn learn(&mut self, world: &World, effect: &Effect, answer: Answer) {
+        match effect {
+            Effect::CreateJournal(_) | Effect::WriteJournal { .. } | Effect::DeleteJournal(_) => {
+                self.see_journal(world);
+                self.refusal = None;
+            }
+            Effect::CreateApproval(_)
+            | Effect::WriteApprovalStatus { .. }
+            | Effect::ResetApproval { .. }
+            | Effect::DeleteApproval(_)
+            | Effect::ReleaseApproval(_) => self.see_approvals(world),
+            Effect::Resize { .. } => {
+                self.see_claim(world);
+                self.refusal = match answer {
+                    Answer::Refused(words) => Some(words),
+                    Answer::Done | Answer::Conflict => None,
+                };
+            }
+            Effect::Tell { told, .. } => self.told = *told,
+        }
+    }
+
+    /// Decides and writes until nothing is left to do.
+    pub fn run(&mut self, world: &mut World) -> usize {
+        for writes in 0..60 {
+            if !self.step(world, Fate::Fine) {
+                return writes;
+            }
+        }
+        panic!("no rest after 60 writes; the last:\n{}", world.writes[world.writes.len() - 12..].join("\n"));
+    }
+}

@@ -1,0 +1,18 @@
+//! Decisions, run against a model of the API: what is decided is carried out there with its preconditions, and
+//! decided again, until nothing is left to do. No server, no clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking; the exception for tests does not cover their helpers"
+)]
+
+mod arithmetic;
+mod decider;
+mod event;
+mod hands;
+mod paths;
+mod purity;
+mod table;
+mod world;

@@ -1,0 +1,1 @@
+//! Parts that decisions are made of, one at a time.

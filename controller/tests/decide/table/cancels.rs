@@ -1,0 +1,206 @@
+//! Questions that are taken back.
+
+use autopilot_shared::RuleState as S;
+use autopilot_shared::api::Outcome;
+
+use super::{Row, Then, play_all};
+use crate::event::Event::*;
+use crate::hands::{MET, NO_DATA, NOT_MET};
+
+const T: S = S::Triggered;
+const A: S = S::ActionAwaitingApproval;
+const N: S = S::Normal;
+const P: S = S::ActiveActionsPending;
+const I: S = S::ActiveActionsInProgress;
+const K: S = S::ActiveActionsTaken;
+
+const ROWS: &[Row] = &[
+    Row {
+        says: "§6: canceled: rule edited; the condition holds, so it is asked anew",
+        approval: true,
+        given: &[MET, After(30), Percent("50"), After(30)],
+        path: &[T, A, T, A],
+        then: &[
+            Then::EverLatched(Outcome::Canceled, 1),
+            Then::Proposed(2),
+            Then::Asks("pending"),
+            Then::Told("Transition", "ActionAwaitingApproval => Triggered"),
+        ],
+    },
+    Row {
+        says: "§6: canceled: suspended by the rule",
+        approval: true,
+        given: &[MET, After(30), Suspend(true)],
+        path: &[T, A, N],
+        then: &[
+            Then::NoApproval,
+            Then::Because("the rule is suspended"),
+            Then::EverLatched(Outcome::Canceled, 1),
+        ],
+    },
+    Row {
+        says: "§6: canceled: suspended by the configuration",
+        approval: true,
+        given: &[MET, After(30), SuspendAll(true)],
+        path: &[T, A, N],
+        then: &[Then::NoApproval, Then::Because("all rules are suspended")],
+    },
+    Row {
+        says: "§6, AUT-207: canceled: no longer approvalRequired; it is done without one, after `for`",
+        approval: true,
+        given: &[MET, After(30), Enforce(false), After(30)],
+        path: &[T, A, T, P, I, K],
+        then: &[Then::NoApproval, Then::EverLatched(Outcome::Canceled, 1), Then::Grown(1, "20Gi")],
+    },
+    Row {
+        says: "§6: canceled: the rule does not select the PVC any more",
+        approval: true,
+        given: &[MET, After(30), Select(false)],
+        path: &[T, A, N],
+        then: &[Then::NoApproval, Then::Because("does not select")],
+    },
+    Row {
+        says: "§6: canceled: the rule is not understood any more",
+        approval: true,
+        given: &[MET, After(30), Break],
+        path: &[T, A, N],
+        then: &[Then::NoApproval, Then::Because("not understood")],
+    },
+    Row {
+        says: "§6: canceled: PVC replaced",
+        approval: true,
+        given: &[MET, After(30), Recreate],
+        path: &[T, A, T],
+        then: &[Then::NoApproval, Then::Because("replaced"), Then::EverLatched(Outcome::Canceled, 1)],
+    },
+    Row {
+        says: "§6: canceled: PVC resized",
+        approval: true,
+        given: &[MET, After(30), HandResize("12Gi")],
+        path: &[T, A, T],
+        then: &[Then::NoApproval, Then::Because("resized to 12Gi"), Then::Grown(0, "12Gi")],
+    },
+    Row {
+        says: "§6: PVC gone: its approvals go with it, and its journal",
+        approval: true,
+        given: &[MET, After(30), DeleteClaim],
+        path: &[T, A],
+        then: &[Then::NoApproval, Then::NoJournal],
+    },
+    Row {
+        says: "§6: … declined ones, too",
+        approval: true,
+        given: &[MET, After(30), Patch("declined"), DeleteClaim],
+        path: &[T, A, S::ActionsDeclined],
+        then: &[Then::NoApproval, Then::NoJournal],
+    },
+    Row {
+        says: "§6: NotMet for `for` alone does not cancel: usage that hovers must not open and close all day",
+        approval: true,
+        given: &[MET, After(30), After(2), NOT_MET, After(599)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Quiet],
+    },
+    Row {
+        says: "§6: NotMet for `for` and for cancelAfter",
+        approval: true,
+        given: &[MET, After(30), NOT_MET, After(600)],
+        path: &[T, A, N],
+        then: &[
+            Then::NoApproval,
+            Then::EverLatched(Outcome::Canceled, 1),
+            Then::Because("do not hold any more"),
+        ],
+    },
+    Row {
+        says: "§6: … counted from the last Met",
+        approval: true,
+        given: &[MET, After(30), NOT_MET, After(400), MET, NOT_MET, After(400)],
+        path: &[T, A],
+        then: &[Then::Asks("pending")],
+    },
+    Row {
+        says: "§4: NoData is not NotMet: cancelAfter passes without data",
+        approval: true,
+        given: &[MET, After(30), After(2), NOT_MET, NO_DATA, After(600), After(600)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Quiet],
+    },
+    Row {
+        says: "… nor with nobody asking Prometheus",
+        approval: true,
+        given: &[MET, After(30), After(2), NOT_MET, Silence(6000)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Quiet],
+    },
+    Row {
+        says: "§6: an answer that is there goes before a condition that is not",
+        approval: true,
+        given: &[MET, After(30), NOT_MET, Silence(599), Patch("approved"), After(1)],
+        path: &[T, A, P, I, K],
+        then: &[Then::Grown(1, "20Gi")],
+    },
+    Row {
+        says: "§6: never after the latch: suspended, what is latched is finished",
+        approval: true,
+        given: &[Quick(false), MET, After(30), Patch("approved"), Suspend(true), NOT_MET, Capacity],
+        path: &[T, A, P, I, K],
+        then: &[Then::Grown(1, "20Gi"), Then::Executed("done"), Then::EverLatched(Outcome::Canceled, 0)],
+    },
+    Row {
+        says: "§6: never after the latch: not when the rule is edited between refused attempts, either",
+        approval: true,
+        given: &[
+            Refuses(true),
+            MET,
+            After(30),
+            Patch("approved"),
+            Percent("50"),
+            Select(false),
+            Refuses(false),
+            Silence(5),
+        ],
+        path: &[T, A, P, I, P, I, K],
+        then: &[Then::Grown(1, "20Gi")],
+    },
+    Row {
+        says: "§4: without an approval nothing is latched: suspended between attempts, it ends",
+        approval: false,
+        given: &[Refuses(true), MET, After(30), Suspend(true), Refuses(false), Silence(5)],
+        path: &[T, P, I, P, N],
+        then: &[Then::Grown(0, "10Gi"), Then::Because("suspended")],
+    },
+    Row {
+        says: "§3: ActiveActionsPending => Normal, conditions no longer met before the action started",
+        approval: false,
+        given: &[Refuses(true), MET, After(30), NOT_MET],
+        path: &[T, P, I, P, N],
+        then: &[Then::Grown(0, "10Gi")],
+    },
+    Row {
+        says: "rule edited between attempts without an approval: computed anew, after `for`",
+        approval: false,
+        given: &[Refuses(true), MET, After(30), Percent("50"), Refuses(false), After(30)],
+        path: &[T, P, I, P, T, P, I, K],
+        then: &[Then::Grown(1, "15Gi"), Then::Proposed(2)],
+    },
+    Row {
+        says: "enlarged by hand between attempts without an approval: computed anew, after `for`",
+        approval: false,
+        given: &[Refuses(true), MET, After(30), HandResize("11Gi"), Refuses(false), After(300), After(30)],
+        path: &[T, P, I, P, T, P, I, K],
+        then: &[Then::Grown(1, "22Gi"), Then::Proposed(2)],
+    },
+    Row {
+        says: "§4: suspend lifted: it triggers again",
+        approval: true,
+        given: &[MET, After(30), Suspend(true), Suspend(false), MET],
+        path: &[T, A, N, T],
+        then: &[],
+    },
+];
+
+#[test]
+fn questions_are_taken_back_for_a_reason_and_never_after_the_latch() {
+    play_all(ROWS);
+}

@@ -1,0 +1,153 @@
+//! Approvals that are not the question: foreign, spent, left by others or by another time.
+
+use autopilot_controller::decide::STALE;
+use autopilot_shared::RuleState as S;
+use autopilot_shared::api::Outcome;
+
+use super::{Row, Then, play_all};
+use crate::event::Digest::{Current, Missing, Old};
+use crate::event::Event::*;
+use crate::hands::{MET, NOT_MET};
+
+const T: S = S::Triggered;
+const A: S = S::ActionAwaitingApproval;
+const D: S = S::ActionsDeclined;
+const N: S = S::Normal;
+const P: S = S::ActiveActionsPending;
+const I: S = S::ActiveActionsInProgress;
+const K: S = S::ActiveActionsTaken;
+
+const ROWS: &[Row] = &[
+    Row {
+        says: "§6: an object of that name with other labels is not ours: a hashed name instead",
+        approval: true,
+        given: &[Foreign, MET, After(30)],
+        path: &[T, A],
+        then: &[Then::Hashed, Then::NoCondition],
+    },
+    Row {
+        says: "§6: inert: on an object nobody proposed",
+        approval: true,
+        given: &[NOT_MET, Apply("approved", Missing), After(2), After(10)],
+        path: &[],
+        then: &[Then::Condition(STALE, "nothing is proposed"), Then::Asks("approved"), Then::Quiet],
+    },
+    Row {
+        says: "§6: an object that the original, or a file, left becomes the question: reset, then adopted",
+        approval: true,
+        given: &[Original, MET, After(30), After(2)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Proposed(1), Then::NoCondition],
+    },
+    Row {
+        says: "§6: … and a stale approved one never acts on the way",
+        approval: true,
+        given: &[Apply("approved", Old), MET, After(30), After(2), After(2)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Grown(0, "10Gi"), Then::NoCondition],
+    },
+    Row {
+        says: "§6: the original's finalizer on objects left by it is released",
+        approval: true,
+        given: &[Original, DeleteApproval],
+        path: &[],
+        then: &[Then::NoApproval],
+    },
+    Row {
+        says: "§6: … when its PVC is gone, too",
+        approval: true,
+        given: &[NOT_MET, Original, MET, DeleteClaim, DeleteApproval],
+        path: &[T],
+        then: &[Then::NoApproval, Then::NoJournal],
+    },
+    Row {
+        says: "§6: kubectl delete must not hang where there is no forge: on a pending approval",
+        approval: true,
+        given: &[MET, After(30), Finalizer, DeleteApproval],
+        path: &[T, A, T],
+        then: &[Then::NoApproval],
+    },
+    Row {
+        says: "§6: … on a declined one",
+        approval: true,
+        given: &[MET, After(30), Patch("declined"), Finalizer, DeleteApproval],
+        path: &[T, A, D, T],
+        then: &[Then::NoApproval],
+    },
+    Row {
+        says: "§6: … on one in progress",
+        approval: true,
+        given: &[Quick(false), MET, After(30), Patch("approved"), Finalizer, DeleteApproval],
+        path: &[T, A, P, I],
+        then: &[Then::NoApproval],
+    },
+    Row {
+        says: "§6: … in the cool-down",
+        approval: true,
+        given: &[MET, After(30), Patch("approved"), Finalizer, DeleteApproval],
+        path: &[T, A, P, I, K],
+        then: &[Then::NoApproval],
+    },
+    Row {
+        says: "§5: the journal was deleted by hand: an open question is taken back and asked anew",
+        approval: true,
+        given: &[MET, After(30), DeleteJournal, After(30)],
+        path: &[T, A, T, A],
+        then: &[Then::Asks("pending"), Then::Proposed(2), Then::EverLatched(Outcome::Canceled, 1)],
+    },
+    Row {
+        says: "§6: … but declined by a person stays, for as long as the object is there",
+        approval: true,
+        given: &[MET, After(30), Patch("declined"), DeleteJournal, After(30), After(30), After(2), After(10)],
+        path: &[T, A, D, T, D],
+        then: &[Then::Latched(Outcome::Declined), Then::Proposed(1), Then::Quiet],
+    },
+    Row {
+        says: "§6: … and its deletion resumes",
+        approval: true,
+        given: &[MET, After(30), Patch("declined"), DeleteJournal, After(30), DeleteApproval, After(30)],
+        path: &[T, A, D, T, D, T, A],
+        then: &[Then::Asks("pending"), Then::Proposed(2)],
+    },
+    Row {
+        says: "both names are taken by others: it waits, says why, and proposes nothing",
+        approval: true,
+        given: &[Foreign, ForeignHashed, MET, After(30), After(2), After(10)],
+        path: &[T],
+        then: &[Then::Because("are taken"), Then::Proposed(0), Then::Quiet],
+    },
+    Row {
+        says: "… until one is free",
+        approval: true,
+        given: &[Foreign, ForeignHashed, MET, After(30), DeleteApproval, After(10)],
+        path: &[T, A],
+        then: &[Then::Asks("pending"), Then::Proposed(1)],
+    },
+    Row {
+        says: "§6: labels that a person took off do not make it another's question",
+        approval: true,
+        given: &[MET, After(30), Unlabel, Patch("approved")],
+        path: &[T, A, P, I, K],
+        then: &[Then::Grown(1, "20Gi")],
+    },
+    Row {
+        says: "§6: a spent approval that a tool puts back after the object is Normal is inert",
+        approval: true,
+        given: &[
+            MET,
+            After(30),
+            Patch("approved"),
+            NOT_MET,
+            After(300),
+            Apply("approved", Current),
+            After(2),
+        ],
+        path: &[T, A, P, I, K, N],
+        then: &[Then::Condition(STALE, "nothing is proposed"), Then::Grown(1, "20Gi")],
+    },
+];
+
+#[test]
+fn what_is_not_the_question_is_removed_or_says_so() {
+    play_all(ROWS);
+}

@@ -1,0 +1,439 @@
+//! A model of the API for one (rule, object) pair: the journal, the approvals and the PVC, with versions, UIDs and
+//! preconditions; and what must never happen there, checked with every write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use autopilot_controller::decide::{
+    Approval, Effect, EventDraft, Journal, QuotaRoom, Regarding, ResizeReport, Settings, Target, Verdict,
+};
+use autopilot_shared::RuleState as S;
+use autopilot_shared::api::{
+    ActionApproval, AutopilotRule, AutopilotRuleObjectStatus, FINALIZER, Outcome, Proposal,
+};
+use autopilot_shared::names;
+use autopilot_shared::quantity::Size;
+use autopilot_shared::rule::Rule;
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
+
+use crate::table::TRANSITIONS;
+
+pub const RULE: &str = "volume-resize";
+pub const OBJECT: &str = "pvc-1";
+pub const NAMESPACE: &str = "pg1";
+/// 2026-01-01, a round second.
+pub const START: i64 = 1_767_225_600;
+
+/// A PVC.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claim {
+    pub uid: String,
+    pub request: Size,
+    pub capacity: Size,
+    pub class: Option<&'static str>,
+    pub expandable: Option<bool>,
+    pub git: Option<&'static str>,
+    pub quotas: Vec<QuotaRoom>,
+    pub report: ResizeReport,
+}
+
+/// A request that grew by the controller.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resized {
+    pub digest: String,
+    pub to: String,
+}
+
+/// What came of a write.
+#[derive(Debug, PartialEq)]
+pub enum Answer {
+    Done,
+    /// A precondition failed: the world had moved.
+    Conflict,
+    /// Quota or admission.
+    Refused(String),
+}
+
+/// Everything the API server holds, and everything that is recorded about it.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub now: Timestamp,
+    pub settings: Settings,
+    pub raw: AutopilotRule,
+    pub rule: Option<Rule>,
+    pub selected: bool,
+    pub rival: Option<&'static str>,
+    pub claim: Option<Claim>,
+    pub journal: Option<Journal>,
+    pub approvals: BTreeMap<String, Approval>,
+    /// What the metrics say, and the value.
+    pub truth: (Verdict, f64),
+    /// The API server refuses resizes, in these words.
+    pub refuses: Option<String>,
+    /// The storage finishes what is requested at once.
+    pub quick: bool,
+    /// Approvals that are created get this finalizer (a person or the original put it there).
+    versions: u64,
+    pub random: u128,
+    // ---- the record
+    pub writes: Vec<String>,
+    pub resized: Vec<Resized>,
+    pub events: Vec<EventDraft>,
+    /// All states that were journalled, in order.
+    pub path: Vec<S>,
+    /// Proposals that were ever journalled, by digest.
+    pub proposals: BTreeMap<String, Proposal>,
+    /// Decisions that were ever latched, by digest.
+    pub latched: BTreeMap<String, Vec<Outcome>>,
+    /// UIDs of approvals that a person declined.
+    pub declined: BTreeSet<String>,
+    told: BTreeMap<(String, u64, String), String>,
+}
+
+impl World {
+    pub fn tick(&mut self) -> String {
+        self.versions += 1;
+        self.versions.to_string()
+    }
+
+    pub fn new(raw: AutopilotRule) -> Self {
+        let rule = Rule::parse(&raw).ok();
+        let size: Size = "10Gi".parse().unwrap();
+        World {
+            now: Timestamp::from_second(START).unwrap(),
+            settings: Settings {
+                metrics_lag: SignedDuration::from_secs(300),
+                cancel_after: SignedDuration::from_secs(600),
+                suspended: false,
+            },
+            raw,
+            rule,
+            selected: true,
+            rival: None,
+            claim: Some(Claim {
+                uid: "claim-1".to_owned(),
+                request: size,
+                capacity: size,
+                class: Some("standard"),
+                expandable: Some(true),
+                git: None,
+                quotas: Vec::new(),
+                report: ResizeReport::default(),
+            }),
+            journal: None,
+            approvals: BTreeMap::new(),
+            truth: (Verdict::NoData, 0.0),
+            refuses: None,
+            quick: true,
+            versions: 0,
+            random: 0,
+            writes: Vec::new(),
+            resized: Vec::new(),
+            events: Vec::new(),
+            path: Vec::new(),
+            proposals: BTreeMap::new(),
+            latched: BTreeMap::new(),
+            declined: BTreeSet::new(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    pub fn plain_name() -> String {
+        names::approval_name(RULE, OBJECT)
+    }
+
+    pub fn hashed_name() -> String {
+        names::hashed_approval_name(RULE, OBJECT)
+    }
+
+    pub fn status(&self) -> Option<&AutopilotRuleObjectStatus> {
+        self.journal.as_ref().map(|j| &j.status)
+    }
+
+    pub fn state(&self) -> S {
+        self.status().and_then(|s| s.state).unwrap_or(S::Normal)
+    }
+
+    /// The only approval, under either name.
+    pub fn approval(&self) -> Option<&Approval> {
+        self.approvals.get(&Self::plain_name()).or_else(|| self.approvals.get(&Self::hashed_name()))
+    }
+
+    /// Changes an approval as a write to the API does.
+    pub fn touch(&mut self, name: &str, change: impl FnOnce(&mut Approval)) {
+        let version = self.tick();
+        if let Some(approval) = self.approvals.get_mut(name) {
+            change(approval);
+            approval.raw.metadata.resource_version = Some(version);
+        }
+        self.collect(name);
+    }
+
+    /// An object that is being deleted goes with its last finalizer.
+    fn collect(&mut self, name: &str) {
+        let gone = self
+            .approvals
+            .get(name)
+            .is_some_and(|a| a.raw.metadata.deletion_timestamp.is_some() && a.raw.finalizers().is_empty());
+        if gone {
+            self.approvals.remove(name);
+        }
+    }
+
+    pub fn create(
+        &mut self,
+        mut object: ActionApproval,
+        writers: Vec<autopilot_controller::decide::Writer>,
+    ) -> bool {
+        let name = object.name_any();
+        if self.approvals.contains_key(&name) {
+            return false;
+        }
+        let version = self.tick();
+        object.metadata.uid = Some(format!("approval-{version}"));
+        object.metadata.resource_version = Some(version);
+        object.status = None;
+        self.approvals.insert(name, Approval { raw: object, writers });
+        true
+    }
+
+    pub fn delete(&mut self, name: &str) {
+        let now = self.now;
+        self.touch(name, |a| {
+            a.raw
+                .metadata
+                .deletion_timestamp
+                .get_or_insert(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now));
+        });
+    }
+
+    fn current(&self, target: &Target) -> bool {
+        self.approvals
+            .get(&target.name)
+            .is_some_and(|a| a.raw.resource_version().as_deref() == Some(target.version.as_str()))
+    }
+
+    /// Carries out an effect. `basis` is the proposal in the journal that it was decided from.
+    pub fn carry_out(&mut self, effect: &Effect, basis: Option<&Proposal>) -> Answer {
+        let answer = self.write(effect, basis);
+        self.writes.push(format!("{} {answer:?}", word(effect)));
+        answer
+    }
+
+    fn write(&mut self, effect: &Effect, basis: Option<&Proposal>) -> Answer {
+        match effect {
+            Effect::CreateJournal(object) => {
+                if self.journal.is_some() {
+                    return Answer::Conflict;
+                }
+                let version = self.tick();
+                self.journal = Some(Journal {
+                    namespace: NAMESPACE.into(),
+                    name: object.name_any().into(),
+                    uid: format!("journal-{version}"),
+                    version,
+                    owner: "rule-uid".to_owned(),
+                    deleting: false,
+                    status: AutopilotRuleObjectStatus::default(),
+                });
+            }
+            Effect::WriteJournal { target, status } => {
+                let Some(journal) = self.journal.clone().filter(|j| j.version == target.version) else {
+                    return Answer::Conflict;
+                };
+                self.check_journal(&journal.status, status);
+                let version = self.tick();
+                self.journal = Some(Journal { version, status: (**status).clone(), ..journal });
+            }
+            Effect::DeleteJournal(target) => {
+                assert!(self.claim.is_none(), "the journal of a PVC that is there was deleted");
+                if self.journal.as_ref().is_none_or(|j| j.version != target.version) {
+                    return Answer::Conflict;
+                }
+                self.journal = None;
+            }
+            Effect::CreateApproval(object) => {
+                assert_eq!(
+                    object.spec.approval_state.as_deref(),
+                    Some("pending"),
+                    "created in another state"
+                );
+                let writer = super::decider::writer("autopilot-controller", false);
+                if !self.create((**object).clone(), vec![writer]) {
+                    return Answer::Conflict;
+                }
+            }
+            Effect::WriteApprovalStatus { target, status, event } => {
+                if !self.current(target) {
+                    return Answer::Conflict;
+                }
+                self.check_latch(target, status);
+                let written = (**status).clone();
+                self.touch(&target.name, |a| merge(a.raw.status.get_or_insert_default(), written));
+                self.events.extend(event.iter().map(|e| (**e).clone()));
+            }
+            Effect::ResetApproval { target, wanted } => {
+                if !self.current(target) {
+                    return Answer::Conflict;
+                }
+                assert_eq!(wanted.spec.approval_state.as_deref(), Some("pending"), "reset to another state");
+                let wanted = (**wanted).clone();
+                self.touch(&target.name, |a| {
+                    a.raw.spec = wanted.spec;
+                    a.raw
+                        .metadata
+                        .labels
+                        .get_or_insert_default()
+                        .extend(wanted.metadata.labels.unwrap_or_default());
+                    let annotations = a.raw.metadata.annotations.get_or_insert_default();
+                    annotations.extend(wanted.metadata.annotations.unwrap_or_default());
+                });
+            }
+            Effect::DeleteApproval(target) => {
+                if !self.current(target) {
+                    return Answer::Conflict;
+                }
+                let by_person = self.declined.contains(&target.uid);
+                assert!(!by_person || self.claim.is_none(), "an approval that a person declined was deleted");
+                self.delete(&target.name);
+            }
+            Effect::ReleaseApproval(target) => {
+                self.touch(&target.name, |a| {
+                    if let Some(all) = &mut a.raw.metadata.finalizers {
+                        all.retain(|f| f != FINALIZER);
+                    }
+                });
+            }
+            Effect::Resize { uid, from, to, .. } => return self.resize(uid, *from, *to, basis),
+            Effect::Tell { events, .. } => {
+                for event in events {
+                    self.check_event(event);
+                }
+            }
+        }
+        Answer::Done
+    }
+
+    fn resize(&mut self, uid: &str, from: Size, to: Size, basis: Option<&Proposal>) -> Answer {
+        let Some(claim) = self.claim.as_mut().filter(|c| c.uid == uid && c.request == from) else {
+            return Answer::Conflict;
+        };
+        if let Some(words) = &self.refuses {
+            return Answer::Refused(words.clone());
+        }
+        let proposal = basis.expect("a resize without a journalled proposal");
+        claim.request = to;
+        if self.quick {
+            claim.capacity = to;
+        }
+        assert_eq!(proposal.to, to.to_string(), "grown to another size than was proposed");
+        assert_eq!(proposal.pvc_uid, uid, "another PVC was grown");
+        let twice = self.resized.iter().any(|r| r.digest == proposal.digest);
+        assert!(!twice, "proposal {} was carried out twice", proposal.digest);
+        if proposal.approval_name.is_some() {
+            let decisions = self.latched.get(&proposal.digest).map(Vec::as_slice);
+            assert_eq!(decisions, Some(&[Outcome::Approved][..]), "grown without an approval");
+        }
+        self.resized.push(Resized { digest: proposal.digest.clone(), to: to.to_string() });
+        Answer::Done
+    }
+
+    fn check_journal(&mut self, old: &AutopilotRuleObjectStatus, new: &AutopilotRuleObjectStatus) {
+        assert_ne!(old, new, "the journal was written without a change");
+        let steps = new.transitions.checked_sub(old.transitions).expect("transitions were forgotten");
+        let from =
+            new.items.len().checked_sub(usize::try_from(steps).unwrap()).expect("transitions were lost");
+        let mut at = old.state;
+        for item in &new.items[from..] {
+            let to: S = item.state.parse().unwrap();
+            let pair = at.map_or(vec![(S::Initializing, to), (S::Normal, to)], |at| vec![(at, to)]);
+            let known = pair.iter().any(|p| TRANSITIONS.contains(p));
+            assert!(known, "{at:?} => {to} is in no table ({:?})", item.reason);
+            assert!(item.message.ends_with(&format!("=> {}", to.event_str())), "{}", item.message);
+            at = Some(to);
+            self.path.push(to);
+        }
+        assert_eq!(at, new.state);
+        if let (Some(old), Some(new)) = (&old.proposal, &new.proposal) {
+            // A merge patch would mix the two.
+            assert_eq!(old.digest, new.digest, "one proposal was written over another");
+        }
+        if let Some(proposal) = &new.proposal {
+            self.proposals.insert(proposal.digest.clone(), proposal.clone());
+        }
+    }
+
+    fn check_latch(&mut self, target: &Target, status: &autopilot_shared::api::ActionApprovalStatus) {
+        let approval = &self.approvals[&target.name];
+        let Some(decision) = &status.decision else { return };
+        let standing = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref());
+        assert_eq!(standing, None, "a latch was written twice");
+        if decision.outcome != Outcome::Canceled {
+            let journal = self.status().and_then(|s| s.approval.as_ref()).map(|a| a.uid.as_str());
+            assert_eq!(journal, Some(target.uid.as_str()), "decided on an object that was never adopted");
+            assert!(self.proposals.contains_key(&decision.digest), "a decision about nothing");
+        }
+        if decision.outcome == Outcome::Declined {
+            self.declined.insert(target.uid.clone());
+        }
+        self.latched.entry(decision.digest.clone()).or_default().push(decision.outcome);
+    }
+
+    fn check_event(&mut self, event: &EventDraft) {
+        let (kind, subject) = match &event.regarding {
+            Regarding::Rule { name, .. } => ("rule", name),
+            Regarding::Claim { name, .. } => ("claim", name),
+            _ => return,
+        };
+        let seed: Vec<&str> = event.seed.iter().map(String::as_str).collect();
+        let name = names::event_name(subject, event.when.as_second(), event.step, &seed);
+        let journal = self.journal.as_ref().map(|j| j.uid.clone()).unwrap_or_default();
+        let key = (journal, event.step, format!("{kind} {}", event.reason));
+        match self.told.insert(key, name.clone()) {
+            Some(before) => assert_eq!(before, name, "one transition was told under two names"),
+            None => self.events.push(event.clone()),
+        }
+    }
+
+    /// The texts of the transitions that were told about the rule.
+    pub fn transitions_told(&self) -> usize {
+        let told =
+            |e: &&EventDraft| e.reason == "Transition" && matches!(e.regarding, Regarding::Rule { .. });
+        self.events.iter().filter(told).count()
+    }
+}
+
+/// A merge patch: what is absent stays.
+fn merge(
+    into: &mut autopilot_shared::api::ActionApprovalStatus,
+    from: autopilot_shared::api::ActionApprovalStatus,
+) {
+    into.rule = from.rule.or(into.rule.take());
+    into.last_process_timestamp = from.last_process_timestamp.or(into.last_process_timestamp.take());
+    into.action_previews = from.action_previews.or(into.action_previews.take());
+    into.proposal = from.proposal.or(into.proposal.take());
+    into.decision = from.decision.or(into.decision.take());
+    into.execution = from.execution.or(into.execution.take());
+    into.conditions = from.conditions.or(into.conditions.take());
+}
+
+fn word(effect: &Effect) -> String {
+    match effect {
+        Effect::CreateJournal(_) => "CreateJournal".to_owned(),
+        Effect::WriteJournal { status, .. } => format!("WriteJournal {:?} {:?}", status.state, status.reason),
+        Effect::DeleteJournal(_) => "DeleteJournal".to_owned(),
+        Effect::CreateApproval(_) => "CreateApproval".to_owned(),
+        Effect::WriteApprovalStatus { status, .. } => format!(
+            "WriteApprovalStatus decision {:?} execution {:?} preview {} conditions {:?}",
+            status.decision.as_ref().map(|d| (d.outcome, &d.reason)),
+            status.execution.as_ref().map(|e| &e.outcome),
+            status.proposal.is_some(),
+            status.conditions.iter().flatten().map(|c| (&c.type_, &c.status)).collect::<Vec<_>>(),
+        ),
+        Effect::ResetApproval { .. } => "ResetApproval".to_owned(),
+        Effect::DeleteApproval(_) => "DeleteApproval".to_owned(),
+        Effect::ReleaseApproval(_) => "ReleaseApproval".to_owned(),
+        Effect::Resize { from, to, .. } => format!("Resize {from} {to}"),
+        Effect::Tell { told, .. } => format!("Tell {told}"),
+    }
+}
