@@ -1,0 +1,377 @@
+//! One case: a rule and a PVC of its own on a lane, the person who answers, and the storage's metrics that follow.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject, AutopilotRuleObjectStatus};
+use autopilot_shared::names;
+use autopilot_tests::{GIB, RuleText};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, Resource, ResourceExt as _};
+use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::controllers::Controllers;
+use super::lane::Lane;
+use super::writes;
+
+/// How long one step may take on a machine that has other things to do.
+pub const STEP: Duration = Duration::from_secs(90);
+/// Without a write for so long (two passes), it is quiet.
+const QUIET: Duration = Duration::from_millis(2200);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The fastest person answers after this time.
+const REACTION: Duration = Duration::from_millis(300);
+
+static NEXT: AtomicUsize = AtomicUsize::new(1);
+
+/// Which way a rule takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Path {
+    /// With approval.
+    Approved,
+    /// With approval, on a volume that is first seen below the threshold.
+    Grows,
+    /// No `enforcement`.
+    Unasked,
+}
+
+impl Path {
+    /// The transitions from the beginning to the end.
+    pub fn transitions(self) -> Vec<&'static str> {
+        let first = match self {
+            Path::Grows => vec!["Initializing => Normal", "Normal => Triggered"],
+            _ => vec!["Initializing => Triggered"],
+        };
+        let asked = match self {
+            Path::Unasked => vec!["Triggered => ActiveActionsPending"],
+            _ => {
+                vec!["Triggered => ActionAwaitingApproval", "ActionAwaitingApproval => ActiveActionsPending"]
+            }
+        };
+        let rest = [
+            "ActiveActionsPending => ActiveActionsInProgress",
+            "ActiveActionsInProgress => ActiveActionsTaken",
+            "ActiveActionsTaken => Normal",
+        ];
+        [first, asked, rest.to_vec()].concat()
+    }
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Person {
+    /// Nobody.
+    Away,
+    /// Approves what is pending, a moment after it is seen, whether a controller runs or not.
+    Quick,
+    /// Approves what is pending and shows what would happen.
+    Careful,
+}
+
+/// Everything of a case, as the API has it.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    pub claim: PersistentVolumeClaim,
+    pub journal: AutopilotRuleObjectStatus,
+    pub approvals: Vec<ActionApproval>,
+}
+
+impl Look {
+    /// Requested size.
+    pub fn request(&self) -> &str {
+        let requests = self.claim.spec.as_ref().and_then(|s| s.resources.as_ref()?.requests.as_ref());
+        requests.and_then(|r| r.get("storage")).map_or("", |q| &q.0)
+    }
+
+    /// Size that there is.
+    pub fn capacity(&self) -> &str {
+        let capacity = self.claim.status.as_ref().and_then(|s| s.capacity.as_ref());
+        capacity.and_then(|r| r.get("storage")).map_or("", |q| &q.0)
+    }
+
+    /// State in the journal.
+    pub fn is(&self, state: RuleState) -> bool {
+        self.journal.state == Some(state)
+    }
+
+    /// A pending approval that the journal has adopted and that shows what would happen.
+    pub fn question(&self) -> Option<&ActionApproval> {
+        let adopted =
+            self.journal.approval.as_ref().filter(|_| self.is(RuleState::ActionAwaitingApproval))?;
+        self.approvals.iter().find(|a| {
+            a.metadata.uid.as_ref() == Some(&adopted.uid)
+                && pending(a)
+                && a.status.as_ref().is_some_and(|s| s.proposal.is_some())
+        })
+    }
+
+    /// What is missing for the end of the story: resized, told, Normal, no approval left.
+    pub fn unfinished(&self) -> Vec<&'static str> {
+        let journal = &self.journal;
+        [
+            (self.request() == "20Gi" && self.capacity() == "20Gi", "the PVC has 20Gi"),
+            (self.approvals.is_empty(), "no approval is left"),
+            (journal.state == Some(RuleState::Normal), "the journal says Normal"),
+            (journal.transitions > 0 && journal.told == journal.transitions, "all is told"),
+        ]
+        .into_iter()
+        .filter_map(|(holds, what)| (!holds).then_some(what))
+        .collect()
+    }
+}
+
+fn pending(approval: &ActionApproval) -> bool {
+    approval.spec.approval_state.as_deref() == Some("pending")
+        && approval.metadata.deletion_timestamp.is_none()
+}
+
+/// A case.
+pub struct Case<'l> {
+    pub lane: &'l Lane,
+    pub path: Path,
+    /// Of namespace, rule and PVC.
+    pub name: String,
+    /// The object id.
+    pub volume: String,
+    pub controllers: Controllers,
+    person: Mutex<Person>,
+    seen: Mutex<HashMap<String, Instant>>,
+    /// Sizes that somebody has set by hand.
+    pub by_hand: AtomicUsize,
+}
+
+impl<'l> Case<'l> {
+    /// Namespace, volume and metrics; no rule and no controller yet. Faults of earlier cases are gone.
+    pub async fn new(lane: &'l Lane, path: Path) -> Result<Case<'l>> {
+        Case::start(lane, path, false).await
+    }
+
+    /// The same, with controllers that elect a leader.
+    pub async fn with_election(lane: &'l Lane, path: Path) -> Result<Case<'l>> {
+        Case::start(lane, path, true).await
+    }
+
+    async fn start(lane: &'l Lane, path: Path, election: bool) -> Result<Case<'l>> {
+        let name = format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        lane.proxy().clear_rules();
+        lane.proxy().clear_log();
+        lane.cluster().namespace(&name, &[("type", &name)]).await?;
+        let volume = lane.csi().provision(&name, &name, "10Gi", &[("app", "postgres")], "fast").await?;
+        let controllers = Controllers::new(lane, election)?;
+        let person = Mutex::new(if path == Path::Unasked { Person::Away } else { Person::Careful });
+        let case = Case {
+            lane,
+            path,
+            name,
+            volume,
+            controllers,
+            person,
+            seen: Mutex::default(),
+            by_hand: AtomicUsize::new(0),
+        };
+        case.usage(if path == Path::Grows { 2.0 } else { 6.0 }, 10.0);
+        Ok(case)
+    }
+
+    /// Who answers from now on.
+    pub fn person(&self, person: Person) {
+        *self.person.lock().unwrap_or_else(PoisonError::into_inner) = person;
+    }
+
+    /// What the metrics say of the volume.
+    pub fn usage(&self, used: f64, capacity: f64) {
+        let labels: &[(&str, &str)] = &[("volumename", &self.volume)];
+        self.lane.metrics.exporter.set_all([
+            ("px_volume_usage_bytes", labels, used * GIB),
+            ("px_volume_capacity_bytes", labels, capacity * GIB),
+        ]);
+    }
+
+    /// The rule comes.
+    pub async fn rule(&self) -> Result<()> {
+        let text = RuleText::new(&self.name)
+            .set("/namespaceSelector", json!({ "matchLabels": { "type": self.name } }));
+        let text = if self.path == Path::Unasked { text.without_approval() } else { text };
+        let rule: AutopilotRule = serde_json::from_str(&text.text())?;
+        Api::all(self.lane.client.clone()).create(&PostParams::default(), &rule).await?;
+        Ok(())
+    }
+
+    /// The API for a namespaced kind, as administrator.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.lane.client.clone(), &self.name)
+    }
+
+    /// Looks at everything.
+    pub async fn look(&self) -> Result<Look> {
+        let (claims, journals, approvals) = (self.api(), self.api(), self.api());
+        let journal = names::rule_object_name(&self.volume, &self.name);
+        let all = ListParams::default();
+        let (claim, journal, approvals) =
+            tokio::try_join!(claims.get(&self.name), journals.get_opt(&journal), approvals.list(&all))?;
+        let journal = journal.and_then(|j: AutopilotRuleObject| j.status).unwrap_or_default();
+        Ok(Look { claim, journal, approvals: approvals.items })
+    }
+
+    /// The person, the exporter and the workload do what they do at this sight.
+    async fn attend(&self, look: &Look) -> Result<()> {
+        if look.capacity() == "20Gi" {
+            self.usage(6.0, 20.0);
+        } else if self.path == Path::Grows && look.journal.items.is_empty() && self.known_normal().await? {
+            self.usage(6.0, 10.0);
+        }
+        let person = *self.person.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = match person {
+            Person::Away => None,
+            Person::Careful => look.question(),
+            Person::Quick => look.approvals.iter().find(|a| pending(a) && self.has_been_seen(a)),
+        };
+        match wanted {
+            Some(approval) => self.answer(&approval.name_any(), "approved").await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the rule's status says that its object is Normal: a restart knows it from there.
+    async fn known_normal(&self) -> Result<bool> {
+        let rule: AutopilotRule = Api::all(self.lane.client.clone()).get(&self.name).await?;
+        Ok(rule.status.is_some_and(|s| s.states.get("Normal") == Some(&1)))
+    }
+
+    fn has_been_seen(&self, approval: &ActionApproval) -> bool {
+        let uid = approval.metadata.uid.clone().unwrap_or_default();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.entry(uid).or_insert_with(Instant::now).elapsed() >= REACTION
+    }
+
+    /// Sets `approvalState`, as `kubectl patch --type=merge` would.
+    pub async fn answer(&self, approval: &str, state: &str) -> Result<()> {
+        let patch = Patch::Merge(json!({ "spec": { "approvalState": state } }));
+        let params =
+            PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
+        self.api::<ActionApproval>().patch(approval, &params, &patch).await?;
+        Ok(())
+    }
+
+    /// Somebody resizes the PVC by hand; the metrics show the new size and, below 20Gi, more usage: it is full again.
+    pub async fn resize(&self, size: &str) -> Result<()> {
+        self.by_hand.fetch_add(1, Ordering::Relaxed);
+        let patch = Patch::Merge(json!({ "spec": { "resources": { "requests": { "storage": size } } } }));
+        self.api::<PersistentVolumeClaim>().patch(&self.name, &PatchParams::default(), &patch).await?;
+        if size == "15Gi" {
+            self.usage(12.0, 15.0);
+        }
+        Ok(())
+    }
+
+    /// Looks, while life goes on, until something is so.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Look) -> bool) -> Result<Look> {
+        let deadline = Instant::now() + STEP;
+        let mut last = None;
+        while Instant::now() < deadline {
+            match timeout(Duration::from_secs(5), self.look()).await {
+                Ok(Ok(look)) => {
+                    if is_so(&look) {
+                        return Ok(look);
+                    }
+                    last = self.attend(&look).await.err();
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => last = Some(anyhow::anyhow!("the API server does not answer")),
+            }
+            sleep(PAUSE).await;
+        }
+        let journal = self.look().await.map(|l| serde_json::to_string(&l.journal).unwrap_or_default());
+        bail!("waited {STEP:?} for {what}; last error: {last:?}; the journal: {journal:?}")
+    }
+
+    /// Until the story has ended, and the two next passes brought no write.
+    pub async fn until_quiet(&self) -> Result<Look> {
+        let look = self.until("the end of the story", |look| look.unfinished().is_empty()).await;
+        let look = match look {
+            Ok(look) => look,
+            Err(error) => return Err(error.context(self.look().await?.unfinished().join(", "))),
+        };
+        self.until_no_write().await?;
+        Ok(look)
+    }
+
+    /// The same, doing something whenever the journal shows another state.
+    pub async fn until_quiet_with(&self, at_each_state: impl Fn(RuleState)) -> Result<Look> {
+        let known = Cell::new(None);
+        self.until("the end of the story, disturbed", |look| {
+            let state = look.journal.state;
+            if known.replace(state) != state {
+                state.map(&at_each_state);
+            }
+            look.unfinished().is_empty()
+        })
+        .await?;
+        self.until_quiet().await
+    }
+
+    /// Until two passes brought no write.
+    pub async fn until_no_write(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut known = (self.lane.proxy().write_count(), Instant::now());
+        while known.1.elapsed() < QUIET {
+            if Instant::now() > deadline {
+                let writes = self.lane.proxy().writes();
+                let last: Vec<String> = writes.iter().rev().take(10).map(writes::label).collect();
+                bail!("it does not get quiet; the last writes, newest first: {last:#?}");
+            }
+            sleep(PAUSE).await;
+            let count = self.lane.proxy().write_count();
+            if count != known.0 {
+                known = (count, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    /// The end: the rule is deleted, which the controller must let go; the rest is swept away.
+    pub async fn end(self) -> Result<()> {
+        let rules: Api<AutopilotRule> = Api::all(self.lane.client.clone());
+        rules.delete(&self.name, &DeleteParams::default()).await.context("delete the rule")?;
+        let gone = autopilot_stack::wait_for("the rule to be gone", STEP, async || {
+            Ok(rules.get_opt(&self.name).await?.is_none().then_some(()))
+        })
+        .await;
+        self.controllers.kill();
+        self.sweep().await?;
+        gone.with_context(|| self.controllers.tail(30))
+    }
+
+    /// The end of a case that failed: its lane is not used again.
+    pub async fn abandon(self) {
+        self.controllers.kill();
+        self.lane.spoil();
+        // What cannot be removed goes with the lane.
+        let _ = self.sweep().await;
+    }
+
+    /// Whatever is left goes, without a controller.
+    async fn sweep(&self) -> Result<()> {
+        self.lane.proxy().clear_rules();
+        let none = ListParams::default();
+        let params = DeleteParams::default();
+        self.api::<AutopilotRuleObject>().delete_collection(&params, &none).await?;
+        self.api::<ActionApproval>().delete_collection(&params, &none).await?;
+        self.api::<PersistentVolumeClaim>().delete_collection(&params, &none).await?;
+        let labels: &[(&str, &str)] = &[("volumename", &self.volume)];
+        self.lane.metrics.exporter.remove("px_volume_usage_bytes", labels);
+        self.lane.metrics.exporter.remove("px_volume_capacity_bytes", labels);
+        Ok(())
+    }
+}
