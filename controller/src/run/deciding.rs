@@ -157,9 +157,13 @@ impl Engine {
 
     pub(super) fn act(&mut self, pair: &Pair, effect: Effect) {
         let gone = self.taken_for_deleted(pair, &effect);
+        let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
+        let before =
+            journal.map(|j| (j.status.transitions, j.status.since.as_ref().map(|t| t.0))).unwrap_or_default();
         let Some(entry) = self.pairs.get_mut(pair) else {
             return;
         };
+        entry.before = before;
         entry.in_flight = true;
         entry.proposing = matches!(&effect, Effect::WriteJournal { status, .. } if status.proposal.is_some());
         if let Effect::ResetApproval { wanted, .. } = &effect {
@@ -170,8 +174,7 @@ impl Engine {
             }
             entry.resets.1 += 1;
         }
-        let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
-        log_effect(pair, &effect, journal.map_or(0, |j| j.status.transitions));
+        log_effect(pair, &effect, before.0);
         let actor = self.parts.actor.clone();
         let who = pair.clone();
         self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, gone).await)) });

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_shared::RuleState;
-use kube::ResourceExt as _;
 use tracing::{error, warn};
 
 use super::engine::{Alarm, Engine, Report};
@@ -96,20 +95,18 @@ impl Engine {
         }
     }
 
-    /// Counts an action that ended with this journal entry.
+    /// Counts an action that ended with this journal entry. Held against what the write was decided from: the watch
+    /// may have shown the entry before its own answer came.
     pub(super) fn measure(&mut self, pair: &Pair, object: &autopilot_shared::api::AutopilotRuleObject) {
         let Some(new) = &object.status else { return };
-        let namespace = object.namespace().unwrap_or_default();
-        let Some(old) = self.world.journal(&namespace, pair).map(|j| &j.status) else {
-            return;
-        };
-        if old.transitions >= new.transitions {
+        let Some((transitions, since)) = self.pairs.get(pair).map(|entry| entry.before) else { return };
+        if transitions >= new.transitions {
             return;
         }
         let metrics = &self.parts.metrics;
-        match (new.state, &new.since, &old.since) {
+        match (new.state, &new.since, since) {
             (Some(RuleState::ActiveActionsTaken), Some(done), Some(began)) => {
-                let took = Duration::try_from(done.0.duration_since(began.0)).unwrap_or_default();
+                let took = Duration::try_from(done.0.duration_since(began)).unwrap_or_default();
                 metrics.action_done("resize", &pair.rule, took);
             }
             (Some(RuleState::ActionsDeclined), ..) => {

@@ -25,6 +25,8 @@ pub struct PairEntry {
     pub in_flight: bool,
     /// A write that is under way proposes something.
     pub proposing: bool,
+    /// What the journal said when the write that is under way was decided: its transitions, and since when.
+    pub before: (u64, Option<Timestamp>),
     /// Failures in a row.
     pub failures: u32,
     /// What was written last, and how often in a row it changed nothing.
@@ -50,6 +52,7 @@ impl PairEntry {
             resets: (String::new(), 0),
             in_flight: false,
             proposing: false,
+            before: (0, None),
             failures: 0,
             last_effect: None,
             repeats: 0,
