@@ -47,10 +47,7 @@ struct Wire {
 impl Server {
     /// A client on a wire of its own, which can be frozen by its name.
     fn client(&self, name: &'static str) -> kube::Client {
-        let wire = Wire {
-            server: self.clone(),
-            name,
-        };
+        let wire = Wire { server: self.clone(), name };
         let leases = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases";
         let router = axum::Router::new()
             .route(leases, post(create))
@@ -60,13 +57,7 @@ impl Server {
     }
 
     fn candidate(&self, name: &'static str) -> Lease {
-        Lease::new(
-            self.client(name),
-            "kube-system",
-            "autopilot",
-            name,
-            Settings::default(),
-        )
+        Lease::new(self.client(name), "kube-system", "autopilot", name, Settings::default())
     }
 
     fn set<T>(&self, change: impl FnOnce(&mut Leases) -> T) -> T {
@@ -156,10 +147,7 @@ async fn create(State(wire): State<Wire>, body: Bytes) -> Response {
 
 async fn replace(State(wire): State<Wire>, body: Bytes) -> Response {
     let object: Object = serde_json::from_slice(&body).unwrap();
-    assert!(
-        object.metadata.resource_version.is_some(),
-        "a lease is never written without a resourceVersion"
-    );
+    assert!(object.metadata.resource_version.is_some(), "a lease is never written without a resourceVersion");
     wire.answer(true, |leases| match &leases.object {
         None => refused(404, "NotFound"),
         Some(old) if old.metadata.resource_version != object.metadata.resource_version => {
@@ -173,10 +161,7 @@ async fn replace(State(wire): State<Wire>, body: Bytes) -> Response {
 /// Fails when a candidate does not get the lease within `limit`; tells how long it took.
 async fn acquires(lease: &mut Lease, limit: Duration) -> Duration {
     let start = Instant::now();
-    timeout(limit, lease.acquired())
-        .await
-        .expect("the lease in time")
-        .expect("not lost");
+    timeout(limit, lease.acquired()).await.expect("the lease in time").expect("not lost");
     start.elapsed()
 }
 
@@ -312,14 +297,7 @@ async fn releasing_into_a_frozen_server_ends_after_two_seconds() {
     acquires(&mut lease, SECOND).await;
     server.freeze("a");
     let start = Instant::now();
-    assert!(
-        lease
-            .release()
-            .await
-            .unwrap_err()
-            .to_string()
-            .contains("no answer within 2s")
-    );
+    assert!(lease.release().await.unwrap_err().to_string().contains("no answer within 2s"));
     assert_eq!(start.elapsed(), 2 * SECOND);
 }
 
@@ -336,10 +314,7 @@ async fn a_holder_that_is_cut_off_stops_before_another_starts_and_no_two_ever_ho
         let start = Instant::now();
         while started.is_none() {
             sleep(Duration::from_millis(50)).await;
-            let (one, other) = (
-                first.claim().borrow().is_held(),
-                second.claim().borrow().is_held(),
-            );
+            let (one, other) = (first.claim().borrow().is_held(), second.claim().borrow().is_held());
             assert!(!(one && other), "two hold at once, cut after {cut_after} ms");
             if !one {
                 stopped.get_or_insert(start.elapsed());

@@ -36,12 +36,7 @@ async fn world(limits: Limits) -> World {
     };
     let end = CancellationToken::new();
     let server = start(LOOPBACK, admin.clone(), limits, end.clone()).await.unwrap();
-    World {
-        admin,
-        server,
-        end,
-        _log: Box::new(subscriber),
-    }
+    World { admin, server, end, _log: Box::new(subscriber) }
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
@@ -62,15 +57,9 @@ struct Answer {
 fn read_answer(mut stream: TcpStream) -> Answer {
     let mut text = String::new();
     stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text
-        .split_once("\r\n\r\n")
-        .unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer {
-        status,
-        head: head.to_ascii_lowercase(),
-        body: body.to_owned(),
-    }
+    Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }
 }
 
 impl World {
@@ -121,10 +110,7 @@ async fn ready_tells_what_is_missing_and_never_comes_back_after_the_end_has_begu
     readiness.synced("AutopilotRules");
     readiness.missing("PersistentVolumeClaims", "forbidden: list");
     let answer = world.get("/ready").await;
-    assert_eq!(
-        (answer.status, answer.body.as_str()),
-        (503, "PersistentVolumeClaims: forbidden: list\n")
-    );
+    assert_eq!((answer.status, answer.body.as_str()), (503, "PersistentVolumeClaims: forbidden: list\n"));
     readiness.synced("PersistentVolumeClaims");
     assert_eq!(world.get("/ready").await.status, 200);
     readiness.shut_down();
@@ -161,18 +147,9 @@ async fn the_log_level_is_shown_changed_and_refused_with_what_to_write() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "autopilot=debug\n"));
     let answer = world.ask("PUT", "/log-level", "inof").await;
     assert_eq!(answer.status, 400);
-    assert!(
-        answer
-            .body
-            .contains("\"inof\" is no log level: write error, warn, info"),
-        "{}",
-        answer.body
-    );
+    assert!(answer.body.contains("\"inof\" is no log level: write error, warn, info"), "{}", answer.body);
     assert_eq!(world.get("/log-level").await.body, "autopilot=debug\n");
-    assert_eq!(
-        world.ask("PUT", "/log-level", &"x".repeat(2_000)).await.status,
-        413
-    );
+    assert_eq!(world.ask("PUT", "/log-level", &"x".repeat(2_000)).await.status, 413);
     assert_eq!(world.ask("DELETE", "/log-level", "").await.status, 405);
     assert_eq!(world.get("/secrets").await.status, 404);
 }
@@ -180,12 +157,7 @@ async fn the_log_level_is_shown_changed_and_refused_with_what_to_write() {
 #[tokio::test]
 async fn a_client_that_says_nothing_or_half_a_thing_is_cut_off_and_others_are_served_meanwhile() {
     let life = Duration::from_millis(300);
-    let world = world(Limits {
-        connection: life,
-        connections: 4,
-        ..Limits::default()
-    })
-    .await;
+    let world = world(Limits { connection: life, connections: 4, ..Limits::default() }).await;
     let address = world.server.address();
     let halves = [
         "",
@@ -215,11 +187,7 @@ async fn a_client_that_says_nothing_or_half_a_thing_is_cut_off_and_others_are_se
 
 #[tokio::test]
 async fn more_clients_than_connections_wait_for_their_turn_and_are_served() {
-    let limits = Limits {
-        connection: Duration::from_millis(300),
-        connections: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { connection: Duration::from_millis(300), connections: 2, ..Limits::default() };
     let world = world(limits).await;
     let address = world.server.address();
     let _silent: Vec<TcpStream> = (0..4).map(|_| connect(address)).collect();
@@ -228,16 +196,12 @@ async fn more_clients_than_connections_wait_for_their_turn_and_are_served() {
 
 #[tokio::test]
 async fn the_end_is_bounded_by_no_client() {
-    let limits = Limits {
-        connection: Duration::from_secs(60),
-        end: Duration::from_millis(200),
-        ..Limits::default()
-    };
+    let limits =
+        Limits { connection: Duration::from_secs(60), end: Duration::from_millis(200), ..Limits::default() };
     let world = world(limits).await;
     let address = world.server.address();
     let mut slow = connect(address);
-    slow.write_all(b"PUT /log-level HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nin")
-        .unwrap();
+    slow.write_all(b"PUT /log-level HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nin").unwrap();
     assert_eq!(world.get("/live").await.status, 200);
     world.end.cancel();
     let begun = Instant::now();
@@ -251,16 +215,7 @@ async fn the_end_is_bounded_by_no_client() {
 async fn an_address_in_use_is_told_with_the_flag_to_change() {
     let world = world(Limits::default()).await;
     let taken = world.server.address();
-    let again = start(
-        taken,
-        world.admin.clone(),
-        Limits::default(),
-        CancellationToken::new(),
-    )
-    .await;
+    let again = start(taken, world.admin.clone(), Limits::default(), CancellationToken::new()).await;
     let error: ServeError = again.map(|_| ()).unwrap_err();
-    assert!(
-        error.to_string().contains("choose another --metrics-addr"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("choose another --metrics-addr"), "{error}");
 }

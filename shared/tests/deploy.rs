@@ -1,9 +1,6 @@
 //! The files in `deploy` that are written by hand: what the controller may do, and what the guide's commands
 //! find.
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, where a panic is the failure"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure")]
 
 use std::path::{Path, PathBuf};
 
@@ -16,26 +13,18 @@ fn folder() -> PathBuf {
 
 fn documents(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).unwrap();
-    text.split("\n---\n")
-        .map(|document| serde_saphyr::from_str(document).unwrap())
-        .collect()
+    text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect()
 }
 
 fn files(part: &str) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(part))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder().join(part)).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
 fn objects(part: &str, kind: &str) -> Vec<Value> {
-    files(part)
-        .iter()
-        .flat_map(|path| documents(path))
-        .filter(|object| object["kind"] == kind)
-        .collect()
+    files(part).iter().flat_map(|path| documents(path)).filter(|object| object["kind"] == kind).collect()
 }
 
 fn only(part: &str, kind: &str) -> Value {
@@ -53,23 +42,14 @@ fn permissions(kind: &str) -> Vec<String> {
     let mut all = Vec::new();
     for rule in role["rules"].as_array().unwrap() {
         let known = ["apiGroups", "resources", "resourceNames", "verbs"];
-        assert!(
-            rule.as_object()
-                .unwrap()
-                .keys()
-                .all(|key| known.contains(&key.as_str())),
-            "{rule}"
-        );
+        assert!(rule.as_object().unwrap().keys().all(|key| known.contains(&key.as_str())), "{rule}");
         for group in texts(rule, "apiGroups") {
             for resource in texts(rule, "resources") {
                 let names = match texts(rule, "resourceNames").join(" ") {
                     names if names.is_empty() => names,
                     names => format!(" [{names}]"),
                 };
-                all.push(format!(
-                    "{group}/{resource}{names}: {}",
-                    texts(rule, "verbs").join(" ")
-                ));
+                all.push(format!("{group}/{resource}{names}: {}", texts(rule, "verbs").join(" ")));
             }
         }
     }
@@ -144,20 +124,14 @@ fn the_guides_commands_find_the_deployment_and_its_metrics() {
     assert_eq!(deployment["metadata"]["labels"], labels);
     assert_eq!(deployment["spec"]["template"]["metadata"]["labels"], labels);
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(
-        container["image"],
-        concat!("autopilot-controller:", env!("CARGO_PKG_VERSION"))
-    );
+    assert_eq!(container["image"], concat!("autopilot-controller:", env!("CARGO_PKG_VERSION")));
 
     let service = only("manager", "Service");
     assert_eq!(service["metadata"]["labels"]["name"], "autopilot-service");
     assert_eq!(service["spec"]["selector"], labels);
     assert_eq!(service["spec"]["ports"][0]["name"], "autopilot");
     assert_eq!(service["spec"]["ports"][0]["port"], 9628);
-    assert_eq!(
-        service["spec"]["ports"][0]["targetPort"],
-        container["ports"][0]["name"]
-    );
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], container["ports"][0]["name"]);
     assert_eq!(container["ports"][0]["containerPort"], 9628);
 }
 

@@ -1,8 +1,5 @@
 //! The files in `deploy` that come from code are the ones the code makes, and say what they must.
-#![allow(
-    clippy::unwrap_used,
-    reason = "helpers of tests, where a panic is the failure"
-)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests, where a panic is the failure")]
 
 use std::path::Path;
 
@@ -11,11 +8,7 @@ use serde_json::{Value, json};
 mod crds;
 
 fn crd(kind_file: &str) -> Value {
-    let (_, content) = crds::files()
-        .unwrap()
-        .into_iter()
-        .find(|(name, _)| *name == kind_file)
-        .unwrap();
+    let (_, content) = crds::files().unwrap().into_iter().find(|(name, _)| *name == kind_file).unwrap();
     serde_saphyr::from_str(&content).unwrap()
 }
 
@@ -24,11 +17,7 @@ fn columns(crd: &Value) -> Vec<&str> {
         .and_then(Value::as_array)
         .unwrap()
         .iter()
-        .filter(|column| {
-            column
-                .get("priority")
-                .is_none_or(|priority| *priority == json!(0))
-        })
+        .filter(|column| column.get("priority").is_none_or(|priority| *priority == json!(0)))
         .map(|column| column["name"].as_str().unwrap())
         .collect()
 }
@@ -39,10 +28,7 @@ fn the_crds_are_current() {
     let mut expected = Vec::new();
     for (name, content) in crds::files().unwrap() {
         let written = std::fs::read_to_string(folder.join(name)).unwrap_or_default();
-        assert!(
-            written == content,
-            "deploy/crds/{name} is stale; run `make generate`"
-        );
+        assert!(written == content, "deploy/crds/{name} is stale; run `make generate`");
         expected.push(name.to_owned());
     }
     let mut there: Vec<String> = std::fs::read_dir(&folder)
@@ -66,22 +52,14 @@ fn the_default_columns_are_the_guides() {
 fn names_scopes_and_subresources_are_the_apis() {
     for (file, plural, short, scope) in [
         ("autopilotrules.yaml", "autopilotrules", "ar", "Cluster"),
-        (
-            "autopilotruleobjects.yaml",
-            "autopilotruleobjects",
-            "aro",
-            "Namespaced",
-        ),
+        ("autopilotruleobjects.yaml", "autopilotruleobjects", "aro", "Namespaced"),
         ("actionapprovals.yaml", "actionapprovals", "aa", "Namespaced"),
     ] {
         let crd = crd(file);
         assert_eq!(crd.pointer("/spec/names/plural"), Some(&json!(plural)));
         assert_eq!(crd.pointer("/spec/names/shortNames"), Some(&json!([short])));
         assert_eq!(crd.pointer("/spec/scope"), Some(&json!(scope)));
-        assert_eq!(
-            crd.pointer("/spec/versions/0/subresources/status"),
-            Some(&json!({}))
-        );
+        assert_eq!(crd.pointer("/spec/versions/0/subresources/status"), Some(&json!({})));
     }
 }
 
@@ -89,9 +67,7 @@ fn names_scopes_and_subresources_are_the_apis() {
 fn an_approval_is_accepted_whatever_it_says() {
     let crd = crd("actionapprovals.yaml");
     let schema = crd.pointer("/spec/versions/0/schema/openAPIV3Schema").unwrap();
-    let state = schema
-        .pointer("/properties/spec/properties/approvalState")
-        .unwrap();
+    let state = schema.pointer("/properties/spec/properties/approvalState").unwrap();
     assert_eq!(state.get("enum"), None);
     for path in [
         "/properties/spec",

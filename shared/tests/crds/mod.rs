@@ -13,10 +13,7 @@ const HEADER: &str = "# Generated from the types in shared/src/api by `make gene
 /// # Errors
 /// When a type changed in a way that a rule below does not fit any more.
 pub fn files() -> Result<Vec<(&'static str, String)>> {
-    let mut rule = document(
-        AutopilotRule::crd(),
-        "A rule: which volumes to watch, when to act, and how.",
-    )?;
+    let mut rule = document(AutopilotRule::crd(), "A rule: which volumes to watch, when to act, and how.")?;
     restrict_rule(schema(&mut rule)?)?;
 
     let mut object = document(
@@ -34,14 +31,10 @@ pub fn files() -> Result<Vec<(&'static str, String)>> {
     keep_unknown(at(schema(&mut approval)?, "spec")?);
     keep_unknown(at(schema(&mut approval)?, "status")?);
 
-    [
-        ("autopilotrules.yaml", rule),
-        ("autopilotruleobjects.yaml", object),
-        ("actionapprovals.yaml", approval),
-    ]
-    .into_iter()
-    .map(|(name, crd)| Ok((name, format!("{HEADER}{}", serde_saphyr::to_string(&crd)?))))
-    .collect()
+    [("autopilotrules.yaml", rule), ("autopilotruleobjects.yaml", object), ("actionapprovals.yaml", approval)]
+        .into_iter()
+        .map(|(name, crd)| Ok((name, format!("{HEADER}{}", serde_saphyr::to_string(&crd)?))))
+        .collect()
 }
 
 fn document(crd: impl serde::Serialize, description: &str) -> Result<Value> {
@@ -55,8 +48,7 @@ fn document(crd: impl serde::Serialize, description: &str) -> Result<Value> {
 }
 
 fn schema(crd: &mut Value) -> Result<&mut Value> {
-    crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema")
-        .ok_or_else(|| "there is no schema".into())
+    crd.pointer_mut("/spec/versions/0/schema/openAPIV3Schema").ok_or_else(|| "there is no schema".into())
 }
 
 /// The schema of a field; `[]` stands for the entries of a list.
@@ -68,9 +60,7 @@ fn at<'a>(schema: &'a mut Value, path: &str) -> Result<&'a mut Value> {
             field => format!("/properties/{field}"),
         })
         .collect();
-    schema
-        .pointer_mut(&pointer)
-        .ok_or_else(|| format!("the schema has no field {path}").into())
+    schema.pointer_mut(&pointer).ok_or_else(|| format!("the schema has no field {path}").into())
 }
 
 fn set(schema: &mut Value, path: &str, additions: Value) -> Result<()> {
@@ -211,11 +201,7 @@ fn restrict_rule(schema: &mut Value) -> Result<()> {
             &format!("{entry}.operator"),
             json!({ "enum": ["In", "NotIn", "Exists", "DoesNotExist"] }),
         )?;
-        set(
-            schema,
-            &format!("{selector}.matchExpressions"),
-            json!({ "maxItems": 100 }),
-        )?;
+        set(schema, &format!("{selector}.matchExpressions"), json!({ "maxItems": 100 }))?;
     }
     Ok(())
 }
