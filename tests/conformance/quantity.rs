@@ -40,7 +40,8 @@ const NOT_ONE: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_stores_every_quantity_as_we_say() -> Result<()> {
-    let cluster = Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster =
+        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
     let client = cluster.admin_client().await?;
 
     // The edges, kept for real and read again.
@@ -58,7 +59,8 @@ async fn the_api_server_stores_every_quantity_as_we_say() -> Result<()> {
             let text = tree.current();
             let Ok(quantity) = text.parse::<Quantity>() else { continue };
             // Documented: there the server loses the suffix.
-            if quantity.format() == Format::DecimalSI && quantity.bytes().is_none() && digits(&quantity) > 21 {
+            if quantity.format() == Format::DecimalSI && quantity.bytes().is_none() && digits(&quantity) > 21
+            {
                 continue;
             }
             texts.push(quantity.to_string());
@@ -68,7 +70,12 @@ async fn the_api_server_stores_every_quantity_as_we_say() -> Result<()> {
         let stored = send(&client, &format!("batch-{batch}"), &texts, true).await?;
         wrong.extend(differences(&texts, &stored));
     }
-    ensure!(wrong.is_empty(), "{} texts; the first:\n{}", wrong.len(), wrong[..wrong.len().min(30)].join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "{} texts; the first:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(30)].join("\n")
+    );
 
     // What is none for the server is none for us.
     for text in NOT_ONE {
@@ -114,7 +121,8 @@ fn text() -> impl Strategy<Value = String> {
 fn digits(quantity: &Quantity) -> usize {
     let text = quantity.to_string();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let thousands = ["k", "M", "G", "T", "P", "E"].iter().position(|s| text.ends_with(s)).map_or(0, |n| n + 1);
+    let thousands =
+        ["k", "M", "G", "T", "P", "E"].iter().position(|s| text.ends_with(s)).map_or(0, |n| n + 1);
     digits + 3 * thousands
 }
 
@@ -147,8 +155,11 @@ async fn send(client: &Client, name: &str, texts: &[String], dry_run: bool) -> R
         .chunks(VALUES)
         .enumerate()
         .map(|(i, chunk)| {
-            let capacity: serde_json::Map<String, Value> =
-                chunk.iter().enumerate().map(|(j, text)| (format!("v{j}"), json!({ "value": text }))).collect();
+            let capacity: serde_json::Map<String, Value> = chunk
+                .iter()
+                .enumerate()
+                .map(|(j, text)| (format!("v{j}"), json!({ "value": text })))
+                .collect();
             json!({ "name": format!("device-{i}"), "capacity": capacity })
         })
         .collect();
@@ -173,7 +184,8 @@ async fn read(client: &Client, name: &str, count: usize) -> Result<Vec<String>> 
 
 fn values(slice: &DynamicObject, count: usize) -> Result<Vec<String>> {
     let value = |n: usize| {
-        let value = &slice.data["spec"]["devices"][n / VALUES]["capacity"][format!("v{}", n % VALUES)]["value"];
+        let value =
+            &slice.data["spec"]["devices"][n / VALUES]["capacity"][format!("v{}", n % VALUES)]["value"];
         value.as_str().map(str::to_owned).with_context(|| format!("value {n} is {value}"))
     };
     (0..count).map(value).collect()
