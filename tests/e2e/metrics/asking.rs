@@ -8,7 +8,7 @@ use autopilot_stack::{StubAnswer, StubPrometheus, StubRequest, TempDir};
 use autopilot_tests::{PX_KEY, RuleText, Scene, SceneOptions};
 use serde_json::json;
 
-use super::backend::{Usage, healthy};
+use super::backend::{Usage, healthy, lock};
 
 /// Answers who brings this header, and nobody else.
 fn locked(
@@ -60,7 +60,7 @@ impl World {
         scene.configure_text(&text.concat()).await?;
         scene.cluster.namespace("db", &[("type", "db")]).await?;
         let volume = scene.claim("db", "data", "10Gi", &[("app", "postgres")]).await?;
-        usage.lock().unwrap().insert(volume, (3.0, 10.0));
+        lock(&usage).insert(volume, (3.0, 10.0));
         scene.controller().await?;
         Ok(World { scene, usage, shared, bearer, huge, token, _basic: basic, _dir: dir })
     }

@@ -1,0 +1,189 @@
+//! The claim changes under an open question, or after its answer.
+
+use anyhow::{Result, ensure};
+use autopilot_shared::RuleState as S;
+use autopilot_stack::{Action, Behaviour, Match, Refusal};
+use serde_json::{Value, json};
+
+use super::stage::{Case, Stage, digest};
+
+const ASKED: [&str; 2] = ["Initializing => Triggered", "Triggered => ActionAwaitingApproval"];
+const ASKED_AGAIN: [&str; 3] =
+    ["ActionAwaitingApproval => Normal", "Normal => Triggered", "Triggered => ActionAwaitingApproval"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_changes_is_another_question() -> Result<()> {
+    let stage = Stage::start().await?;
+    tokio::try_join!(
+        relabelled(stage.case("relabelled").await?),
+        namespace_relabelled(stage.case("moved").await?),
+        deleted(stage.case("dropped").await?),
+        recreated(stage.case("recreated").await?),
+        enlarged_while_asked(stage.case("enlarged").await?),
+        enlarged_after_the_answer(stage.case("overtaken").await?),
+        declined_then_relabelled(stage.case("declined").await?),
+    )?;
+    Ok(())
+}
+
+async fn label(case: Case<'_>, claim: &str, app: &str) -> Result<()> {
+    case.edit(claim, json!({ "metadata": { "labels": { "app": app } } })).await
+}
+
+async fn relabelled(case: Case<'_>) -> Result<()> {
+    // Given a question about one claim, and another that is at rest.
+    let (asked, quiet) = (case.full_claim("asked").await?, case.claim("quiet").await?);
+    case.usage(&quiet, 3.0, 10.0);
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&asked).await?;
+    case.path(&quiet, &["Initializing => Normal"]).await?;
+    // When the rule no longer selects them. Then the question is taken back.
+    label(case, "asked", "other").await?;
+    label(case, "quiet", "other").await?;
+    case.state(&asked, S::Normal).await?;
+    case.unasked(&asked).await?;
+    case.stage.further_passes(3).await?;
+    case.unasked(&asked).await?;
+    // When it does again. Then a new question is asked, and the rule counts both as before.
+    label(case, "asked", "postgres").await?;
+    label(case, "quiet", "postgres").await?;
+    case.asked_anew(&asked, &first).await?;
+    case.path(&asked, &[&ASKED[..], &ASKED_AGAIN].concat()).await?;
+    case.path(&quiet, &["Initializing => Normal"]).await?;
+    let wanted = [("ActionAwaitingApproval", 1), ("Normal", 1)].map(|(state, n)| (state.to_owned(), n));
+    let scene = &case.stage.scene;
+    scene
+        .until("the rule counts both", async || {
+            let states = scene.rule(case.name).await?.status.unwrap_or_default().states;
+            Ok((states == wanted.clone().into()).then_some(()))
+        })
+        .await
+}
+
+async fn namespace_relabelled(case: Case<'_>) -> Result<()> {
+    let volume = case.full_claim("data").await?;
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&volume).await?;
+    // When the namespace is no longer selected. Then the question is taken back, until it is again.
+    case.stage.kubectl(&["label", "namespace", case.name, "case-"]).await?;
+    case.state(&volume, S::Normal).await?;
+    case.unasked(&volume).await?;
+    case.stage.kubectl(&["label", "namespace", case.name, &format!("case={}", case.name)]).await?;
+    case.asked_anew(&volume, &first).await?;
+    case.path(&volume, &[&ASKED[..], &ASKED_AGAIN].concat()).await
+}
+
+async fn deleted(case: Case<'_>) -> Result<()> {
+    // Given a claim that a person is asked about, and one that the storage does not finish.
+    case.stage.scene.csi.set(case.name, "moving", Behaviour::Never);
+    let (asked, moving) = (case.full_claim("asked").await?, case.full_claim("moving").await?);
+    case.apply(&case.rule()).await?;
+    case.asked(&asked).await?;
+    case.asked(&moving).await?;
+    case.answer(&moving, "approved").await?;
+    case.requests("moving", "20Gi").await?;
+    // When they are deleted. Then they take their approvals and journals with them, and the rule stays.
+    case.delete("asked").await?;
+    case.delete("moving").await?;
+    case.nothing_left().await?;
+    let scene = &case.stage.scene;
+    scene
+        .until("the rule has no objects", async || {
+            let status = scene.rule(case.name).await?.status.unwrap_or_default();
+            Ok((status.objects == Some(0) && status.states.is_empty()).then_some(()))
+        })
+        .await?;
+    case.path(&asked, &ASKED).await
+}
+
+async fn recreated(case: Case<'_>) -> Result<()> {
+    // Given a question about a claim that is deleted, and made again with the same name.
+    let old = case.full_claim("data").await?;
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&old).await?;
+    case.delete("data").await?;
+    let new = case.full_claim("data").await?;
+    // Then nothing is carried over to the new volume.
+    let second = case.asked(&new).await?;
+    ensure!(digest(&first) != digest(&second), "the old proposal");
+    case.unasked(&old).await?;
+    case.path(&old, &ASKED).await?;
+    case.path(&new, &ASKED).await?;
+    let journal = case.state(&new, S::ActionAwaitingApproval).await?;
+    ensure!((journal.transitions, journal.episode) == (2, 1), "{journal:?}");
+    let left = case.stage.scene.journal(case.name, case.name, &old).await?;
+    ensure!(left.is_none(), "the journal of the old volume is left");
+    Ok(())
+}
+
+async fn enlarged_while_asked(case: Case<'_>) -> Result<()> {
+    let volume = case.full_claim("data").await?;
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&volume).await?;
+    // When somebody enlarges it by hand, and it is too small still.
+    case.enlarge("data", "15Gi").await?;
+    case.usage(&volume, 12.0, 15.0);
+    // Then the question is taken back, and asked anew from the new size.
+    case.asked_anew(&volume, &first).await?;
+    case.answer(&volume, "approved").await?;
+    case.requests("data", "30Gi").await?;
+    case.sizes("data", &["10Gi", "15Gi", "30Gi"])
+}
+
+async fn enlarged_after_the_answer(case: Case<'_>) -> Result<()> {
+    // Given an approved resize that the API server does not take.
+    let volume = case.full_claim("data").await?;
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&volume).await?;
+    let path = format!("/namespaces/{}/persistentvolumeclaims/data", case.name);
+    let api = &case.stage.api;
+    let patch = Match::writes().method("PATCH").path(&path);
+    let held = api.rule(patch, Action::Refuse(Refusal::unavailable()));
+    case.answer(&volume, "approved").await?;
+    let scene = &case.stage.scene;
+    scene.until("the resize is tried", async || Ok((api.applied(held) > 0).then_some(()))).await?;
+    // When somebody enlarges the claim by hand meanwhile.
+    case.enlarge("data", "15Gi").await?;
+    case.usage(&volume, 12.0, 15.0);
+    api.remove(held);
+    // Then the answer is spent, and another question is asked.
+    case.event("FailedAction", "superseded: the PVC was resized to 15Gi").await?;
+    case.asked_anew(&volume, &first).await?;
+    case.sizes("data", &["10Gi", "15Gi"])?;
+    let superseded = [
+        "ActionAwaitingApproval => ActiveActionsPending",
+        "ActiveActionsPending => ActiveActionsInProgress",
+        "ActiveActionsInProgress => Triggered",
+        "Triggered => ActionAwaitingApproval",
+    ];
+    case.path(&volume, &[&ASKED[..], &superseded].concat()).await
+}
+
+async fn declined_then_relabelled(case: Case<'_>) -> Result<()> {
+    // Given a question that was declined.
+    let volume = case.full_claim("data").await?;
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&volume).await?;
+    case.answer(&volume, "declined").await?;
+    let declined = [&ASKED[..], &["ActionAwaitingApproval => ActiveActionsDeclined"]].concat();
+    case.path(&volume, &declined).await?;
+    // When the claim leaves the selector and comes back. Then it stays declined, in silence.
+    label(case, "data", "other").await?;
+    case.stage.further_passes(3).await?;
+    label(case, "data", "postgres").await?;
+    case.stage.further_passes(3).await?;
+    case.path(&volume, &declined).await?;
+    // When the approval is deleted. Then people are asked again.
+    let name = first.metadata.name.clone().unwrap_or_default();
+    case.stage.kubectl(&["delete", "actionapproval", &name, "-n", case.name]).await?;
+    case.asked_anew(&volume, &first).await?;
+    let again = ["ActiveActionsDeclined => Triggered", "Triggered => ActionAwaitingApproval"];
+    case.path(&volume, &[&declined[..], &again].concat()).await?;
+    // When it is declined, not selected any more, and deleted. Then the object is at rest.
+    case.answer(&volume, "declined").await?;
+    case.state(&volume, S::ActionsDeclined).await?;
+    case.edit("data", json!({ "metadata": { "labels": { "app": Value::Null } } })).await?;
+    case.stage.kubectl(&["delete", "actionapproval", &name, "-n", case.name]).await?;
+    case.state(&volume, S::Normal).await?;
+    case.unasked(&volume).await
+}
