@@ -1,11 +1,16 @@
 //! The endings of the walk-through, each on its own: what a person sees with `kubectl`, with events and sizes to the
-//! letter. What `make walkthrough` prints stands in the output of a failed test.
+//! letter. What `make walkthrough` prints stands in the output of a failed test. And the examples of README and guide.
 
 use std::io;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use autopilot_shared::api::AutopilotRule;
+use autopilot_shared::config::Config;
+use autopilot_shared::rule::Rule;
 use autopilot_tests::walkthrough::{DATA, Pace, Stage, Walk};
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
@@ -124,4 +129,40 @@ fn what_is_not_selected_is_never_touched() -> Result<()> {
         walk.check_untouched().await?;
         elsewhere.check_both_untouched().await
     })
+}
+
+/// The texts between the fences of this language.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    text.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn examples_in_readme_and_guide_mean_something_and_links_lead_somewhere() -> Result<()> {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let (mut rules, mut configurations) = (0, 0);
+    for page in ["README.md", "docs/guide.md"] {
+        let path = checkout.join(page);
+        let text = std::fs::read_to_string(&path).context(page)?;
+        for block in blocks(&text, "yaml") {
+            if block.contains("kind: AutopilotRule\n") {
+                let rule: AutopilotRule = serde_saphyr::from_str(block).context(page)?;
+                Rule::parse(&rule).map_err(|problems| anyhow!("{page}: {problems:?}"))?;
+                rules += 1;
+            } else if block.contains("kind: ConfigMap\n") {
+                let map: ConfigMap = serde_saphyr::from_str(block).context(page)?;
+                Config::parse(map.data.context(page)?.get("config.yaml").context(page)?).context(page)?;
+                configurations += 1;
+            }
+        }
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !target.contains("://") && !file.is_empty() {
+                let folder = path.parent().context(page)?;
+                ensure!(folder.join(file).exists(), "{page} links to {target}, which is not there");
+            }
+        }
+    }
+    ensure!(rules >= 2 && configurations >= 1, "found {rules} rules and {configurations} configurations");
+    Ok(())
 }
