@@ -1,6 +1,7 @@
 //! Who may approve: every cell of [`table::TABLE`] on a real API server, all side by side.
 
 mod cell;
+mod stubborn;
 mod table;
 mod writers;
 

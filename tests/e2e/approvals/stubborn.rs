@@ -1,0 +1,78 @@
+//! A file in git that nobody removes: the GitOps tool puts it back after every reset.
+
+use anyhow::{Context as _, Result, ensure};
+use autopilot_shared::names;
+use autopilot_tests::{RuleText, Scene, SceneOptions};
+use jiff::Timestamp;
+
+use crate::RULE;
+use crate::cell::{Cell, NAMESPACE, World};
+use crate::table::{File, Must, Onto, Writer};
+
+/// When the controller set a stale approval back to pending, as its log says.
+fn resets(scene: &Scene) -> Result<Vec<Timestamp>> {
+    let log = scene.running()?.log();
+    let lines = log.lines().filter(|line| line.contains("a stale approval is set back to pending"));
+    lines
+        .map(|line| {
+            let line: serde_json::Value = serde_json::from_str(line)?;
+            Ok(line["timestamp"].as_str().context("a time")?.parse()?)
+        })
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_file_that_is_put_back_again_and_again_never_acts_and_is_set_back_ever_more_seldom()
+-> Result<()> {
+    // Given an open question, and a file without its digest.
+    let mut scene = Scene::start(SceneOptions::default()).await?;
+    scene.cluster.namespace(NAMESPACE, &[("type", "db")]).await?;
+    scene.cluster.apply(&RuleText::new(RULE).text()).await?;
+    scene.controller().await?;
+    let volume = scene.claim(NAMESPACE, "data", "10Gi", &[("app", "postgres")]).await?;
+    scene.usage(&volume, 9.0, 10.0);
+    scene.until_pending(NAMESPACE, RULE, &volume).await?;
+    let mut cell = Cell {
+        writer: Writer::Flux,
+        file: File::Bare,
+        onto: Onto::Pending,
+        must: Must::Inert,
+        claim: "data".to_owned(),
+        rule: RULE,
+        approval: names::approval_name(RULE, &volume),
+        volume,
+        old: String::new(),
+        current: String::new(),
+        before: None,
+    };
+    cell.current = World::look(&scene).await?.question(&cell)?.to_owned();
+
+    // When it is put back whenever it was set back,
+    let times = scene
+        .until("three resets", async || {
+            if World::look(&scene).await?.question(&cell).is_ok() {
+                cell.writer.write(&scene, &cell).await?;
+            }
+            let times = resets(&scene)?;
+            Ok((times.len() >= 3).then_some(times))
+        })
+        .await?;
+
+    // then the pauses grow, from 2 s to twice as much each time (a condition's time is cut to the second),
+    let pauses: Vec<f64> =
+        times.iter().zip(&times[1..]).map(|(a, b)| b.duration_since(*a).as_secs_f64()).collect();
+    ensure!(pauses[0] >= 3.0 && pauses[1] >= 7.0, "{pauses:?}");
+    // nothing was done, and when the file is gone the question stands, and is answered.
+    let name = cell.approval.clone();
+    let world = scene
+        .until("the question stands", async || {
+            let world = World::look(&scene).await?;
+            Ok(world.question(&cell).is_ok().then_some(world))
+        })
+        .await?;
+    world.as_it_must(&cell)?;
+    scene.answer(NAMESPACE, &name, "approved").await?;
+    scene.until_request(NAMESPACE, "data", "20Gi").await?;
+    ensure!(scene.csi.requests(NAMESPACE, "data") == ["10Gi", "20Gi"]);
+    Ok(())
+}
