@@ -145,7 +145,8 @@ fn asking(
     }
     match request::read(approval, proposal, None) {
         Request::Stale(why) => stale(view, approval, proposal, draft, &why),
-        Request::Unknown(word) => (unknown(view, approval, &word), None),
+        // Its UID is taken only when it is seen pending: nothing else makes it the question.
+        Request::Unknown(word) => stale(view, approval, proposal, draft, &meaningless(&word)),
         Request::Pending | Request::Decide(_) => (None, None),
     }
 }
@@ -225,8 +226,10 @@ fn stale(
 }
 
 fn unknown(view: &View<'_>, approval: &Approval, word: &str) -> Option<Effect> {
-    let word = request::short(word);
-    let text =
-        format!("approvalState {word:?} means nothing and counts as pending; use approved or declined");
+    let text = format!("{} and counts as pending; use approved or declined", meaningless(word));
     condition::say(view.now, approval, &Word { kind: UNKNOWN_STATE, reason: "UnknownWord", text })
+}
+
+fn meaningless(word: &str) -> String {
+    format!("approvalState {:?} means nothing", request::short(word))
 }

@@ -10,7 +10,7 @@ use autopilot_controller::decide::{
 use autopilot_shared::RuleState as S;
 use jiff::Timestamp;
 
-use crate::world::{Answer, Claim, NAMESPACE, OBJECT, RULE, World};
+use crate::world::{Answer, Basis, Claim, NAMESPACE, OBJECT, RULE, World};
 
 /// How a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub struct Decider {
     // ---- memory
     reading: Reading,
     normal: bool,
-    told: u64,
+    /// UID of a journal, and how many of its transitions were told.
+    told: (String, u64),
     refusal: Option<String>,
     resets: (String, u32),
     pub wake: Option<Timestamp>,
@@ -129,7 +130,10 @@ impl Decider {
             hashed: self.approvals.get(&World::hashed_name()),
             rival: world.rival.map(|rule| Rival { rule: rule.into(), state: S::ActionAwaitingApproval }),
             refusal: self.refusal.as_deref(),
-            told: self.told,
+            told: match &self.journal {
+                Some(journal) if journal.uid == self.told.0 => self.told.1,
+                _ => 0,
+            },
             resets: if Some(self.resets.0.as_str()) == digest { self.resets.1 } else { 0 },
         };
         let decision = decide(&view);
@@ -169,8 +173,11 @@ impl Decider {
             }
             self.resets.1 += 1;
         }
-        let basis = self.journal.as_ref().and_then(|j| j.status.proposal.clone());
-        let answer = world.carry_out(&effect, basis.as_ref());
+        let basis = self
+            .journal
+            .as_ref()
+            .map(|j| Basis { proposal: j.status.proposal.clone(), journal: j.uid.clone() });
+        let answer = world.carry_out(&effect, &basis.unwrap_or_default());
         match fate {
             Fate::CrashAfter => *self = Decider::start(world),
             Fate::AnswerLost => {}
@@ -218,7 +225,9 @@ impl Decider {
                     Answer::Done | Answer::Conflict => None,
                 };
             }
-            Effect::Tell { told, .. } => self.told = *told,
+            Effect::Tell { told, .. } => {
+                self.told = (self.journal.as_ref().map(|j| j.uid.clone()).unwrap_or_default(), *told);
+            }
         }
     }
 

@@ -57,7 +57,10 @@ impl World {
             Event::Rival(rule) => self.rival = rule,
             Event::Refuses(on) => self.refuses = on.then(|| "exceeded quota: storage".to_owned()),
             Event::Quick(on) => self.quick = on,
-            Event::DeleteClaim => self.claim = None,
+            Event::DeleteClaim => {
+                self.claim = None;
+                self.declined.clear();
+            }
             Event::Restart => {}
             Event::DeleteJournal => self.journal = None,
             Event::Foreign => self.foreign(Self::plain_name()),

@@ -1,6 +1,8 @@
 //! A model of the API for one (rule, object) pair: the journal, the approvals and the PVC, with versions, UIDs and
 //! preconditions; and what must never happen there, checked with every write.
 
+mod checks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use autopilot_controller::decide::{
@@ -15,8 +17,6 @@ use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
-
-use crate::table::TRANSITIONS;
 
 pub const RULE: &str = "volume-resize";
 pub const OBJECT: &str = "pvc-1";
@@ -90,6 +90,15 @@ pub struct World {
     told: BTreeMap<(String, u64, String), String>,
 }
 
+/// What a write was decided from.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// The proposal in the journal.
+    pub proposal: Option<Proposal>,
+    /// UID of the journal.
+    pub journal: String,
+}
+
 impl World {
     pub fn tick(&mut self) -> String {
         self.versions += 1;
@@ -148,10 +157,6 @@ impl World {
 
     pub fn status(&self) -> Option<&AutopilotRuleObjectStatus> {
         self.journal.as_ref().map(|j| &j.status)
-    }
-
-    pub fn state(&self) -> S {
-        self.status().and_then(|s| s.state).unwrap_or(S::Normal)
     }
 
     /// The only approval, under either name.
@@ -213,14 +218,14 @@ impl World {
             .is_some_and(|a| a.raw.resource_version().as_deref() == Some(target.version.as_str()))
     }
 
-    /// Carries out an effect. `basis` is the proposal in the journal that it was decided from.
-    pub fn carry_out(&mut self, effect: &Effect, basis: Option<&Proposal>) -> Answer {
+    /// Carries out an effect.
+    pub fn carry_out(&mut self, effect: &Effect, basis: &Basis) -> Answer {
         let answer = self.write(effect, basis);
         self.writes.push(format!("{} {answer:?}", word(effect)));
         answer
     }
 
-    fn write(&mut self, effect: &Effect, basis: Option<&Proposal>) -> Answer {
+    fn write(&mut self, effect: &Effect, basis: &Basis) -> Answer {
         match effect {
             Effect::CreateJournal(object) => {
                 if self.journal.is_some() {
@@ -267,7 +272,7 @@ impl World {
                 if !self.current(target) {
                     return Answer::Conflict;
                 }
-                self.check_latch(target, status);
+                self.check_latch(target, status, basis);
                 let written = (**status).clone();
                 self.touch(&target.name, |a| merge(a.raw.status.get_or_insert_default(), written));
                 self.events.extend(event.iter().map(|e| (**e).clone()));
@@ -307,99 +312,26 @@ impl World {
             Effect::Resize { uid, from, to, .. } => return self.resize(uid, *from, *to, basis),
             Effect::Tell { events, .. } => {
                 for event in events {
-                    self.check_event(event);
+                    self.check_event(event, basis);
                 }
             }
         }
         Answer::Done
     }
 
-    fn resize(&mut self, uid: &str, from: Size, to: Size, basis: Option<&Proposal>) -> Answer {
+    fn resize(&mut self, uid: &str, from: Size, to: Size, basis: &Basis) -> Answer {
         let Some(claim) = self.claim.as_mut().filter(|c| c.uid == uid && c.request == from) else {
             return Answer::Conflict;
         };
         if let Some(words) = &self.refuses {
             return Answer::Refused(words.clone());
         }
-        let proposal = basis.expect("a resize without a journalled proposal");
         claim.request = to;
         if self.quick {
             claim.capacity = to;
         }
-        assert_eq!(proposal.to, to.to_string(), "grown to another size than was proposed");
-        assert_eq!(proposal.pvc_uid, uid, "another PVC was grown");
-        let twice = self.resized.iter().any(|r| r.digest == proposal.digest);
-        assert!(!twice, "proposal {} was carried out twice", proposal.digest);
-        if proposal.approval_name.is_some() {
-            let decisions = self.latched.get(&proposal.digest).map(Vec::as_slice);
-            assert_eq!(decisions, Some(&[Outcome::Approved][..]), "grown without an approval");
-        }
-        self.resized.push(Resized { digest: proposal.digest.clone(), to: to.to_string() });
+        self.check_resize(uid, to, basis);
         Answer::Done
-    }
-
-    fn check_journal(&mut self, old: &AutopilotRuleObjectStatus, new: &AutopilotRuleObjectStatus) {
-        assert_ne!(old, new, "the journal was written without a change");
-        let steps = new.transitions.checked_sub(old.transitions).expect("transitions were forgotten");
-        let from =
-            new.items.len().checked_sub(usize::try_from(steps).unwrap()).expect("transitions were lost");
-        let mut at = old.state;
-        for item in &new.items[from..] {
-            let to: S = item.state.parse().unwrap();
-            let pair = at.map_or(vec![(S::Initializing, to), (S::Normal, to)], |at| vec![(at, to)]);
-            let known = pair.iter().any(|p| TRANSITIONS.contains(p));
-            assert!(known, "{at:?} => {to} is in no table ({:?})", item.reason);
-            assert!(item.message.ends_with(&format!("=> {}", to.event_str())), "{}", item.message);
-            at = Some(to);
-            self.path.push(to);
-        }
-        assert_eq!(at, new.state);
-        if let (Some(old), Some(new)) = (&old.proposal, &new.proposal) {
-            // A merge patch would mix the two.
-            assert_eq!(old.digest, new.digest, "one proposal was written over another");
-        }
-        if let Some(proposal) = &new.proposal {
-            self.proposals.insert(proposal.digest.clone(), proposal.clone());
-        }
-    }
-
-    fn check_latch(&mut self, target: &Target, status: &autopilot_shared::api::ActionApprovalStatus) {
-        let approval = &self.approvals[&target.name];
-        let Some(decision) = &status.decision else { return };
-        let standing = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref());
-        assert_eq!(standing, None, "a latch was written twice");
-        if decision.outcome != Outcome::Canceled {
-            let journal = self.status().and_then(|s| s.approval.as_ref()).map(|a| a.uid.as_str());
-            assert_eq!(journal, Some(target.uid.as_str()), "decided on an object that was never adopted");
-            assert!(self.proposals.contains_key(&decision.digest), "a decision about nothing");
-        }
-        if decision.outcome == Outcome::Declined {
-            self.declined.insert(target.uid.clone());
-        }
-        self.latched.entry(decision.digest.clone()).or_default().push(decision.outcome);
-    }
-
-    fn check_event(&mut self, event: &EventDraft) {
-        let (kind, subject) = match &event.regarding {
-            Regarding::Rule { name, .. } => ("rule", name),
-            Regarding::Claim { name, .. } => ("claim", name),
-            _ => return,
-        };
-        let seed: Vec<&str> = event.seed.iter().map(String::as_str).collect();
-        let name = names::event_name(subject, event.when.as_second(), event.step, &seed);
-        let journal = self.journal.as_ref().map(|j| j.uid.clone()).unwrap_or_default();
-        let key = (journal, event.step, format!("{kind} {}", event.reason));
-        match self.told.insert(key, name.clone()) {
-            Some(before) => assert_eq!(before, name, "one transition was told under two names"),
-            None => self.events.push(event.clone()),
-        }
-    }
-
-    /// The texts of the transitions that were told about the rule.
-    pub fn transitions_told(&self) -> usize {
-        let told =
-            |e: &&EventDraft| e.reason == "Transition" && matches!(e.regarding, Regarding::Rule { .. });
-        self.events.iter().filter(told).count()
     }
 }
 

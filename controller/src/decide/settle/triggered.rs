@@ -40,16 +40,20 @@ pub(super) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Ti
     if !met(view) || seen_at(view) < held_at {
         return None;
     }
+    // In the order of what all controllers agree on; what only the memory of this one says never overwrites a reason
+    // to wait, or two of them would write theirs in turns.
+    if object.capacity.bytes < object.request.bytes && object.resize.infeasible.is_none() {
+        draft.stay(Some("waits for a resize that is under way"));
+        return None;
+    }
     if let Some(rival) = &view.rival {
         draft.stay(Some(&format!("waits for rule {}, which goes first on this PVC", rival.rule)));
         return None;
     }
     if !fresh(view, draft) {
-        draft.stay(Some("waits for data that is newer than the last change of size"));
-        return None;
-    }
-    if object.capacity.bytes < object.request.bytes && object.resize.infeasible.is_none() {
-        draft.stay(Some("waits for a resize that is under way"));
+        if !draft.get().reason.as_deref().is_some_and(|reason| reason.starts_with("waits for ")) {
+            draft.stay(Some("waits for data that is newer than the last change of size"));
+        }
         return None;
     }
     match target(rule, object) {

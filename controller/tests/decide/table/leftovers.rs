@@ -47,6 +47,13 @@ const ROWS: &[Row] = &[
         then: &[Then::Asks("pending"), Then::Grown(0, "10Gi"), Then::NoCondition],
     },
     Row {
+        says: "§6: … nor one with an unknown word, although that means pending: it is reset, then adopted",
+        approval: true,
+        given: &[MET, After(30), DeleteApproval, Apply("canceled", Current), After(30), After(2)],
+        path: &[T, A, T, A],
+        then: &[Then::Asks("pending"), Then::NoCondition],
+    },
+    Row {
         says: "§6: the original's finalizer on objects left by it is released",
         approval: true,
         given: &[Original, DeleteApproval],
