@@ -163,7 +163,10 @@ impl RuleEntry {
         let stands = self.scan.last.is_none()
             && self.objects() > 0
             && old.observed_generation == generation
-            && old.conditions.iter().any(|c| c.type_ == "DataAvailable" && c.observed_generation == generation);
+            && old
+                .conditions
+                .iter()
+                .any(|c| c.type_ == "DataAvailable" && c.observed_generation == generation);
         let mut set = |kind: &str, status: &str, reason: &str, message: &str| {
             let message: String = message.chars().take(1000).collect();
             match conditions.iter_mut().find(|c| c.type_ == kind) {
@@ -272,4 +275,57 @@ fn sentence(problems: &[RuleProblem]) -> String {
 /// What the API keeps of a time in a condition.
 fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const SINCE: &str = "2026-01-01T00:00:00Z";
+
+    /// A rule that has had no data since [`SINCE`], and says so.
+    fn without_data() -> RuleEntry {
+        let rule = json!({
+            "apiVersion": "autopilot.libopenstorage.org/v1alpha1",
+            "kind": "AutopilotRule",
+            "metadata": { "name": "r", "uid": "u", "generation": 1, "finalizers": [autopilot_shared::api::FINALIZER] },
+            "spec": {
+                "conditions": { "expressions": [{ "key": "k", "operator": "Gt", "values": ["1"] }] },
+                "actions": [{ "name": "openstorage.io.action.volume/resize" }],
+            },
+        });
+        let since: Timestamp = SINCE.parse().unwrap();
+        let mut entry = RuleEntry::new(serde_json::from_value(rule).unwrap(), since);
+        entry.data = Data::Missing("Unreachable", "cannot reach prometheus:9090".to_owned());
+        entry.raw.status = Some(entry.status(&World::default(), false, since));
+        entry
+    }
+
+    #[test]
+    fn trouble_that_lasts_is_told_once() {
+        let world = World::default();
+        let since: Timestamp = SINCE.parse().unwrap();
+        let mut entry = without_data();
+        let at = |entry: &RuleEntry, seconds: i64| {
+            let (effect, wake) = entry.decide(&world, false, since + SignedDuration::from_secs(seconds));
+            (effect, wake.map(|w| w.duration_since(since).as_secs()))
+        };
+        assert!(matches!(at(&entry, 299), (None, Some(300))), "not yet, but looked at again in time");
+        let (Some(effect), _) = at(&entry, 300) else { panic!("nothing is told") };
+        let RuleEffect::Tell(events) = &effect else { panic!("{effect:?}") };
+        let told: Vec<_> = events.iter().map(|e| (e.reason, e.warning, e.message.as_str())).collect();
+        let words = "no data since 2026-01-01T00:00:00Z: Unreachable: cannot reach prometheus:9090";
+        assert_eq!(told, [("NoData", true, words)]);
+        // A restart tells it again, under the same name: the event is there already.
+        let again = without_data();
+        let (Some(RuleEffect::Tell(same)), _) = at(&again, 9000) else { panic!("nothing is told") };
+        assert_eq!((&events[0].seed, events[0].when), (&same[0].seed, same[0].when));
+
+        let told = entry.what_is_told(&effect);
+        entry.told(told);
+        assert!(matches!(at(&entry, 9000), (None, None)), "told once");
+        entry.data = Data::Available(String::new());
+        assert!(matches!(at(&entry, 9000), (Some(RuleEffect::Status { .. }), _)), "and taken back");
+    }
 }
