@@ -23,8 +23,10 @@ use super::writes;
 
 /// How long one step may take on a machine that has other things to do.
 pub const STEP: Duration = Duration::from_secs(90);
-/// Without a write for so long (two passes), it is quiet.
-const QUIET: Duration = Duration::from_millis(2200);
+/// With one pass in it.
+pub const A_PASS: Duration = Duration::from_millis(1200);
+/// With two passes in it; longer than the rest after which the journal learns that all is told.
+pub const TWO_PASSES: Duration = Duration::from_millis(2400);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The fastest person answers after this time.
@@ -296,14 +298,15 @@ impl<'l> Case<'l> {
         bail!("waited {STEP:?} for {what}; last error: {last:?}; the journal: {journal:?}")
     }
 
-    /// Until the story has ended, and the two next passes brought no write.
+    /// Until the story has ended, and the next pass brought no write.
     pub async fn until_quiet(&self) -> Result<Look> {
         let look = self.until("the end of the story", |look| look.unfinished().is_empty()).await;
         let look = match look {
             Ok(look) => look,
             Err(error) => return Err(error.context(self.look().await?.unfinished().join(", "))),
         };
-        self.until_no_write().await?;
+        // The journal learned that all is told after a rest of two passes already.
+        self.until_no_write(A_PASS).await?;
         Ok(look)
     }
 
@@ -321,11 +324,11 @@ impl<'l> Case<'l> {
         self.until_quiet().await
     }
 
-    /// Until two passes brought no write.
-    pub async fn until_no_write(&self) -> Result<()> {
+    /// Until there has been no write for some time.
+    pub async fn until_no_write(&self, quiet: Duration) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut known = (self.lane.proxy().write_count(), Instant::now());
-        while known.1.elapsed() < QUIET {
+        while known.1.elapsed() < quiet {
             if Instant::now() > deadline {
                 let writes = self.lane.proxy().writes();
                 let last: Vec<String> = writes.iter().rev().take(10).map(writes::label).collect();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Result;
-use autopilot_stack::{Controller, ControllerCommand, Fired, KillWhen, TempDir};
+use autopilot_stack::{Controller, ControllerCommand, Fired, KillWhen, Match, TempDir};
 
 use super::lane::Lane;
 
@@ -58,10 +58,10 @@ impl Controllers {
         self.start()
     }
 
-    /// At the `n`-th write from now, kills all and starts a new one at once.
-    pub fn restart_at(&self, lane: &Lane, n: usize, when: KillWhen) -> Fired {
+    /// At the first request that matches, kills all and starts a new one at once.
+    pub fn restart_on(&self, lane: &Lane, request: Match, when: KillWhen) -> Fired {
         let all = self.clone();
-        lane.proxy().kill_at(n, when, move || {
+        lane.proxy().kill_on(request, when, move || {
             if let Err(error) = all.restart() {
                 eprintln!("crash: no new controller: {error:#}");
             }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_stack::{Action, KillWhen, Match, wait_for};
 use futures::future::join_all;
 
-use super::case::{Case, Path, Person};
+use super::case::{Case, Path, Person, TWO_PASSES};
 use super::lane::keep;
 use super::told;
 
@@ -92,7 +92,7 @@ async fn take_over(case: &Case<'_>, killed: Killed) -> Result<()> {
     case.rule().await?;
     let look = case.until("a question", |look| look.question().is_some()).await?;
     let approval = look.question().and_then(|q| q.metadata.name.clone()).context("a question")?;
-    case.until_no_write().await?;
+    case.until_no_write(TWO_PASSES).await?;
     // What follows an approval: the decision, the journal, the resize.
     let resize = case.lane.proxy().write_count() + 3;
     match killed {

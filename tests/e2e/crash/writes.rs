@@ -1,14 +1,26 @@
 //! What a write says, in one line.
 
-use autopilot_stack::Recorded;
+use autopilot_stack::{Match, Recorded};
 use serde_json::Value;
 
 /// Verb, kind and content of a write; the same for the same step of the same story.
 pub fn label(write: &Recorded) -> String {
-    let body = write.json();
-    let resource = write.resource();
+    describe(write.method.as_str(), write.resource(), &write.json())
+}
+
+/// Requests that are this write.
+pub fn labelled(label: &str) -> Match {
+    let label = label.to_owned();
+    Match::writes().when(move |seen| {
+        let resource = seen.path.split('?').next().unwrap_or_default();
+        describe(seen.method.as_str(), resource, &serde_json::from_slice(&seen.body).unwrap_or_default())
+            == label
+    })
+}
+
+fn describe(method: &str, resource: &str, body: &Value) -> String {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    let verb = match write.method.as_str() {
+    let verb = match method {
         "POST" => "create",
         "PATCH" => "patch",
         "PUT" => "update",

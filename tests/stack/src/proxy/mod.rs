@@ -171,9 +171,14 @@ impl FaultProxy {
     /// Calls `hook` (which kills the controller) when the `n`-th counted write comes by, counted from 1 since the start or
     /// [`Self::clear_log`], and never answers that write.
     pub fn kill_at(&self, n: usize, when: KillWhen, hook: impl FnOnce() + Send + 'static) -> Fired {
+        self.kill_on(Match::writes().write(n), when, hook)
+    }
+
+    /// The same at the first request that matches.
+    pub fn kill_on(&self, request: Match, when: KillWhen, hook: impl FnOnce() + Send + 'static) -> Fired {
         let (fired, seen) = signal::channel(false);
         let hook = rule::Hook::new(when, hook, fired);
-        self.rule(Match::writes().write(n).times(1), Action::Kill(Arc::new(hook)));
+        self.rule(request.times(1), Action::Kill(Arc::new(hook)));
         Fired(seen)
     }
 
