@@ -62,11 +62,19 @@ impl Decider {
     }
 
     pub fn see_journal(&mut self, world: &World) {
-        self.journal.clone_from(&world.journal);
+        let version = |journal: &Option<Journal>| journal.as_ref().map(|j| j.version.clone());
+        if version(&self.journal) != version(&world.journal) {
+            self.journal.clone_from(&world.journal);
+        }
     }
 
     pub fn see_approvals(&mut self, world: &World) {
-        self.approvals.clone_from(&world.approvals);
+        let versions = |all: &BTreeMap<String, Approval>| -> Vec<Option<String>> {
+            all.values().map(|a| a.raw.metadata.resource_version.clone()).collect()
+        };
+        if versions(&self.approvals) != versions(&world.approvals) {
+            self.approvals.clone_from(&world.approvals);
+        }
     }
 
     /// As the engine: data that was met when the size changed may be older than the change.

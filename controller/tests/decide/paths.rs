@@ -220,7 +220,7 @@ fn check_end(world: &World) {
 fn cases() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 1000;
+        config.cases = 800;
     }
     if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
         // The same cases every time: a red run is somebody's change. Others: PROPTEST_RNG_SEED=7.

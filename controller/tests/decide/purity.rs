@@ -1,1 +1,205 @@
-//! Parts that decisions are made of, one at a time.
+//! Parts that decisions are made of, one at a time, and what a decision takes for granted.
+
+use autopilot_controller::decide::{
+    Approval, Baseline, Doubt, Effect, LAST_APPLIED, Reading, Request, Seen, Verdict, judge, moved, read,
+};
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{ANNOTATION_PROPOSAL, Outcome, Proposal};
+use autopilot_shared::rule::Rule;
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::decider::{Decider, Fate, writer};
+use crate::event::Event;
+use crate::hands::{self, MET};
+use crate::table::Scene;
+use crate::world::World;
+
+/// An approval that a typed client approved: the digest is gone from the actions.
+fn by_typed_client() -> (Approval, Proposal) {
+    let approval = serde_json::from_value(json!({
+        "metadata": {
+            "name": "a", "namespace": "n", "uid": "adopted", "annotations": { ANNOTATION_PROPOSAL: "d1" },
+        },
+        "spec": { "approvalState": "approved", "actions": [{ "name": "resize", "params": { "maxsize": "1Ti" } }] },
+    }));
+    let proposal = Proposal {
+        digest: "d1".to_owned(),
+        action: "resize".to_owned(),
+        params: Some([("maxsize".to_owned(), "1Ti".to_owned())].into()),
+        ..Proposal::default()
+    };
+    (Approval { raw: approval.unwrap(), writers: vec![writer("torpedo", false)] }, proposal)
+}
+
+#[test]
+fn a_typed_client_that_drops_the_digest_is_tolerated_under_five_conditions() {
+    // given a read-modify-write of the object that the journal took: tolerated
+    let (approval, proposal) = by_typed_client();
+    assert_eq!(read(&approval, &proposal, Some("adopted")), Request::Decide(Outcome::Approved));
+    // then each condition broken in turn makes it inert
+    type Break = fn(&mut Approval);
+    let broken: [(&str, &str, Break); 7] = [
+        ("the annotation has another digest", "adopted", |a| {
+            a.raw.metadata.annotations = Some([(ANNOTATION_PROPOSAL.to_owned(), "d0".to_owned())].into());
+        }),
+        ("there is no annotation", "adopted", |a| a.raw.metadata.annotations = None),
+        ("the UID is not the journalled one", "another", |_| {}),
+        ("managedFields show an Apply", "adopted", |a| a.writers.insert(0, writer("flux", true))),
+        ("managedFields show no Update", "adopted", |a| a.writers.clear()),
+        ("there is a last-applied annotation", "adopted", |a| {
+            let notes = a.raw.metadata.annotations.get_or_insert_default();
+            notes.insert(LAST_APPLIED.to_owned(), String::new());
+        }),
+        ("the actions are not otherwise equal", "adopted", |a| {
+            a.raw.spec.actions.as_mut().unwrap()[0].params = None;
+        }),
+    ];
+    for (what, uid, change) in broken {
+        let (mut approval, proposal) = by_typed_client();
+        change(&mut approval);
+        let request = read(&approval, &proposal, Some(uid));
+        assert!(matches!(request, Request::Stale(_)), "{what}: {request:?}");
+    }
+    // and so does no UID at all: it was never seen pending
+    let (approval, proposal) = by_typed_client();
+    assert!(matches!(read(&approval, &proposal, None), Request::Stale(_)));
+}
+
+#[test]
+fn a_digest_from_outside_is_cut_before_it_is_shown() {
+    let (mut approval, proposal) = by_typed_client();
+    let long = format!("\u{1b}[31m{}", "x".repeat(1 << 20));
+    approval.raw.spec.actions.as_mut().unwrap()[0].proposal = Some(long);
+    let Request::Stale(why) = read(&approval, &proposal, Some("adopted")) else { panic!("it counts") };
+    assert!(why.len() < 200 && !why.contains('\u{1b}'), "{}", why.len());
+}
+
+#[test]
+fn no_data_is_never_not_met() {
+    let rule = |required: i64, operators: &[&str]| {
+        let expressions: Vec<_> = operators
+            .iter()
+            .map(|o| json!({ "key": "k", "operator": o, "values": if *o == "Gt" { json!(["1"]) } else { json!([]) } }))
+            .collect();
+        let mut raw = hands::rule(false);
+        raw.spec.conditions =
+            serde_json::from_value(json!({ "requiredMatches": required, "expressions": expressions }))
+                .unwrap();
+        Rule::parse(&raw).unwrap()
+    };
+    let hit = || Seen::Hit(2.0, "2".into());
+    let (all, one) = (rule(0, &["Gt", "Gt"]), rule(1, &["Gt", "Gt"]));
+    let absent = rule(0, &["DoesNotExist"]);
+    let cases = [
+        (&all, vec![hit(), hit()], Verdict::Met),
+        (&all, vec![hit(), Seen::Miss], Verdict::NotMet),
+        (&all, vec![hit(), Seen::Unknown], Verdict::NoData),
+        (&all, vec![Seen::Miss, Seen::Unknown], Verdict::NotMet),
+        (&all, vec![Seen::Unknown, Seen::Unknown], Verdict::NoData),
+        (&one, vec![hit(), Seen::Unknown], Verdict::Met),
+        (&one, vec![Seen::Miss, Seen::Unknown], Verdict::NoData),
+        (&one, vec![Seen::Miss, Seen::Miss], Verdict::NotMet),
+        // DoesNotExist alone never triggers.
+        (&absent, vec![Seen::Absent], Verdict::NoData),
+        (&rule(0, &["DoesNotExist", "Gt"]), vec![Seen::Absent, hit()], Verdict::Met),
+        (&rule(0, &["DoesNotExist", "Gt"]), vec![Seen::Absent, Seen::Unknown], Verdict::NoData),
+    ];
+    for (rule, seen, verdict) in cases {
+        assert_eq!(judge(rule, &seen), verdict, "{} of {seen:?}", rule.required);
+    }
+}
+
+#[test]
+fn not_met_is_counted_from_the_last_met_and_survives_no_data() {
+    let at = |seconds: i64| Timestamp::from_second(seconds).unwrap();
+    let mut reading = Reading::default();
+    for (verdict, seconds, since) in [
+        (Verdict::NoData, 10, None),
+        (Verdict::NotMet, 20, Some(20)),
+        (Verdict::NoData, 30, Some(20)),
+        (Verdict::NotMet, 40, Some(20)),
+        (Verdict::Met, 50, None),
+        (Verdict::NotMet, 60, Some(60)),
+        // The clock was set back: what was noted is in the future, and counts from now.
+        (Verdict::NotMet, 5, Some(5)),
+    ] {
+        reading.take(verdict, at(seconds), Vec::new());
+        assert_eq!(reading.cleared_since, since.map(at), "{verdict:?} at {seconds}");
+    }
+}
+
+#[test]
+fn a_value_has_moved_when_it_changed_by_half_of_what_the_resize_would_do() {
+    let baseline = |values: Vec<Option<f64>>, ratio| Baseline { at: Timestamp::UNIX_EPOCH, values, ratio };
+    // (values then, old size / new size, values now, moved)
+    let cases = [
+        (vec![Some(60.0)], 0.5, vec![Some(60.0)], false),
+        (vec![Some(60.0)], 0.5, vec![Some(62.0)], false),
+        (vec![Some(60.0)], 0.5, vec![Some(45.0)], true),
+        (vec![Some(60.0)], 0.5, vec![Some(30.0)], true),
+        (vec![Some(5.3)], 0.5, vec![Some(10.7)], true),
+        (vec![Some(10.7)], 10.0 / 12.0, vec![Some(12.9)], true),
+        (vec![Some(10.7)], 10.0 / 12.0, vec![Some(11.0)], false),
+        (vec![None], 0.5, vec![Some(30.0)], false),
+        (vec![Some(60.0)], 0.5, vec![None], false),
+        // One that has to do with the size is enough; places are those of the expressions.
+        (vec![Some(7.0), Some(60.0)], 0.5, vec![Some(7.0), Some(30.0)], true),
+        (vec![None, Some(60.0)], 0.5, vec![Some(30.0), Some(60.0)], false),
+    ];
+    for (then, ratio, now, expected) in cases {
+        let case = format!("{then:?} at {ratio}, {now:?}");
+        assert_eq!(moved(&baseline(then, ratio), &now), expected, "{case}");
+    }
+}
+
+/// A question that is open, and a second controller that started while it was.
+fn open_question() -> (Scene, Decider) {
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    scene.play(MET);
+    let second = Decider::start(&scene.world);
+    scene.play(Event::After(30));
+    (scene, second)
+}
+
+#[test]
+fn an_approval_that_only_an_old_journal_does_not_know_is_not_taken_back() {
+    // given a controller that sees the question, and a journal from before it was asked
+    let (mut scene, mut second) = open_question();
+    second.see_approvals(&scene.world);
+    // then it wants to take it back, and must read the journal first
+    let (decision, doubt) = second.look(&scene.world);
+    assert!(matches!(decision.effect, Some(Effect::WriteApprovalStatus { .. })), "{decision:?}");
+    assert!(matches!(doubt, Some(Doubt::JournalIs { .. })), "{doubt:?}");
+    // and knows better after it
+    second.step(&mut scene.world, Fate::Fine);
+    second.run(&mut scene.world);
+    assert!(scene.world.latched.is_empty());
+}
+
+#[test]
+fn an_answer_is_not_lost_because_a_cache_has_not_seen_the_approval() {
+    // given a person's answer, and a controller that sees the journal and no approval yet
+    let (mut scene, mut second) = open_question();
+    scene.play(Event::Patch("declined"));
+    second.see_journal(&scene.world);
+    // then it takes the approval for deleted, and must look first
+    let (decision, doubt) = second.look(&scene.world);
+    assert!(matches!(decision.effect, Some(Effect::WriteJournal { .. })), "{decision:?}");
+    assert!(matches!(doubt, Some(Doubt::ApprovalGone(_))), "{doubt:?}");
+    // and the answer stands
+    second.step(&mut scene.world, Fate::Fine);
+    second.run(&mut scene.world);
+    assert_eq!(scene.world.path.last(), Some(&RuleState::ActionsDeclined));
+    assert_eq!(scene.world.declined.len(), 1);
+}
+
+#[test]
+fn usual_writes_are_in_no_doubt() {
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let events = [MET, Event::After(30), Event::Patch("approved"), Event::After(100)];
+    for event in events {
+        scene.play(event);
+    }
+    assert!(!scene.world.writes.iter().any(|w| w.starts_with("doubted")), "{:#?}", scene.world.writes);
+}
