@@ -22,8 +22,10 @@ enum When {
     U(f64),
 }
 
-/// (rule, percent, maxsize, GiB at the start, GiB written, GiB at the end, resizes)
-const TABLE: &[(When, u32, Option<&str>, i64, i64, i64, usize)] = &[
+/// Rule, percent, maxsize, GiB at the start, GiB written, GiB at the end, resizes.
+type Row = (When, u32, Option<&'static str>, i64, i64, i64, usize);
+
+const TABLE: &[Row] = &[
     (When::T(6.0), 100, Some("10Gi"), 5, 10, 10, 1),
     (When::T(6.0), 100, Some("5Gi"), 5, 10, 5, 0),
     (When::T(15.0), 100, Some("12Gi"), 5, 10, 12, 2),

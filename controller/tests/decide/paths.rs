@@ -85,9 +85,14 @@ fn of_the_claim() -> impl Strategy<Value = Event> {
     ]
 }
 
+fn of_prometheus() -> impl Strategy<Value = Event> {
+    let other = Event::Pass(Verdict::Met, 90.0);
+    prop_oneof![3 => Just(MET), 2 => Just(NOT_MET), 1 => Just(NO_DATA), 1 => Just(other)]
+}
+
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => prop_oneof![3 => Just(MET), 2 => Just(NOT_MET), 1 => Just(NO_DATA), 1 => Just(Event::Pass(Verdict::Met, 90.0))],
+        4 => of_prometheus(),
         6 => prop::sample::select(&[1, 5, 30, 300, 700][..]).prop_map(Event::Silence),
         8 => of_people(),
         2 => of_the_rule(),

@@ -1,5 +1,5 @@
-//! The resolved state table is data: reference §3 as design §4–6 amend it. A row gives what happens, the states that
-//! follow, and what must hold at the end; `says` is the sentence that it answers.
+//! The resolved state table is data: reference §3 as design §4–6 amend it. A row gives what happens, the states
+//! that follow, and what must hold at the end; `says` is the sentence that it answers.
 
 mod approvals;
 mod cancels;

@@ -6,7 +6,7 @@ mod checks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use autopilot_controller::decide::{
-    Approval, Effect, EventDraft, Journal, QuotaRoom, Regarding, ResizeReport, Settings, Target, Verdict,
+    Approval, Effect, EventDraft, Journal, QuotaRoom, ResizeReport, Settings, Target, Verdict,
 };
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{
@@ -72,7 +72,6 @@ pub struct World {
     pub refuses: Option<String>,
     /// The storage finishes what is requested at once.
     pub quick: bool,
-    /// Approvals that are created get this finalizer (a person or the original put it there).
     versions: u64,
     pub random: u128,
     // ---- the record
