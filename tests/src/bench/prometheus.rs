@@ -1,0 +1,119 @@
+//! A Prometheus that knows three questions about the fleet, and counts what it answers.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::Result;
+use autopilot_stack::fetch::form_value;
+use hyper::Request;
+use hyper::body::{Bytes, Incoming};
+
+use super::fleet::Fleet;
+use super::http::{Answer, Server, json, read};
+
+/// What was answered in one pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Questions.
+    pub queries: usize,
+    /// Bytes of the bodies.
+    pub bytes: usize,
+    /// Questions for everybody who has data.
+    pub scans: usize,
+}
+
+#[derive(Debug)]
+struct Shared {
+    present: Bytes,
+    count: Bytes,
+    fleet: Fleet,
+    /// Bodies of a pass are the same for all rules; they are made once.
+    matching: Mutex<HashMap<String, Bytes>>,
+    passes: Mutex<BTreeMap<String, Asked>>,
+}
+
+/// The server.
+#[derive(Debug)]
+pub struct Stub {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+impl Stub {
+    /// Starts it.
+    pub async fn start(fleet: Fleet) -> Result<Stub> {
+        let shared = Arc::new(Shared {
+            present: fleet.present().into(),
+            count: fleet.count().into(),
+            fleet,
+            matching: Mutex::default(),
+            passes: Mutex::default(),
+        });
+        let served = Arc::clone(&shared);
+        let server = Server::start(move |request| answer(Arc::clone(&served), request)).await?;
+        Ok(Stub { server, shared })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// What was asked so far, pass by pass; a pass is what carries the same `time`.
+    pub fn passes(&self) -> Vec<Asked> {
+        lock(&self.shared.passes).values().copied().collect()
+    }
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer> {
+    let body = read(request.into_body()).await?;
+    let form = String::from_utf8_lossy(&body);
+    let (Some(query), Some(time)) = (form_value(&form, "query"), form_value(&form, "time")) else {
+        return json(
+            400,
+            r#"{"status":"error","errorType":"bad_data","error":"the stub wants query and time"}"#,
+        );
+    };
+    let scan = query.starts_with("max by");
+    let body = if scan {
+        shared.present.clone()
+    } else if query.starts_with("count") {
+        shared.count.clone()
+    } else if query.ends_with(") > 80") {
+        shared.matching(&time)
+    } else {
+        return json(
+            400,
+            r#"{"status":"error","errorType":"bad_data","error":"the stub does not know this query"}"#,
+        );
+    };
+    {
+        let mut passes = lock(&shared.passes);
+        let asked = passes.entry(time).or_default();
+        asked.queries += 1;
+        asked.bytes += body.len();
+        asked.scans += usize::from(scan);
+    }
+    json(200, body)
+}
+
+impl Shared {
+    fn matching(&self, time: &str) -> Bytes {
+        let mut made = lock(&self.matching);
+        if let Some(body) = made.get(time) {
+            return body.clone();
+        }
+        let pass = made.len() as u64;
+        if made.len() > 3 {
+            made.clear();
+        }
+        let body = Bytes::from(self.fleet.matching(pass));
+        made.insert(time.to_owned(), body.clone());
+        body
+    }
+}
+
+/// The lock, also after a panic elsewhere: what is behind it is counters.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
