@@ -266,8 +266,11 @@ impl Cluster {
 
     async fn wait_ready(&self) -> Result<()> {
         let apiserver = self.apiserver.lock().await;
+        // The certificate is there before it is whole; the key is written after it. A client that read half of it trusts
+        // nobody, for good.
+        let key = self.ca_file().with_extension("key");
         apiserver
-            .ready(READY, async || Ok(self.ca_file().is_file().then_some(())))
+            .ready(READY, async || Ok(key.is_file().then_some(())))
             .await?;
         let client = self.admin_client().await?;
         apiserver
