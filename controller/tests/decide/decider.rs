@@ -196,23 +196,19 @@ impl Decider {
 
     /// What `act` reads past every cache before a write that takes something for granted.
     fn confirmed(&mut self, world: &World, doubt: &Doubt) -> bool {
-        match doubt {
-            Doubt::ApprovalGone(target) => {
-                let there = world.approvals.get(&target.name);
-                let gone = there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid));
-                if !gone {
-                    self.see_approvals(world);
-                }
-                gone
-            }
-            Doubt::JournalIs { version, .. } => {
-                let same = world.journal.as_ref().map(|j| &j.version) == version.as_ref();
-                if !same {
-                    self.see_journal(world);
-                }
-                same
-            }
+        let same = if let Doubt::ApprovalGone(target) = doubt {
+            let there = world.approvals.get(&target.name);
+            there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid))
+        } else if let Doubt::JournalIs { version, .. } = doubt {
+            world.journal.as_ref().map(|j| &j.version) == version.as_ref()
+        } else {
+            panic!("{doubt:?} is no doubt about a pair")
+        };
+        if !same {
+            self.see_journal(world);
+            self.see_approvals(world);
         }
+        same
     }
 
     fn learn(&mut self, world: &World, effect: &Effect, answer: Answer) {

@@ -67,6 +67,8 @@ pub enum Event {
     SuspendAll(bool),
     /// Edits `actionsCoolDownPeriod`.
     CoolDown(i64),
+    /// Edits `for`.
+    Hold(i64),
     /// Breaks the rule: an action that nobody knows.
     Break,
     /// The rule (de)selects the PVC.

@@ -51,6 +51,7 @@ impl World {
             }
             Event::Suspend(on) => self.edit(|rule| rule.spec.suspend = Some(on)),
             Event::CoolDown(seconds) => self.edit(|rule| rule.spec.actions_cool_down_period = Some(seconds)),
+            Event::Hold(seconds) => self.edit(|rule| rule.spec.conditions.for_ = Some(seconds)),
             Event::Break => self.edit(|rule| "explode".clone_into(&mut rule.spec.actions[0].name)),
             Event::SuspendAll(on) => self.settings.suspended = on,
             Event::Select(on) => self.selected = on,

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking; the exception for tests does not cover their helpers"
 )]
 
+mod adoption;
 mod arithmetic;
 mod decider;
 mod event;

@@ -68,6 +68,7 @@ fn of_the_rule() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(Event::SuspendAll),
         any::<bool>().prop_map(Event::Select),
         prop::sample::select(&[0, 10, 300][..]).prop_map(Event::CoolDown),
+        prop::sample::select(&[0, 30][..]).prop_map(Event::Hold),
         prop::sample::select(&[None, Some("first")][..]).prop_map(Event::Rival),
     ]
 }
@@ -216,6 +217,13 @@ fn check_end(world: &World) {
     if state == S::ActionAwaitingApproval {
         let asked = status.approval.as_ref().and_then(|r| world.approvals.get(&r.name));
         assert!(asked.is_some(), "awaiting an answer to a question that is not there");
+    }
+    let active =
+        world.selected && !world.settings.suspended && world.rule.as_ref().is_some_and(|r| !r.suspended);
+    if active && world.truth.0 == Verdict::Met && world.rival.is_none() {
+        let waits = status.reason.as_deref().is_some_and(|r| r.contains("under way"));
+        let stuck = state == S::Normal || state == S::Initializing || (state == S::Triggered && !waits);
+        assert!(!stuck, "the conditions hold, and nothing follows from {state}: {:?}", status.reason);
     }
     if state == S::Normal {
         assert_eq!((&status.proposal, &status.approval), (&None, &None));

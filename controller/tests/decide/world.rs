@@ -237,8 +237,7 @@ impl World {
                     uid: format!("journal-{version}"),
                     version,
                     owner: "rule-uid".to_owned(),
-                    deleting: false,
-                    status: AutopilotRuleObjectStatus::default(),
+                    ..Journal::default()
                 });
             }
             Effect::WriteJournal { target, status } => {

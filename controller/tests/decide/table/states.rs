@@ -65,6 +65,20 @@ const ROWS: &[Row] = &[
         then: &[Then::NoApproval, Then::Grown(1, "20Gi"), Then::WakesIn(2)],
     },
     Row {
+        says: "§4: an explicit `for: 0` is zero",
+        approval: true,
+        given: &[Hold(0), NOT_MET, MET],
+        path: &[T, A],
+        then: &[Then::Asks("pending")],
+    },
+    Row {
+        says: "§5: one proposal is cleared from the journal before another is written there",
+        approval: true,
+        given: &[Hold(0), MET, Percent("50"), MET],
+        path: &[T, A, T, A],
+        then: &[Then::Proposed(2), Then::Asks("pending")],
+    },
+    Row {
         says: "§4: NoData is never NotMet: a hold goes on, and no transition happens",
         approval: true,
         given: &[NOT_MET, MET, After(2), NO_DATA, After(100)],
