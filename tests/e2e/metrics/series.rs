@@ -223,9 +223,10 @@ async fn old_data_after_a_resize_does_nothing(world: &World) -> Result<()> {
     assert!(scene.approval("db", "asked", &asked).await?.is_none(), "the same question again");
     // When the data changes, and shows that the new size is too small, too. Then a person is asked about that.
     world.set("asked", &[("volumename", &asked)], 18.0, 20.0);
-    let again = scene.until_pending("db", "asked", &asked).await?;
-    let preview = again.status.and_then(|s| s.proposal).map(|p| (p.from, p.to));
-    assert_eq!(preview, Some(("20Gi".to_owned(), "40Gi".to_owned())));
+    scene.until_pending("db", "asked", &asked).await?;
+    let journal = scene.journal("db", "asked", &asked).await?.and_then(|j| j.status).unwrap_or_default();
+    let proposal = journal.proposal.map(|p| (p.from, p.to));
+    assert_eq!(proposal, Some(("20Gi".to_owned(), "40Gi".to_owned())));
     // When the data is old for longer than metrics ever lag. Then it is believed.
     world.configure("metricsLag: 1\n").await?;
     scene.until_request("db", "acted", "40Gi").await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState as S;
-use autopilot_stack::{Action, Behaviour, Match, Refusal};
+use autopilot_stack::Behaviour;
 use serde_json::{Value, json};
 
 use super::stage::{Case, Stage, digest};
@@ -40,7 +40,7 @@ async fn relabelled(case: Case<'_>) -> Result<()> {
     // When the rule no longer selects them. Then the question is taken back.
     label(case, "asked", "other").await?;
     label(case, "quiet", "other").await?;
-    case.state(&asked, S::Normal).await?;
+    case.says(&asked, S::Normal, "the rule does not select the PVC").await?;
     case.unasked(&asked).await?;
     case.stage.further_passes(3).await?;
     case.unasked(&asked).await?;
@@ -66,7 +66,7 @@ async fn namespace_relabelled(case: Case<'_>) -> Result<()> {
     let first = case.asked(&volume).await?;
     // When the namespace is no longer selected. Then the question is taken back, until it is again.
     case.stage.kubectl(&["label", "namespace", case.name, "case-"]).await?;
-    case.state(&volume, S::Normal).await?;
+    case.says(&volume, S::Normal, "the rule does not select the PVC").await?;
     case.unasked(&volume).await?;
     case.stage.kubectl(&["label", "namespace", case.name, &format!("case={}", case.name)]).await?;
     case.asked_anew(&volume, &first).await?;
@@ -135,19 +135,15 @@ async fn enlarged_after_the_answer(case: Case<'_>) -> Result<()> {
     let volume = case.full_claim("data").await?;
     case.apply(&case.rule()).await?;
     let first = case.asked(&volume).await?;
-    let path = format!("/namespaces/{}/persistentvolumeclaims/data", case.name);
-    let api = &case.stage.api;
-    let patch = Match::writes().method("PATCH").path(&path);
-    let held = api.rule(patch, Action::Refuse(Refusal::unavailable()));
+    let held = case.refuse_writes("data");
     case.answer(&volume, "approved").await?;
-    let scene = &case.stage.scene;
-    scene.until("the resize is tried", async || Ok((api.applied(held) > 0).then_some(()))).await?;
+    case.refused(held).await?;
     // When somebody enlarges the claim by hand meanwhile.
     case.enlarge("data", "15Gi").await?;
     case.usage(&volume, 12.0, 15.0);
-    api.remove(held);
+    case.stage.api.remove(held);
     // Then the answer is spent, and another question is asked.
-    case.event("FailedAction", "superseded: the PVC was resized to 15Gi").await?;
+    case.event("FailedAction", "superseded: the PVC requests 15Gi").await?;
     case.asked_anew(&volume, &first).await?;
     case.sizes("data", &["10Gi", "15Gi"])?;
     let superseded = [

@@ -76,10 +76,16 @@ async fn finishes(case: Case<'_>, moving: &str) -> Result<()> {
 
 async fn suspended(case: Case<'_>) -> Result<()> {
     let (asked, moving) = one_asked_one_moving(case).await?;
+    // And one whose approved resize the API server does not take yet.
+    let latched = case.full_claim("latched").await?;
+    case.asked(&latched).await?;
+    let held = case.refuse_writes("latched");
+    case.answer(&latched, "approved").await?;
+    case.refused(held).await?;
     // When the rule is suspended.
     case.apply(&case.rule().set("/suspend", json!(true))).await?;
     // Then the question is taken back, nothing new begins, and what was approved is finished.
-    case.state(&asked, S::Normal).await?;
+    case.says(&asked, S::Normal, "the rule is suspended").await?;
     case.unasked(&asked).await?;
     let (reason, _) = case.stage.scene.until_condition(case.name, "Suspended", "True").await?;
     ensure!(reason == "SpecSuspend", "{reason}");
@@ -89,6 +95,11 @@ async fn suspended(case: Case<'_>) -> Result<()> {
     ensure!(journal.and_then(|j| j.status).is_none(), "something new began");
     case.unasked(&asked).await?;
     finishes(case, &moving).await?;
+    case.sizes("latched", &["10Gi"])?;
+    case.stage.api.remove(held);
+    case.requests("latched", "20Gi").await?;
+    case.usage(&latched, 6.0, 20.0);
+    case.path(&latched, &[&ASKED[..], &APPROVED].concat()).await?;
     // When it goes on. Then people are asked again.
     case.apply(&case.rule().set("/suspend", json!(false))).await?;
     case.asked(&asked).await?;
@@ -103,7 +114,7 @@ async fn all_suspended(case: Case<'_>) -> Result<()> {
     // When the configuration suspends all rules.
     case.stage.configure("suspend: true\n").await?;
     // Then it is as if each were.
-    case.state(&asked, S::Normal).await?;
+    case.says(&asked, S::Normal, "all rules are suspended").await?;
     case.unasked(&asked).await?;
     let (reason, _) = case.stage.scene.until_condition(case.name, "Suspended", "True").await?;
     ensure!(reason == "Configuration", "{reason}");
@@ -165,7 +176,7 @@ async fn condition_cleared(case: Case<'_>) -> Result<()> {
     // When they do not hold for that long. Then it is taken back.
     let before = case.stage.passes();
     case.usage(&volume, 4.0, 10.0);
-    case.state(&volume, S::Normal).await?;
+    case.says(&volume, S::Normal, "the conditions do not hold any more").await?;
     case.unasked(&volume).await?;
     let passes = case.stage.passes() - before;
     ensure!(passes >= hold as usize, "taken back after {passes} passes");

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRuleObject, AutopilotRuleObjectStatus};
 use autopilot_shared::names;
-use autopilot_stack::{Action, FaultProxy, Match, RuleId};
+use autopilot_stack::{Action, FaultProxy, Match, Refusal, RuleId};
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::Api;
@@ -182,6 +182,19 @@ impl Case<'_> {
         let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
         let requests = self.stage.api.requests();
         requests.iter().filter(|r| r.method == "PATCH" && r.resource().ends_with(&path)).count()
+    }
+
+    /// From now on the API server takes no write of the controller to a claim.
+    pub fn refuse_writes(&self, claim: &str) -> RuleId {
+        let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
+        let writes = Match::writes().method("PATCH").path(&path);
+        self.stage.api.rule(writes, Action::Refuse(Refusal::unavailable()))
+    }
+
+    /// Waits until a write was refused.
+    pub async fn refused(&self, held: RuleId) -> Result<()> {
+        let api = &self.stage.api;
+        self.stage.scene.until("a write is tried", async || Ok((api.applied(held) > 0).then_some(()))).await
     }
 
     /// Waits until this is the whole path of a volume.
