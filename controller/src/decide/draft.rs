@@ -88,8 +88,9 @@ impl<'v, 'a> Draft<'v, 'a> {
             status.approval = None;
             status.backoff = None;
         }
-        if status.object.is_none()
-            && let Some(object) = &view.object
+        // A volume may come to another PVC.
+        if let Some(object) = &view.object
+            && status.object.as_ref().is_none_or(|o| o.name != object.name)
         {
             status.object = Some(InvolvedObject {
                 name: object.name.to_owned(),

@@ -74,7 +74,16 @@ pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Res
 
 /// Text from outside, fit for a condition.
 pub(super) fn short(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(60).collect()
+    cut(text, 60)
+}
+
+/// Text from outside, fit for a journal that keeps it twenty times and must stay far below what etcd takes.
+pub(super) fn sentence(text: &str) -> String {
+    cut(text, 1000)
+}
+
+fn cut(text: &str, length: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect()
 }
 
 /// A typed client that does not know `proposal` drops it in a read-modify-write. Such a client keeps the annotation,
@@ -121,5 +130,9 @@ pub fn signature(approval: &Approval) -> Signature {
         _ if manager == "kustomize-controller" => "flux".to_owned(),
         _ => manager.to_owned(),
     };
-    Signature { by: annotation(ANNOTATION_DECIDED_BY), via, reason: annotation(ANNOTATION_REASON) }
+    Signature {
+        by: short(&annotation(ANNOTATION_DECIDED_BY)),
+        via: short(&via),
+        reason: sentence(&annotation(ANNOTATION_REASON)),
+    }
 }

@@ -69,6 +69,8 @@ pub enum Event {
     CoolDown(i64),
     /// Edits `for`.
     Hold(i64),
+    /// Sets the annotation `size-in-git: ignore` on the rule.
+    IgnoreGit,
     /// Breaks the rule: an action that nobody knows.
     Break,
     /// The rule (de)selects the PVC.

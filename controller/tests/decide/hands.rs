@@ -2,8 +2,9 @@
 
 use autopilot_controller::decide::{QuotaRoom, ResizeReport, Verdict};
 use autopilot_shared::api::{
-    ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_PROPOSAL, ANNOTATION_REASON, ActionApproval,
-    ActionApprovalSpec, ApprovalAction, AutopilotRule, FINALIZER, LABEL_OBJECT, LABEL_RULE,
+    ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_PROPOSAL, ANNOTATION_REASON,
+    ANNOTATION_SIZE_IN_GIT, ActionApproval, ActionApprovalSpec, ApprovalAction, AutopilotRule, FINALIZER,
+    LABEL_OBJECT, LABEL_RULE,
 };
 use autopilot_shared::rule::Rule;
 use jiff::SignedDuration;
@@ -52,6 +53,10 @@ impl World {
             Event::Suspend(on) => self.edit(|rule| rule.spec.suspend = Some(on)),
             Event::CoolDown(seconds) => self.edit(|rule| rule.spec.actions_cool_down_period = Some(seconds)),
             Event::Hold(seconds) => self.edit(|rule| rule.spec.conditions.for_ = Some(seconds)),
+            Event::IgnoreGit => self.edit(|rule| {
+                let notes = rule.metadata.annotations.get_or_insert_default();
+                notes.insert(ANNOTATION_SIZE_IN_GIT.to_owned(), "ignore".to_owned());
+            }),
             Event::Break => self.edit(|rule| "explode".clone_into(&mut rule.spec.actions[0].name)),
             Event::SuspendAll(on) => self.settings.suspended = on,
             Event::Select(on) => self.selected = on,

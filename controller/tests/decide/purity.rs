@@ -76,6 +76,23 @@ fn a_digest_from_outside_is_cut_before_it_is_shown() {
 }
 
 #[test]
+fn words_of_people_and_servers_are_cut_before_they_are_journalled() {
+    // given annotations as long as the API takes them, and a refusal that is longer
+    const LONG: &str = "n\u{1b}o ";
+    let long: &'static str = Box::leak(LONG.repeat(20_000).into_boxed_str());
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    scene.world.refuses = Some(long.to_owned());
+    for event in [MET, Event::After(30), Event::Console("approved", long, long), Event::Restart] {
+        scene.play(event);
+    }
+    // then all of it together stays small
+    let journal = serde_json::to_string(scene.world.status().unwrap()).unwrap();
+    let approval = serde_json::to_string(&scene.world.approval().unwrap().raw.status).unwrap();
+    assert!(journal.len() < 20_000 && approval.len() < 10_000, "{} {}", journal.len(), approval.len());
+    assert!(!journal.contains("\\u001b") && journal.contains("refused: n o n o"));
+}
+
+#[test]
 fn no_data_is_never_not_met() {
     let rule = |required: i64, operators: &[&str]| {
         let expressions: Vec<_> = operators

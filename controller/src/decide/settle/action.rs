@@ -9,6 +9,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::{active, back_to_normal, inactive_reason, met, not_met, own, seconds, withdraw};
 use crate::decide::draft::{Draft, at};
+use crate::decide::request::sentence;
 use crate::decide::view::View;
 
 /// Attempts at a resize that the API server refuses, before it has failed.
@@ -71,7 +72,7 @@ pub(super) fn in_progress(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<
         }
         if let Some(why) = &object.resize.infeasible {
             let (from, to) = (&proposal.from, &proposal.to);
-            let message = format!("the storage cannot do the resize from {from} to {to}: {why}");
+            let message = format!("the storage cannot do the resize from {from} to {to}: {}", sentence(why));
             fail(draft, "ResizeInfeasible", &message);
             return None;
         }
@@ -84,7 +85,8 @@ pub(super) fn in_progress(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<
     }
     if let Some(words) = view.refusal {
         let attempts = draft.get().backoff.as_ref().map_or(0, |b| b.attempts) + 1;
-        let message = format!("resize from {} to {} refused: {words}", proposal.from, proposal.to);
+        let message =
+            format!("resize from {} to {} refused: {}", proposal.from, proposal.to, sentence(words));
         if attempts >= MAX_ATTEMPTS {
             fail(draft, "ResizeRefused", &message);
             return None;

@@ -93,7 +93,11 @@ pub(super) fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, prefl
     {
         return Err(preflight::Refusal {
             reason: "ResizeInfeasible",
-            message: format!("the storage cannot do the last resize to {}: {why}", object.request),
+            message: format!(
+                "the storage cannot do the last resize to {}: {}",
+                object.request,
+                request::sentence(why)
+            ),
         });
     }
     preflight::target(rule, object)

@@ -110,6 +110,13 @@ const ROWS: &[Row] = &[
         then: &[Then::Latched(Outcome::Declined), Then::Proposed(1), Then::Quiet],
     },
     Row {
+        says: "§6: … also while the conditions do not hold",
+        approval: true,
+        given: &[MET, After(30), Patch("declined"), NOT_MET, DeleteJournal, After(10), After(10)],
+        path: &[T, A, D],
+        then: &[Then::Latched(Outcome::Declined), Then::Quiet],
+    },
+    Row {
         says: "§6: … and its deletion resumes",
         approval: true,
         given: &[MET, After(30), Patch("declined"), DeleteJournal, After(30), DeleteApproval, After(30)],

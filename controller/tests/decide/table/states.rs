@@ -240,6 +240,13 @@ const ROWS: &[Row] = &[
         then: &[Then::Backoff("SizeOwnedByGit"), Then::Because("kustomize-controller owns the size")],
     },
     Row {
+        says: "§4: … unless the rule carries annotation size-in-git: ignore",
+        approval: true,
+        given: &[InGit(true), MET, After(30), IgnoreGit, After(10), After(30)],
+        path: &[T, D, T, A],
+        then: &[Then::Asks("pending")],
+    },
+    Row {
         says: "another refusal than before is journalled, without a transition",
         approval: true,
         given: &[InGit(true), MET, After(30), Quota(1), InGit(false), After(10), After(2), After(10)],
