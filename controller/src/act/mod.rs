@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::decide::{Effect, EventDraft, Target};
+use crate::decide::{Doubt, Effect, EventDraft, Target};
 use crate::observe::chain;
 use crate::serve::Metrics;
 
@@ -120,19 +120,18 @@ impl Actor {
         Actor { client, metrics, lanes: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// Carries out one effect. `gone` is an approval that the effect takes for deleted: it is read first, since what
-    /// was read may be old and no precondition on another object would notice.
+    /// Carries out one effect. What it takes for granted of another object is read first, past every cache: no
+    /// precondition of the write would notice that it was read too long ago.
     ///
     /// # Errors
     /// When it is not known what came of it.
-    pub async fn perform(&self, effect: Effect, gone: Option<Target>) -> Result<Outcome, Failure> {
+    pub async fn perform(&self, effect: Effect, doubt: Option<Doubt>) -> Result<Outcome, Failure> {
         let _lane = self.lanes.acquire().await;
         let _in_flight = self.metrics.effect_started();
-        if let Some(gone) = gone
-            && let Some(found) = self.approval(&gone).await?
-            && found.metadata.uid.as_ref() == Some(&gone.uid)
+        if let Some(doubt) = doubt
+            && let Some(otherwise) = self.otherwise(doubt).await?
         {
-            return Ok(Outcome::Approval(Box::new(found)));
+            return Ok(otherwise);
         }
         match effect {
             Effect::CreateJournal(object) => {
@@ -228,6 +227,61 @@ impl Actor {
         }
     }
 
+    /// What is so instead of what was taken for granted; nothing when it is as was thought.
+    async fn otherwise(&self, doubt: Doubt) -> Result<Option<Outcome>, Failure> {
+        let named = |namespace: String, name: String| Target {
+            namespace,
+            name,
+            uid: String::new(),
+            version: String::new(),
+        };
+        Ok(match doubt {
+            Doubt::ApprovalGone(gone) => self
+                .approval(&gone)
+                .await?
+                .filter(|found| found.metadata.uid.as_ref() == Some(&gone.uid))
+                .map(|found| Outcome::Approval(Box::new(found))),
+            Doubt::JournalIs { namespace, name, version } => {
+                let target = named(namespace, name);
+                let found = self.journal(&target).await?;
+                let same = found.as_ref().and_then(|j| j.metadata.resource_version.clone()) == version;
+                (!same).then(|| found.map_or(Outcome::NoJournal(target), |j| Outcome::Journal(Box::new(j))))
+            }
+            Doubt::RuleGone(name) => self
+                .read(
+                    &Api::<AutopilotRule>::all(self.client.clone()),
+                    "autopilotrule",
+                    &named(String::new(), name),
+                )
+                .await?
+                .map(|rule| Outcome::Rule(Box::new(rule))),
+            Doubt::ClaimGone { namespace, name, volume } => match self.find_claim(&namespace, &name).await? {
+                Outcome::Claim(claim) if volume_of(&claim) == Some(volume.as_str()) => {
+                    Some(Outcome::Claim(claim))
+                }
+                _ => None,
+            },
+        })
+    }
+
+    /// Reads an approval, past every cache.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn read_approval(&self, target: Target) -> Result<Outcome, Failure> {
+        let _lane = self.lanes.acquire().await;
+        self.reread_approval(target).await
+    }
+
+    /// Reads a rule object, past every cache.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn read_journal(&self, target: Target) -> Result<Outcome, Failure> {
+        let _lane = self.lanes.acquire().await;
+        self.reread_journal(target).await
+    }
+
     /// Carries out a write to a rule.
     ///
     /// # Errors
@@ -311,7 +365,9 @@ impl Actor {
         let kube::Error::Api(status) = &error else {
             return Err(failure(what(), &error));
         };
-        if !matches!(status.code, 400 | 403 | 404 | 409 | 422) {
+        // A webhook that cannot be called refuses, too: it is asked again, but not for ever.
+        let webhook = status.code == 500 && status.message.contains("failed calling webhook");
+        if !webhook && !matches!(status.code, 400 | 403 | 404 | 409 | 422) {
             return Err(failure(what(), &error));
         }
         // A failed test means that the world moved; the same code also says that quota or admission refuse. Which of
@@ -558,6 +614,10 @@ fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
     ]))
 }
 
+fn volume_of(claim: &PersistentVolumeClaim) -> Option<&str> {
+    claim.spec.as_ref()?.volume_name.as_deref()
+}
+
 fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
     Some(claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.as_str())
 }
@@ -582,10 +642,25 @@ fn failure(what: String, error: &kube::Error) -> Failure {
     Failure { what, why: chain(error), after }
 }
 
-/// A watched object that may not be readable, or the name of the one that is not.
-pub fn readable<K: kube::Resource>(guarded: DeserializeGuard<K>) -> Result<K, (String, String)> {
-    guarded.0.map_err(|invalid| {
-        let name = invalid.metadata.name.clone().unwrap_or_default();
-        (name, invalid.to_string())
+/// A watched object that cannot be read as its kind.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its namespace, empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A watched object, or the name of the one that cannot be read.
+///
+/// # Errors
+/// When it cannot be read as its kind.
+pub fn readable<K: kube::Resource>(guarded: DeserializeGuard<K>) -> Result<K, Unreadable> {
+    guarded.0.map_err(|invalid| Unreadable {
+        namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+        name: invalid.metadata.name.clone().unwrap_or_default(),
+        why: invalid.to_string(),
     })
 }

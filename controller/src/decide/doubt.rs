@@ -23,6 +23,17 @@ pub enum Doubt {
         /// The version; `None`: there is no journal.
         version: Option<String>,
     },
+    /// There is no rule of this name.
+    RuleGone(String),
+    /// No PVC of this name has this volume.
+    ClaimGone {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// The volume.
+        volume: String,
+    },
 }
 
 /// What has to be read before an effect is carried out. When it is not so, the effect is dropped, what was read goes

@@ -145,5 +145,5 @@ fn open_approval(view: &View<'_>, draft: &Draft<'_, '_>) -> bool {
 
 /// Seconds of a rule or of a configuration as a duration.
 fn seconds(value: u64) -> SignedDuration {
-    SignedDuration::from_secs(i64::try_from(value).unwrap_or(i64::MAX).min(1 << 40))
+    SignedDuration::from_secs(i64::try_from(value).unwrap_or(i64::MAX).min(1 << 35))
 }

@@ -90,6 +90,8 @@ pub struct Journal {
     pub version: String,
     /// UID of the rule that owns it.
     pub owner: String,
+    /// Labels `rule` and `object`, where it has them.
+    pub labels: (Option<String>, Option<String>),
     /// Being deleted.
     pub deleting: bool,
     /// The journal proper.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use autopilot_shared::Quantity;
-use autopilot_shared::api::{ANNOTATION_SIZE_IN_GIT, ActionApproval, AutopilotRuleObject};
+use autopilot_shared::api::{
+    ANNOTATION_SIZE_IN_GIT, ActionApproval, AutopilotRuleObject, LABEL_OBJECT, LABEL_RULE,
+};
 use autopilot_shared::quantity::Size;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
@@ -126,7 +128,10 @@ pub fn journal(object: AutopilotRuleObject) -> Journal {
         .find(|o| o.kind == "AutopilotRule")
         .map(|o| o.uid.clone())
         .unwrap_or_default();
+    let label = |key: &str| object.labels().get(key).cloned();
+    let labels = (label(LABEL_RULE), label(LABEL_OBJECT));
     Journal {
+        labels,
         namespace: object.namespace().unwrap_or_default().into(),
         name: object.name_any().into(),
         uid: object.metadata.uid.unwrap_or_default(),

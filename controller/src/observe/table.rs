@@ -17,12 +17,14 @@ pub trait Versioned {
 pub struct Table<T> {
     records: HashMap<Key, T>,
     listing: Option<HashSet<Key>>,
+    /// Answers to our own writes that no watch has shown yet.
+    written: HashMap<Key, u64>,
     synced: bool,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table { records: HashMap::new(), listing: None, synced: false }
+        Table { records: HashMap::new(), listing: None, written: HashMap::new(), synced: false }
     }
 }
 
@@ -52,6 +54,26 @@ impl<T: Versioned> Table<T> {
         if let Some(listing) = &mut self.listing {
             listing.insert(key.clone());
         }
+        if self.written.get(&key).is_some_and(|version| *version <= record.version()) {
+            self.written.remove(&key);
+        }
+        self.take(key, record)
+    }
+
+    /// Takes in the answer to one of our own writes: a list that was read before it must not make it gone.
+    pub fn put_written(&mut self, key: Key, record: T) -> bool {
+        self.written.insert(key.clone(), record.version());
+        self.take(key, record)
+    }
+
+    /// A record is there that cannot be read: the known one stays.
+    pub fn unreadable(&mut self, key: Key) {
+        if let Some(listing) = &mut self.listing {
+            listing.insert(key);
+        }
+    }
+
+    fn take(&mut self, key: Key, record: T) -> bool {
         match self.records.get(&key) {
             Some(known) if known.version() >= record.version() => false,
             _ => {
@@ -66,17 +88,21 @@ impl<T: Versioned> Table<T> {
         if self.records.get(key).is_some_and(|known| known.version() > version) {
             return None;
         }
+        self.written.remove(key);
         self.records.remove(key)
     }
 
-    /// The list is complete. Returns what it did not name.
-    pub fn finish(&mut self) -> Vec<(Key, T)> {
+    /// The list is complete. Returns what it did not name and is gone, and what it did not name although we wrote it
+    /// and no watch has shown it since: that may be newer than the list, or gone, and must be read.
+    pub fn finish(&mut self) -> (Vec<(Key, T)>, Vec<Key>) {
         self.synced = true;
         let Some(listed) = self.listing.take() else {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         };
-        let gone: Vec<Key> = self.records.keys().filter(|k| !listed.contains(*k)).cloned().collect();
-        gone.into_iter().filter_map(|key| self.records.remove(&key).map(|record| (key, record))).collect()
+        let missing = self.records.keys().filter(|k| !listed.contains(*k)).cloned();
+        let (doubtful, gone): (Vec<Key>, Vec<Key>) = missing.partition(|key| self.written.contains_key(key));
+        let gone = gone.into_iter().filter_map(|key| self.records.remove(&key).map(|record| (key, record)));
+        (gone.collect(), doubtful)
     }
 }
 
@@ -113,8 +139,20 @@ mod tests {
         table.put(key("b"), 1);
         table.put(key("ours"), 9);
         assert!(!table.synced());
-        let gone = table.finish();
-        assert_eq!(gone, [(key("a"), 1)]);
+        let (gone, doubtful) = table.finish();
+        assert_eq!((gone, doubtful), (vec![(key("a"), 1)], vec![]));
         assert!(table.synced() && table.get("", "ours").is_some());
+
+        // Given a write that was answered before its list begins, and that the list was read too early to name.
+        table.put_written(key("early"), 7);
+        table.start();
+        table.put(key("b"), 1);
+        let (gone, doubtful) = table.finish();
+        assert_eq!((gone, doubtful), (vec![(key("ours"), 9)], vec![key("early")]));
+        // Once a watch has shown it, a list that lacks it says that it is gone.
+        table.put(key("early"), 7);
+        table.start();
+        table.put(key("b"), 1);
+        assert_eq!(table.finish(), (vec![(key("early"), 7)], vec![]));
     }
 }

@@ -149,7 +149,10 @@ async fn watch<K>(
         let (observation, rest) = match next {
             None => return,
             Some(Ok(event)) => {
-                pause = FIRST_PAUSE;
+                // `Init` only says that a list is about to be tried.
+                if !matches!(event, Event::Init | Event::InitApply(_)) {
+                    pause = FIRST_PAUSE;
+                }
                 let seen = match event {
                     Event::Init => Seen::Start,
                     Event::InitApply(object) | Event::Apply(object) => Seen::Is(Box::new(object)),

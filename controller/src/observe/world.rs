@@ -174,9 +174,19 @@ impl World {
         })
     }
 
-    /// The journal of a pair, wherever its PVC lives.
+    /// The journal of a pair: under the usual name or, where another pair has that, under the hashed one.
     pub fn journal(&self, namespace: &str, pair: &Pair) -> Option<&Journal> {
-        self.journals.get(namespace, &names::rule_object_name(&pair.object, &pair.rule))
+        let plain = self.journals.get(namespace, &names::rule_object_name(&pair.object, &pair.rule))?;
+        if belongs(plain, pair) {
+            return Some(plain);
+        }
+        self.journals.get(namespace, &names::hashed_rule_object_name(&pair.object, &pair.rule))
+    }
+
+    /// Whether the usual name of a pair's journal is another pair's: `a-b` on `c` and `b` on `c-a` have the same.
+    pub fn journal_name_taken(&self, namespace: &str, pair: &Pair) -> bool {
+        let plain = self.journals.get(namespace, &names::rule_object_name(&pair.object, &pair.rule));
+        plain.is_some_and(|journal| !belongs(journal, pair))
     }
 
     /// The approvals that a pair may use: under the usual name and under the hashed one.
@@ -191,4 +201,11 @@ impl World {
 /// Key of a cluster-scoped record.
 pub fn cluster_key(name: &str) -> Key {
     (Arc::from(""), Arc::from(name))
+}
+
+/// Whether a journal's labels are a pair's; one without labels belongs to whoever has its name.
+fn belongs(journal: &Journal, pair: &Pair) -> bool {
+    let is =
+        |label: &Option<String>, text: &str| label.as_ref().is_none_or(|l| *l == names::label_value(text));
+    is(&journal.labels.0, &pair.rule) && is(&journal.labels.1, &pair.object)
 }

@@ -191,8 +191,8 @@ impl Engine {
         if !pass.deep && deep_look_due(&entry.scan, &facts.counts, self.needed(name, &pass.rule, &facts), now)
         {
             let wanted = deep_questions(&pass.rule);
+            pass.deep = true;
             if !wanted.is_empty() {
-                pass.deep = true;
                 pass.open = wanted.len();
                 if let Some(all) = self.passes.get_mut(&id) {
                     all.rules.insert(Arc::clone(name), pass);
@@ -208,10 +208,10 @@ impl Engine {
     fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> Need {
         let Some(entry) = self.rules.get(name) else { return Need::Nobody };
         let mut need = Need::Nobody;
-        // Somebody who had no data at the last deep look may wait; everybody else is told in this pass.
+        // Somebody who could not be judged at the last deep look may wait; everybody else is told in this pass.
         let mut ask = |slot: u32| {
             if facts.judge(rule, slot).0 == Verdict::NoData {
-                let waits = entry.without_data.contains(slot as usize);
+                let waits = entry.undecided.contains(slot as usize);
                 need = need.max(if waits { Need::Later } else { Need::Now });
             }
             need == Need::Now
@@ -325,12 +325,14 @@ impl Engine {
             return;
         };
         let mut without = fixedbitset::FixedBitSet::with_capacity(entry.selected.len());
-        for slot in entry.selected.ones() {
-            if u32::try_from(slot).is_ok_and(|slot| facts.unknown(rule, slot)) {
-                without.insert(slot);
-            }
+        let mut undecided = without.clone();
+        for index in entry.selected.ones() {
+            let Ok(slot) = u32::try_from(index) else { continue };
+            without.set(index, facts.unknown(rule, slot));
+            undecided.set(index, facts.judge(rule, slot).0 == Verdict::NoData);
         }
-        let left = without.count_ones(..) > 0;
+        let left = undecided.count_ones(..) > 0 || facts.counts.contains(&Some(0));
+        entry.undecided = undecided;
         entry.scan.fruitless = if left { entry.scan.fruitless.saturating_add(1) } else { 0 };
         entry.scan.last = Some(now);
         entry.scan.counts.clone_from(&facts.counts);
@@ -348,7 +350,7 @@ impl Engine {
         let selected = entry.selected.count_ones(..);
         let without = entry.without_data.count_ones(..);
         let empty = facts.counts.iter().position(|count| *count == Some(0));
-        let silent = facts.warnings.join("; ");
+        let silent = facts.warnings.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
         let data = if let Some(i) = empty {
             Data::Missing(
                 "NoSeries",

@@ -8,7 +8,10 @@ use tracing::{error, info, warn};
 use super::engine::{Engine, Report};
 use super::settings::InForce;
 use crate::decide::{Effect, EventDraft, Regarding};
-use crate::observe::{self, Seen, cluster_key};
+use crate::observe::{self, Seen};
+
+/// Pause before an event about the configuration is told again.
+const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
 impl Engine {
     pub(super) fn config_map(&mut self, seen: Seen<Box<ConfigMap>>) {
@@ -46,8 +49,9 @@ impl Engine {
         match Config::parse(text) {
             Ok(config) => {
                 self.config_seen = true;
+                self.config_trouble = None;
                 self.parts.metrics.set_config_valid(true);
-                if self.force.config == config {
+                if self.force.config == config && !std::mem::take(&mut self.config_unusable) {
                     return;
                 }
                 info!("a new configuration is in force");
@@ -60,18 +64,18 @@ impl Engine {
                 self.dirty_rules.extend(self.rules.keys().cloned());
             }
             Err(problem) => {
-                let kept = if self.config_seen {
+                let kept = if self.config_seen && !self.config_unusable {
                     "the last good one stays in force"
                 } else {
-                    "the defaults are in force"
+                    // Nobody knows what was meant: better to wait than to act on what nobody wrote.
+                    self.config_unusable = true;
+                    self.force.settings.suspended = true;
+                    "nothing new is started until it is"
                 };
                 self.config_seen = true;
                 self.parts.metrics.set_config_valid(false);
                 error!(%problem, "the configuration is not valid; {kept}");
-                let Some(version) = version.filter(|_| *self.parts.leads.borrow()) else {
-                    return;
-                };
-                let event = EventDraft {
+                self.config_trouble = version.map(|version| EventDraft {
                     regarding: Regarding::ConfigMap {
                         namespace: self.parts.namespace.clone(),
                         name: observe::CONFIG_MAP.to_owned(),
@@ -82,13 +86,22 @@ impl Engine {
                     warning: true,
                     reason: "InvalidConfiguration",
                     message: format!("{problem}; {kept}"),
-                };
-                let actor = self.parts.actor.clone();
-                self.spawn_write(async move {
-                    let told = actor.perform(Effect::Tell { events: vec![event], told: 0 }, None).await;
-                    Report::Orphan(cluster_key("configuration"), Box::new(told))
                 });
             }
         }
+    }
+
+    /// Tells what is wrong with the configuration, once, when this process leads.
+    pub(super) fn tell_config_trouble(&mut self) {
+        let Some(event) = self.config_trouble.clone().filter(|_| !self.config_telling) else { return };
+        self.config_telling = true;
+        let actor = self.parts.actor.clone();
+        self.spawn_write(async move {
+            let told = actor.perform(Effect::Tell { events: vec![event], told: 0 }, None).await;
+            if told.is_err() {
+                tokio::time::sleep(RETRY).await;
+            }
+            Report::ConfigTold(Box::new(told))
+        });
     }
 }

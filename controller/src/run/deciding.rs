@@ -1,5 +1,6 @@
 //! Looking at a pair, a rule or a stray approval, and handing the next write to the actor.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use autopilot_shared::api::LABEL_RULE;
@@ -13,7 +14,7 @@ use super::engine::{Alarm, Engine, Report};
 use super::pairs::pause;
 use super::rules::{RuleEntry, RuleTold};
 use crate::act::RuleEffect;
-use crate::decide::{self, Decision, Effect, Rival, Target, View};
+use crate::decide::{self, Baseline, Decision, Doubt, Effect, Reading, Rival, Target, View};
 use crate::observe::{Key, Pair};
 
 impl Engine {
@@ -36,6 +37,7 @@ impl Engine {
         let slot = self.world.claims.by_volume(&pair.object);
         let Some(namespace) = self.namespace_of(pair) else {
             self.forget_pair(pair);
+            self.stray_approvals_of(pair);
             return;
         };
         if slot.is_none() && !entry.confirmed_gone {
@@ -44,14 +46,14 @@ impl Engine {
         }
         if let Some(effect) = self.stranger(pair, &namespace) {
             match effect {
-                Some(effect) => self.act_unless_stuck(pair, effect, now),
+                Some(effect) => self.act_unless_stuck(pair, effect, None, now),
                 None => self.alarm(now + pause(5, None), Alarm::Pair(pair.clone())),
             }
             return;
         }
         let fresh: u128 = self.parts.random.random();
         let at_rest = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
-        let decision = self.look(pair, slot, &namespace, now, fresh);
+        let (decision, doubt) = self.look(pair, slot, &namespace, now, fresh);
         // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
         // journal is created without a status, and the write of its first state may fail.
         let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
@@ -62,7 +64,10 @@ impl Engine {
             self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
         }
         match decision.effect {
-            Some(effect) => self.act_unless_stuck(pair, effect, now),
+            Some(effect) => {
+                let (effect, doubt) = self.named(pair, &namespace, effect, doubt);
+                self.act_unless_stuck(pair, effect, doubt, now);
+            }
             None => self.forget_if_quiet(pair, &namespace),
         }
     }
@@ -83,7 +88,7 @@ impl Engine {
     }
 
     /// Carries out an effect, unless the same one was carried out just now and changed nothing: then after a pause.
-    fn act_unless_stuck(&mut self, pair: &Pair, effect: Effect, now: Timestamp) {
+    fn act_unless_stuck(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>, now: Timestamp) {
         let mark = effect.mark();
         let Some(entry) = self.pairs.get_mut(pair) else { return };
         if entry.failures == 0 && entry.last_effect.as_ref() == Some(&mark) {
@@ -99,7 +104,7 @@ impl Engine {
             entry.repeats = 0;
         }
         entry.last_effect = Some(mark);
-        self.act(pair, effect);
+        self.act(pair, effect, doubt);
     }
 
     pub(super) fn look(
@@ -109,15 +114,20 @@ impl Engine {
         namespace: &str,
         now: Timestamp,
         fresh: u128,
-    ) -> Decision {
+    ) -> (Decision, Option<Doubt>) {
         let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
-            return Decision { effect: None, wake: None, state: RuleState::Normal };
+            return (Decision { effect: None, wake: None, state: RuleState::Normal }, None);
+        };
+        let resized = self.resized_by_others(pair, namespace);
+        let reading = match resized.filter(|_| entry.reading.baseline.is_none()) {
+            Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading.clone() }),
+            None => Cow::Borrowed(&entry.reading),
         };
         let selected = slot.is_some_and(|slot| rule.selected.contains(slot as usize));
         let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
         let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
-        decide::decide(&View {
+        let view = View {
             now,
             fresh,
             settings: &self.force.settings,
@@ -126,7 +136,7 @@ impl Engine {
             rule_uid: rule.uid(),
             object_id: &pair.object,
             object: slot.and_then(|slot| self.world.object_view(slot, selected)),
-            reading: &entry.reading,
+            reading: &reading,
             quiet: self.quiet_state(pair),
             journal,
             plain,
@@ -135,7 +145,43 @@ impl Engine {
             refusal: entry.refusal.as_deref(),
             told: entry.told,
             resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
-        })
+        };
+        let decision = decide::decide(&view);
+        let doubt = decision.effect.as_ref().and_then(|effect| decide::doubt(&view, effect));
+        (decision, doubt)
+    }
+
+    /// The last resize of the PVC that another rule's journal tells of: what was measured before it is not known here, so
+    /// nothing counts before the metrics have caught up.
+    fn resized_by_others(&self, pair: &Pair, namespace: &str) -> Option<Baseline> {
+        self.pairs_on(&pair.object)
+            .filter(|(other, _)| *other != pair)
+            .filter_map(|(other, _)| {
+                self.world.journal(namespace, other)?.status.last_action.as_ref()?.at.as_ref()
+            })
+            .map(|at| at.0)
+            .max()
+            .map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 })
+    }
+
+    /// A new journal gets another name where the usual one is another pair's.
+    fn named(
+        &self,
+        pair: &Pair,
+        namespace: &str,
+        mut effect: Effect,
+        mut doubt: Option<Doubt>,
+    ) -> (Effect, Option<Doubt>) {
+        if self.world.journal_name_taken(namespace, pair) {
+            let hashed = names::hashed_rule_object_name(&pair.object, &pair.rule);
+            if let Effect::CreateJournal(object) = &mut effect {
+                object.metadata.name = Some(hashed.clone());
+            }
+            if let Some(Doubt::JournalIs { name, version: None, .. }) = &mut doubt {
+                *name = hashed;
+            }
+        }
+        (effect, doubt)
     }
 
     /// Another rule that has, or is about to have, the object.
@@ -155,8 +201,7 @@ impl Engine {
         })
     }
 
-    pub(super) fn act(&mut self, pair: &Pair, effect: Effect) {
-        let gone = self.taken_for_deleted(pair, &effect);
+    pub(super) fn act(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>) {
         let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
         let before =
             journal.map(|j| (j.status.transitions, j.status.since.as_ref().map(|t| t.0))).unwrap_or_default();
@@ -177,26 +222,7 @@ impl Engine {
         log_effect(pair, &effect, before.0);
         let actor = self.parts.actor.clone();
         let who = pair.clone();
-        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, gone).await)) });
-    }
-
-    /// The approval that a journal entry gives up because it is not there: that must be so in the API, not in a cache.
-    pub(super) fn taken_for_deleted(&self, pair: &Pair, effect: &Effect) -> Option<Target> {
-        let Effect::WriteJournal { target, status } = effect else {
-            return None;
-        };
-        let journal = self.world.journals.get(&target.namespace, &target.name)?;
-        let known = journal.status.approval.as_ref()?;
-        if status.approval.is_some() || !self.rules.contains_key(&pair.rule) {
-            return None;
-        }
-        let seen = self.world.approvals.get(&target.namespace, &known.name);
-        (seen.and_then(|a| a.raw.metadata.uid.as_ref()) != Some(&known.uid)).then(|| Target {
-            namespace: target.namespace.clone(),
-            name: known.name.clone(),
-            uid: known.uid.clone(),
-            version: String::new(),
-        })
+        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, doubt).await)) });
     }
 
     /// Before anything is removed because a PVC is gone, the API is asked whether it is.
@@ -241,7 +267,7 @@ impl Engine {
             let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
             let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
             self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
-            self.count_objects();
+            self.objects_changed = true;
         }
         if let Some(wake) = wake {
             self.alarm(wake, Alarm::Rule(Arc::clone(name)));
@@ -266,14 +292,17 @@ impl Engine {
             return;
         }
         let label = names::label_value(name);
-        let approval = self
+        let mine: Vec<_> = self
             .world
             .approvals
             .iter()
             .map(|(_, a)| a)
-            .find(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw));
-        let effect = match approval {
-            Some(approval) => decide::remove(approval).map(RuleEffect::Approval),
+            .filter(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw))
+            .collect();
+        let effect = match mine.iter().find_map(|approval| decide::remove(approval)) {
+            Some(effect) => Some(RuleEffect::Approval(effect)),
+            // Those that are left are on their way out; the rule waits for them.
+            None if !mine.is_empty() => None,
             None => {
                 let finalizers = entry.raw.metadata.finalizers.clone().unwrap_or_default();
                 let index = finalizers.iter().position(|f| f == autopilot_shared::api::FINALIZER);
@@ -309,10 +338,26 @@ impl Engine {
         if self.pair_of_approval(&approval.raw).is_some() {
             return;
         }
-        let rule = approval.raw.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l));
+        let label = approval.raw.labels().get(LABEL_RULE);
+        if label.is_some_and(|l| self.unreadable.contains(l)) {
+            return;
+        }
+        let rule = label.and_then(|l| self.rule_labels.get(l));
         if rule.is_some_and(|r| self.rules.get(r).is_some_and(RuleEntry::deleting)) {
             return;
         }
+        // That there is no such rule, or no such PVC, is the word of a cache: the API is asked before anything goes.
+        let status = approval.raw.status.as_ref();
+        let doubt = match rule {
+            None => status.and_then(|s| s.rule.as_ref()).map(|r| Doubt::RuleGone(r.name.clone())),
+            Some(_) => status
+                .and_then(|s| s.action_previews.as_ref()?.first()?.involved_objects.first())
+                .map(|o| Doubt::ClaimGone {
+                    namespace: o.namespace.clone(),
+                    name: o.name.clone(),
+                    volume: o.uid.clone(),
+                }),
+        };
         let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
             decide::remove(approval)
         } else {
@@ -325,7 +370,7 @@ impl Engine {
         let Some(effect) = effect else { return };
         self.orphans_in_flight.insert(key.clone());
         let (actor, who) = (self.parts.actor.clone(), key.clone());
-        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, None).await)) });
+        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, doubt).await)) });
     }
 }
 

@@ -17,6 +17,7 @@ use super::passes::{Pass, Told};
 use super::rules::{RuleEntry, RuleTold};
 use super::settings::InForce;
 use crate::act::{Actor, Failure, Outcome};
+use crate::decide::EventDraft;
 use crate::observe::{Key, Observation, Pair, World};
 use crate::query::Ask;
 use crate::serve::{Heartbeat, Metrics, Readiness};
@@ -60,6 +61,8 @@ pub(super) enum Report {
     Rule(Arc<str>, RuleTold, Box<Result<Outcome, Failure>>),
     Orphan(Key, Box<Result<Outcome, Failure>>),
     Told(u64, Timestamp, Ask, Told),
+    Read(Key, bool, Box<Result<Outcome, Failure>>),
+    ConfigTold(Box<Result<Outcome, Failure>>),
     Nothing,
 }
 
@@ -80,6 +83,16 @@ pub struct Engine {
     pub(super) world: World,
     pub(super) rules: BTreeMap<Arc<str>, RuleEntry>,
     pub(super) rules_synced: bool,
+    /// Labels of rules that are there and cannot be read: what is theirs is left alone.
+    pub(super) unreadable: BTreeSet<String>,
+    /// What the rules cover may have changed.
+    pub(super) objects_changed: bool,
+    /// What is to be told of a configuration that is not valid.
+    pub(super) config_trouble: Option<EventDraft>,
+    /// There has been no valid configuration yet, but one that is not valid.
+    pub(super) config_unusable: bool,
+    /// It is being told.
+    pub(super) config_telling: bool,
     pub(super) rules_listing: Option<BTreeSet<Arc<str>>>,
     pub(super) rule_labels: HashMap<String, Arc<str>>,
     pub(super) pairs: BTreeMap<Pair, PairEntry>,
@@ -106,6 +119,11 @@ impl Engine {
             world: World::default(),
             rules: BTreeMap::new(),
             rules_synced: false,
+            unreadable: BTreeSet::new(),
+            objects_changed: false,
+            config_trouble: None,
+            config_unusable: false,
+            config_telling: false,
             rules_listing: None,
             rule_labels: HashMap::new(),
             pairs: BTreeMap::new(),
@@ -172,8 +190,8 @@ impl Engine {
         let drained = tokio::time::timeout(FINISH, async {
             while self.writes > 0 {
                 match self.tasks.join_next().await {
-                    Some(Ok(Report::Pair(..) | Report::Rule(..) | Report::Orphan(..))) => self.writes -= 1,
-                    Some(_) => {}
+                    Some(Ok(Report::Told(..) | Report::Nothing)) => {}
+                    Some(_) => self.writes = self.writes.saturating_sub(1),
                     None => break,
                 }
             }
@@ -237,6 +255,10 @@ impl Engine {
         while let Some(key) = self.orphans.pop_first() {
             self.consider_orphan(&key);
         }
+        if std::mem::take(&mut self.objects_changed) {
+            self.count_objects();
+        }
+        self.tell_config_trouble();
     }
 
     /// The first look at everything, after a start or a restart.
@@ -244,12 +266,7 @@ impl Engine {
         let world = &self.world;
         for entry in self.rules.values_mut() {
             entry.select_all(world);
-            for (slot, claim) in world.claims.iter() {
-                if entry.selected.contains(slot as usize) && entry.told_before(&claim.volume, claim.created) {
-                    entry.normal.grow(slot as usize + 1);
-                    entry.normal.insert(slot as usize);
-                }
-            }
+            entry.remember_told(world);
         }
         let journals: Vec<Key> = self.world.journals.iter().map(|(key, _)| key.clone()).collect();
         for key in journals {
@@ -299,6 +316,10 @@ impl Engine {
         let now = self.now();
         if self.latest.duration_since(now) > CLOCK_SLACK {
             warn!(%now, latest = %self.latest, "the clock was set back; everything is looked at anew");
+            self.orphans.extend(self.alarms.iter().filter_map(|(_, alarm)| match alarm {
+                Alarm::Orphan(key) => Some(key.clone()),
+                _ => None,
+            }));
             self.alarms.clear();
             for entry in self.pairs.values_mut() {
                 entry.wake = None;

@@ -223,6 +223,18 @@ impl Engine {
         self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot as usize))
     }
 
+    /// Approvals of a pair that is forgotten because neither its PVC nor its journal is known belong to nobody.
+    pub(super) fn stray_approvals_of(&mut self, pair: &Pair) {
+        let strays: Vec<Key> = self
+            .world
+            .approvals
+            .iter()
+            .filter(|(_, a)| crate::decide::labelled(&a.raw, &pair.rule, &pair.object))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.orphans.extend(strays);
+    }
+
     pub(super) fn forget_if_quiet(&mut self, pair: &Pair, namespace: &str) {
         let Some(entry) = self.pairs.get(pair) else { return };
         let quiet = matches!(entry.state, RuleState::Initializing | RuleState::Normal);

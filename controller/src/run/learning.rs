@@ -7,9 +7,11 @@ use autopilot_shared::RuleState;
 use tracing::{error, warn};
 
 use super::engine::{Alarm, Engine, Report};
+use super::keeping::key_of;
 use super::pairs::pause;
 use super::rules::{RuleEntry, RuleTold};
 use crate::act::{Failure, Outcome};
+use crate::decide::Target;
 use crate::observe::{self, Key, Pair};
 use crate::serve::Failure as ActionFailure;
 
@@ -42,6 +44,24 @@ impl Engine {
                         self.alarm(at, Alarm::Orphan(key));
                     }
                 }
+            }
+            Report::Read(key, approval, result) => {
+                self.written();
+                match *result {
+                    Ok(outcome) => self.take_in(outcome, None),
+                    Err(failure) => {
+                        warn!(name = %key.1, namespace = %key.0, %failure, "a read failed; it is tried again");
+                        self.read_again(key, approval);
+                    }
+                }
+            }
+            Report::ConfigTold(result) => {
+                self.written();
+                match *result {
+                    Ok(_) => self.config_trouble = None,
+                    Err(failure) => warn!(%failure, "the event about the configuration was not told yet"),
+                }
+                self.config_telling = false;
             }
             Report::Told(pass, asked_at, ask, told) => self.told(pass, &ask, &told, asked_at),
             Report::Nothing => {}
@@ -145,14 +165,30 @@ impl Engine {
     /// Takes in what a write left behind.
     pub(super) fn take_in(&mut self, outcome: Outcome, pair: Option<&Pair>) {
         match outcome {
-            Outcome::Journal(object) => self.journal_is(observe::journal(*object)),
-            Outcome::Approval(object) => self.approval_is(observe::approval(*object)),
+            Outcome::Journal(object) => {
+                let journal = observe::journal(*object);
+                let key = (Arc::clone(&journal.namespace), Arc::clone(&journal.name));
+                if self.world.journals.put_written(key.clone(), journal) {
+                    self.journal_changed(&key);
+                }
+            }
+            Outcome::Approval(object) => {
+                let key = key_of(&object.metadata);
+                if self.world.approvals.put_written(key.clone(), observe::approval(*object)) {
+                    self.approval_changed(&key);
+                }
+            }
             Outcome::Rule(rule) => self.rule_is(*rule),
             Outcome::Claim(claim) => {
                 if let Some(change) = self.world.claim(&claim) {
                     self.claim_changed(&change);
                 }
-                self.confirm(pair);
+                let volume = claim.spec.as_ref().and_then(|s| s.volume_name.as_deref());
+                match pair {
+                    // There, and not bound: it may be bound again, so nothing goes yet.
+                    Some(pair) if volume == Some(&*pair.object) => self.wait_for_claim(pair),
+                    _ => self.confirm(pair),
+                }
             }
             Outcome::NoClaim(namespace, name) => {
                 if let Some(change) = self.world.claim_absent(&namespace, &name) {
@@ -190,6 +226,36 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// A PVC that is there but cannot be acted on now is looked at again in a while.
+    fn wait_for_claim(&mut self, pair: &Pair) {
+        if self.world.claims.by_volume(&pair.object).is_some() {
+            return;
+        }
+        let until = self.now() + pause(u32::MAX, None);
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.not_before = Some(until);
+        }
+    }
+
+    /// Reads what a list lacked although we wrote it: the list may be older than the write.
+    pub(super) fn read_again(&mut self, key: Key, approval: bool) {
+        let target = Target {
+            namespace: key.0.to_string(),
+            name: key.1.to_string(),
+            uid: String::new(),
+            version: String::new(),
+        };
+        let actor = self.parts.actor.clone();
+        self.spawn_write(async move {
+            let read =
+                if approval { actor.read_approval(target).await } else { actor.read_journal(target).await };
+            if read.is_err() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Report::Read(key, approval, Box::new(read))
+        });
     }
 
     /// After the API was asked, a PVC that is still not there is gone.

@@ -102,7 +102,7 @@ impl PairEntry {
     /// Whether its conditions have held for long enough.
     pub fn held(&self, rule: &Rule, journal: Option<&Journal>) -> bool {
         let since = journal.and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
-        let hold = SignedDuration::from_secs(i64::try_from(rule.hold).unwrap_or(i64::MAX).min(1 << 40));
+        let hold = SignedDuration::from_secs(i64::try_from(rule.hold).unwrap_or(i64::MAX).min(1 << 35));
         self.state == RuleState::Triggered
             && self.reading.verdict == Verdict::Met
             && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + hold)

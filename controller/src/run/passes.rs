@@ -1,6 +1,6 @@
 //! Asking the metrics: when, what, and what the answers say of each object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use autopilot_shared::rule::{Action, Expression, Rule, Test};
@@ -117,7 +117,7 @@ pub struct Facts {
     /// Series per expression, where counted.
     pub counts: Vec<Option<u64>>,
     /// Remarks of the server.
-    pub warnings: Vec<String>,
+    pub warnings: BTreeSet<String>,
 }
 
 impl RulePass {
@@ -140,14 +140,15 @@ impl RulePass {
             hits: vec![HashMap::new(); number],
             present: vec![None; number],
             counts: vec![None; number],
-            warnings: Vec::new(),
+            warnings: BTreeSet::new(),
         };
         for (part, told) in &self.answers {
             let Ok(answer) = told else { continue };
-            for warning in &answer.warnings {
-                if !facts.warnings.contains(warning) {
-                    facts.warnings.push(warning.clone());
-                }
+            // Of one part only, and in an order of its own: what is said must not change from pass to pass.
+            if matches!(part, Part::Matching(_)) {
+                facts
+                    .warnings
+                    .extend(answer.warnings.iter().map(|warning| without_position(warning).to_owned()));
             }
             match *part {
                 Part::Count(i) => {
@@ -169,8 +170,10 @@ impl RulePass {
                                 .map(|(slot, sample)| (*slot, (sample.value, sample.text.clone())))
                                 .collect();
                         }
+                        // A warning says that the samples may be incomplete: then nothing is known to be absent.
+                        let whole = answer.warnings.is_empty() || matches!(test, Test::Exists);
                         facts.present[i] =
-                            Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
+                            whole.then(|| bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
                         continue;
                     }
                     for (slot, sample) in self.slots(world, selected, answer, now) {
@@ -196,7 +199,8 @@ impl RulePass {
         answer: &'a Answer,
         now: Timestamp,
     ) -> Vec<(u32, &'a Sample)> {
-        let oldest = now.as_second() - self.lookback;
+        // As old as it was at the time that the questions carry, however late the answer.
+        let oldest = self.time.min(now).as_second() - self.lookback;
         let of = |sample: &Sample| -> Option<u32> {
             if let Some(volume) = &sample.volume
                 && let Some(slot) = world.claims.by_volume(volume)
@@ -242,6 +246,15 @@ impl RulePass {
         }
         seen.into_iter().map(|(pool, all)| (pool.into(), judge(&self.rule, &all) == Verdict::Met)).collect()
     }
+}
+
+/// A remark of Prometheus without the position in the query that it ends in: each part of a pass wraps the key in another
+/// way.
+fn without_position(warning: &str) -> &str {
+    let Some((text, position)) = warning.rsplit_once(" (") else { return warning };
+    let inside = position.strip_suffix(')').unwrap_or("x");
+    let is_position = !inside.is_empty() && inside.chars().all(|c| c.is_ascii_digit() || c == ':');
+    if is_position { text } else { warning }
 }
 
 fn bits(len: usize, slots: impl Iterator<Item = u32>) -> FixedBitSet {

@@ -43,12 +43,12 @@ impl RuleEntry {
             }
             wake = (self.told_trouble != Some(since)).then(|| since + TROUBLE_LASTS);
         }
+        if now < self.next_status {
+            return (None, Some(wake.map_or(self.next_status, |w: Timestamp| w.min(self.next_status))));
+        }
         let wanted = self.status(world, suspended, now);
         if self.raw.status.as_ref() == Some(&wanted) {
             return (None, wake);
-        }
-        if now < self.next_status {
-            return (None, Some(wake.map_or(self.next_status, |w: Timestamp| w.min(self.next_status))));
         }
         (Some(RuleEffect::Status { target: self.target(), status: Box::new(wanted) }), None)
     }

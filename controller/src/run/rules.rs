@@ -70,6 +70,8 @@ pub struct RuleEntry {
     pub paired: FixedBitSet,
     /// Selected PVCs that had no data at the last deep look.
     pub without_data: FixedBitSet,
+    /// Selected PVCs that could not be judged at the last deep look: some expression had no data for them.
+    pub undecided: FixedBitSet,
     /// Pools that samples named, and whether the conditions hold for them.
     pub pools: BTreeMap<Box<str>, bool>,
     /// Pairs per state that is not Normal.
@@ -108,6 +110,7 @@ impl RuleEntry {
             busy: FixedBitSet::new(),
             paired: FixedBitSet::new(),
             without_data: FixedBitSet::new(),
+            undecided: FixedBitSet::new(),
             pools: BTreeMap::new(),
             states: HashMap::new(),
             next_poll: now,
@@ -179,6 +182,19 @@ impl RuleEntry {
             self.selected.set(slot as usize, labels && namespace);
         }
         self.normal.intersect_with(&self.selected);
+        self.without_data.intersect_with(&self.selected);
+        self.undecided.intersect_with(&self.selected);
+    }
+
+    /// Takes for Normal what an earlier process told to be.
+    pub fn remember_told(&mut self, world: &World) {
+        for (slot, claim) in world.claims.iter() {
+            let index = slot as usize;
+            if self.selected.contains(index) && self.told_before(&claim.volume, claim.created) {
+                self.normal.grow(index + 1);
+                self.normal.insert(index);
+            }
+        }
     }
 
     /// Computes anew whether one PVC is selected.
@@ -199,6 +215,7 @@ impl RuleEntry {
         if !selected {
             self.normal.set(index, false);
             self.without_data.set(index, false);
+            self.undecided.set(index, false);
         }
     }
 

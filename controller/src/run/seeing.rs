@@ -24,8 +24,13 @@ impl Engine {
                 Seen::Start => self.world.approvals.start(),
                 Seen::Is(object) => match readable(*object) {
                     Ok(object) => self.approval_is(observe::approval(object)),
-                    Err((name, why)) => {
-                        error!(approval = name, why, "an approval cannot be read; it is ignored")
+                    Err(bad) => {
+                        error!(
+                            approval = bad.name,
+                            why = bad.why,
+                            "an approval cannot be read; it is ignored"
+                        );
+                        self.world.approvals.unreadable((bad.namespace.into(), bad.name.into()));
                     }
                 },
                 Seen::Gone(object) => {
@@ -38,8 +43,12 @@ impl Engine {
                     }
                 }
                 Seen::Done => {
-                    for (key, gone) in self.world.approvals.finish() {
+                    let (gone, doubtful) = self.world.approvals.finish();
+                    for (key, gone) in gone {
                         self.approval_gone(&key, &gone.raw);
+                    }
+                    for key in doubtful {
+                        self.read_again(key, true);
                     }
                 }
             },
@@ -47,8 +56,13 @@ impl Engine {
                 Seen::Start => self.world.journals.start(),
                 Seen::Is(object) => match readable(*object) {
                     Ok(object) => self.journal_is(observe::journal(object)),
-                    Err((name, why)) => {
-                        error!(rule_object = name, why, "a rule object cannot be read; it is ignored")
+                    Err(bad) => {
+                        error!(
+                            rule_object = bad.name,
+                            why = bad.why,
+                            "a rule object cannot be read; it is ignored"
+                        );
+                        self.world.journals.unreadable((bad.namespace.into(), bad.name.into()));
                     }
                 },
                 Seen::Gone(object) => {
@@ -61,8 +75,12 @@ impl Engine {
                     }
                 }
                 Seen::Done => {
-                    for (_, gone) in self.world.journals.finish() {
+                    let (gone, doubtful) = self.world.journals.finish();
+                    for (_, gone) in gone {
                         self.journal_gone(&gone);
+                    }
+                    for key in doubtful {
+                        self.read_again(key, false);
                     }
                 }
             },
@@ -94,7 +112,7 @@ impl Engine {
                     if self.world.namespaces.put(key, observe::At(version, Arc::clone(&labels)))
                         && before.as_ref() != Some(&labels)
                     {
-                        self.select_everything();
+                        self.select_namespace(&namespace.name_any());
                     }
                 }
                 Seen::Gone(namespace) => {
@@ -125,8 +143,9 @@ impl Engine {
                 Seen::Is(quota) => {
                     let version = observe::version(quota.metadata.resource_version.as_deref());
                     let rooms = observe::quotas(&quota);
-                    self.world.quotas.put(key_of(&quota.metadata), observe::At(version, rooms));
-                    self.world.count_quotas(&quota.namespace().unwrap_or_default());
+                    if self.world.quotas.put(key_of(&quota.metadata), observe::At(version, rooms)) {
+                        self.world.count_quotas(&quota.namespace().unwrap_or_default());
+                    }
                 }
                 Seen::Gone(quota) => {
                     let version = observe::version(quota.metadata.resource_version.as_deref());
@@ -134,7 +153,7 @@ impl Engine {
                     self.world.count_quotas(&quota.namespace().unwrap_or_default());
                 }
                 Seen::Done => {
-                    for ((namespace, _), _) in self.world.quotas.finish() {
+                    for ((namespace, _), _) in self.world.quotas.finish().0 {
                         self.world.count_quotas(&namespace);
                     }
                 }
@@ -152,7 +171,13 @@ impl Engine {
             Seen::Start => self.rules_listing = Some(BTreeSet::new()),
             Seen::Is(object) => match readable(*object) {
                 Ok(raw) => self.rule_is(raw),
-                Err((name, why)) => error!(rule = name, why, "a rule cannot be read; it is ignored"),
+                Err(bad) => {
+                    error!(rule = bad.name, why = bad.why, "a rule cannot be read; it is left alone");
+                    self.unreadable.insert(names::label_value(&bad.name));
+                    if let Some(listing) = &mut self.rules_listing {
+                        listing.insert(bad.name.into());
+                    }
+                }
             },
             Seen::Gone(object) => {
                 if let Ok(raw) = readable(*object) {
@@ -178,6 +203,7 @@ impl Engine {
             listing.insert(Arc::clone(&name));
         }
         let now = self.now();
+        self.unreadable.remove(&names::label_value(&name));
         let mut new = RuleEntry::new(raw, now);
         if self.rules.get(&name).is_some_and(|old| old.version() >= new.version()) {
             return;
@@ -212,6 +238,7 @@ impl Engine {
         complain(&name, &new);
         if self.was_ready {
             new.select_all(&self.world);
+            new.remember_told(&self.world);
         }
         self.rule_labels.insert(names::label_value(&name), Arc::clone(&name));
         self.rules.insert(Arc::clone(&name), new);
@@ -222,6 +249,10 @@ impl Engine {
             let approvals: Vec<Key> = self.world.approvals.iter().map(|(key, _)| key.clone()).collect();
             for key in approvals {
                 self.approval_changed(&key);
+            }
+            let journals: Vec<Key> = self.world.journals.iter().map(|(key, _)| key.clone()).collect();
+            for key in journals {
+                self.journal_changed(&key);
             }
             self.count_rules();
         }
@@ -255,14 +286,29 @@ impl Engine {
         self.parts.metrics.set_rules_in_system(self.rules.len());
     }
 
-    pub(super) fn select_everything(&mut self) {
+    /// A namespace has other labels than before: its PVCs may be selected by others.
+    pub(super) fn select_namespace(&mut self, namespace: &str) {
         if !self.was_ready {
             return;
         }
-        for entry in self.rules.values_mut() {
-            entry.select_all(&self.world);
+        let slots: Vec<(u32, Arc<str>)> = self
+            .world
+            .claims
+            .iter()
+            .filter(|(_, claim)| &*claim.namespace == namespace)
+            .map(|(slot, claim)| (slot, (*claim.volume).into()))
+            .collect();
+        if slots.is_empty() {
+            return;
         }
-        self.dirty.extend(self.pairs.keys().cloned());
+        for entry in self.rules.values_mut() {
+            for (slot, _) in &slots {
+                entry.select_one(&self.world, *slot);
+            }
+        }
+        for (_, volume) in slots {
+            self.dirty_pairs_on(&volume);
+        }
         self.dirty_rules.extend(self.rules.keys().cloned());
     }
 
@@ -272,7 +318,9 @@ impl Engine {
         }
         let now = self.now();
         let after = self.world.claims.get(change.slot).cloned();
-        let same = |a: &observe::Claim, b: &observe::Claim| a.uid == b.uid && a.volume == b.volume;
+        let same = |a: &observe::Claim, b: &observe::Claim| {
+            a.uid == b.uid && a.volume == b.volume && a.is_object() == b.is_object()
+        };
         let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
         for (name, entry) in &mut self.rules {
             let before = entry.selected.contains(change.slot as usize);
@@ -323,7 +371,7 @@ impl Engine {
         let pairs: Vec<Pair> = self.pairs_on(volume).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
             if let Some(entry) = self.pairs.get_mut(&pair)
-                && entry.reading.verdict == Verdict::Met
+                && entry.reading.verdict != Verdict::NotMet
             {
                 entry.reading.baseline = Some(Baseline { at: now, values: entry.reading.numbers(), ratio });
             }

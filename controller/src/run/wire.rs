@@ -37,6 +37,9 @@ pub enum RunError {
     /// The settings of the lease make no sense.
     #[error("leader election: {0}")]
     Lead(String),
+    /// The engine ended although nobody asked for it.
+    #[error("the engine ended by itself; the log says why")]
+    Ended,
     /// The lease went to somebody else.
     #[error("the lease is lost: {0}; this process ends, and another one takes over")]
     Lost(String),
@@ -123,7 +126,7 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
         why = lost => Err(RunError::Lost(why)),
         ended = &mut engine => {
             error!(?ended, "the engine ended by itself");
-            Ok(())
+            Err(RunError::Ended)
         }
     };
     readiness.shut_down();
