@@ -122,8 +122,14 @@ async fn labels_say_whose_a_series_is(world: &World) -> Result<()> {
             assert_eq!(world.scene.csi.requests("db", name), ["10Gi", "20Gi"], "{name}");
         }
     }
-    let (reason, message) = world.scene.until_condition("by-nothing", "DataAvailable", "False").await?;
-    assert_eq!(reason, "NoMatchingSeries");
+    let scene = &world.scene;
+    let message = scene
+        .until("the rule says that the series are nobody's", async || {
+            let status = scene.rule("by-nothing").await?.status.unwrap_or_default();
+            let (value, reason, message) = data(&status);
+            Ok((value == "False" && reason == "NoMatchingSeries").then(|| message.to_owned()))
+        })
+        .await?;
     assert!(message.contains("label volumename, or namespace and persistentvolumeclaim, or pv"), "{message}");
     assert_eq!(world.scene.csi.requests("db", "by-nothing"), ["10Gi"]);
     Ok(())
