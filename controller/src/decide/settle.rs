@@ -84,7 +84,9 @@ fn fresh(view: &View<'_>, draft: &Draft<'_, '_>) -> bool {
     let remembered = view.reading.baseline.iter().filter(|b| b.at <= view.now + clock::SKEW);
     let numbers = view.reading.numbers();
     let old = |baseline: &Baseline| {
-        seen_at(view) < baseline.at + view.settings.metrics_lag && !moved(baseline, &numbers)
+        // Conditions that did not hold in between show that the data has moved, whatever it looks like now.
+        let moved = moved(baseline, &numbers) || view.reading.last_not_met.is_some_and(|t| t > baseline.at);
+        seen_at(view) < baseline.at + view.settings.metrics_lag && !moved
     };
     !journalled.iter().chain(remembered).any(old)
 }

@@ -72,6 +72,8 @@ pub struct Reading {
     pub values: Vec<Option<(f64, Box<str>)>>,
     /// Since when the verdict has been `NotMet`, if it is.
     pub cleared_since: Option<Timestamp>,
+    /// The last pass whose verdict was `NotMet`: data that has moved since a change of size.
+    pub last_not_met: Option<Timestamp>,
     /// The last change of size that this process saw.
     pub baseline: Option<Baseline>,
 }
@@ -91,6 +93,9 @@ impl Reading {
             Verdict::NoData => self.cleared_since,
             Verdict::Met => None,
         };
+        if verdict == Verdict::NotMet {
+            self.last_not_met = Some(at);
+        }
         self.verdict = verdict;
         self.at = Some(at);
         self.values = values;

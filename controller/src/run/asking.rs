@@ -157,8 +157,10 @@ impl Engine {
             return;
         };
         self.complete(id, name, rule_pass);
-        if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty()) {
-            self.passes.remove(&id);
+        if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty())
+            && let Some(pass) = self.passes.remove(&id)
+        {
+            self.metrics().pass(pass.began.elapsed());
         }
     }
 

@@ -63,12 +63,20 @@ pub struct RulePass {
 }
 
 /// One pass: all its questions carry the same time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Pass {
+    /// When it began.
+    pub began: std::time::Instant,
     /// The rules in it.
     pub rules: HashMap<Arc<str>, RulePass>,
     /// Questions, and who waits for their answer.
     pub asked: HashMap<Ask, Asked>,
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Pass { began: std::time::Instant::now(), rules: HashMap::new(), asked: HashMap::new() }
+    }
 }
 
 /// A question.

@@ -86,7 +86,6 @@ struct Figures {
     config_valid: bool,
     watch_errors: BTreeMap<&'static str, u64>,
     passes: Option<Histogram>,
-    pass_cpu: f64,
 }
 
 #[derive(Debug, Default)]
@@ -241,14 +240,11 @@ impl Metrics {
         *self.figures.lock().watch_errors.entry(kind).or_default() += 1;
     }
 
-    /// A pass of the decision over the world: how long it took, and its CPU time where known (pure code on
-    /// one thread: the same, unless the machine was busy).
-    pub fn pass(&self, took: Duration, cpu: Option<Duration>) {
-        let mut figures = self.figures.lock();
-        if let Some(passes) = &figures.passes {
+    /// A pass over the metrics: from its first question to its last answer.
+    pub fn pass(&self, took: Duration) {
+        if let Some(passes) = &self.figures.lock().passes {
             passes.observe(took.as_secs_f64());
         }
-        figures.pass_cpu += cpu.unwrap_or_default().as_secs_f64();
     }
 }
 

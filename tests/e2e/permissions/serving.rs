@@ -38,7 +38,6 @@ const FAMILIES: &[&str] = &[
     "autopilot_config_valid",
     "autopilot_watch_errors",
     "autopilot_pass_seconds",
-    "autopilot_pass_cpu_seconds",
     "autopilot_build_info",
 ];
 

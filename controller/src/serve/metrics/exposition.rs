@@ -157,20 +157,12 @@ impl Page<'_> {
         if let Some(passes) = &figures.passes {
             let family = self.0.encode_descriptor(
                 "autopilot_pass_seconds",
-                "Time of one pass of the decision over all rules and objects.",
+                "Time of one pass over the metrics, from the first question to the last answer.",
                 None,
                 MetricType::Histogram,
             )?;
             passes.encode(family)?;
         }
-        self.0
-            .encode_descriptor(
-                "autopilot_pass_cpu_seconds",
-                "CPU time of all passes.",
-                None,
-                MetricType::Counter,
-            )?
-            .encode_counter::<Labels<'_, 0>, f64, f64>(&figures.pass_cpu, None)?;
         self.gauges(
             "autopilot_build_info",
             "Always 1; the version that runs.",
