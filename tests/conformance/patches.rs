@@ -10,9 +10,11 @@ use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_precondition_that_does_not_hold_is_told_apart_from_a_refusal() -> Result<()> {
-    let cluster = Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster =
+        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
     let api: Api<ConfigMap> = Api::namespaced(cluster.admin_client().await?, "default");
-    let map: ConfigMap = serde_json::from_value(json!({ "metadata": { "name": "a" }, "data": { "k": "v" } }))?;
+    let map: ConfigMap =
+        serde_json::from_value(json!({ "metadata": { "name": "a" }, "data": { "k": "v" } }))?;
     let made = api.create(&PostParams::default(), &map).await?;
     let version = made.metadata.resource_version.unwrap_or_default();
 

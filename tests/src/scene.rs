@@ -162,6 +162,15 @@ impl Scene {
         self.controller_at(&url, &[]).await
     }
 
+    /// Starts a controller that never waits for a lease, nor loses it to an API server that has too much to do.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn controller_without_lease(&mut self) -> Result<&Controller> {
+        let url = self.cluster.url().to_owned();
+        self.controller_at(&url, &["--leader-election", "false"]).await
+    }
+
     /// Starts a controller that sees the API at this address, with more arguments.
     ///
     /// # Errors

@@ -143,7 +143,7 @@ impl Engine {
             hashed,
             rival: self.rival(pair, namespace),
             refusal: entry.refusal.as_deref(),
-            told: entry.told,
+            told: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
             resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
         };
         let decision = decide::decide(&view);
@@ -358,6 +358,12 @@ impl Engine {
                     volume: o.uid.clone(),
                 }),
         };
+        // Somebody took its labels off: a journal still knows it, and will say when it goes.
+        let uid = approval.raw.metadata.uid.as_deref();
+        let held = |a: &autopilot_shared::api::ApprovalReference| Some(a.uid.as_str()) == uid;
+        if self.world.journals.iter().any(|(_, j)| j.status.approval.as_ref().is_some_and(held)) {
+            return;
+        }
         let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
             decide::remove(approval)
         } else {

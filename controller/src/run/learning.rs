@@ -210,8 +210,11 @@ impl Engine {
             }
             Outcome::NoRule(name) => self.rule_gone(&name, None),
             Outcome::Told(told) => {
-                if let Some(entry) = pair.and_then(|pair| self.pairs.get_mut(pair)) {
-                    entry.told = told;
+                let Some(pair) = pair else { return };
+                let journal = self.namespace_of(pair).and_then(|n| self.world.journal(&n, pair));
+                let uid = journal.map(|j| j.uid.clone()).unwrap_or_default();
+                if let Some(entry) = self.pairs.get_mut(pair) {
+                    entry.told = (uid, told);
                 }
             }
             Outcome::Refused(claim, words) => {

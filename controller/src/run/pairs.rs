@@ -15,8 +15,8 @@ pub struct PairEntry {
     pub reading: Reading,
     /// State at the last look.
     pub state: RuleState,
-    /// Transitions told, ahead of the journal.
-    pub told: u64,
+    /// Transitions told, ahead of the journal with this UID.
+    pub told: (String, u64),
     /// The refusal of the last resize, until the journal has it.
     pub refusal: Option<String>,
     /// Digest of the proposal whose approval was set back to pending, and how often.
@@ -47,7 +47,7 @@ impl PairEntry {
         PairEntry {
             reading: Reading::default(),
             state,
-            told: 0,
+            told: (String::new(), 0),
             refusal: None,
             resets: (String::new(), 0),
             in_flight: false,

@@ -42,7 +42,7 @@ async fn an_approval_acts_exactly_where_it_names_the_open_question() -> Result<(
         scene.cluster.apply(&text).await?;
     }
     let mut cells = cells_with_full_volumes(&scene).await?;
-    scene.controller().await?;
+    scene.controller_without_lease().await?;
 
     // Given a question that was asked twice: the first approval was deleted.
     let world =
@@ -97,7 +97,7 @@ async fn an_approval_acts_exactly_where_it_names_the_open_question() -> Result<(
     scene.running()?.sigterm()?;
     let ended = scene.running()?.wait(std::time::Duration::from_secs(20)).await?;
     ensure!(ended.success(), "the first controller ended with {ended}");
-    scene.controller().await?;
+    scene.controller_without_lease().await?;
     let canary = scene.claim(NAMESPACE, "canary", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&canary, 9.0, 10.0);
     let question = scene.until_pending(NAMESPACE, RULE, &canary).await?;

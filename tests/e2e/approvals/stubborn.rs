@@ -28,7 +28,7 @@ async fn a_stale_file_that_is_put_back_again_and_again_never_acts_and_is_set_bac
     let mut scene = Scene::start(SceneOptions::default()).await?;
     scene.cluster.namespace(NAMESPACE, &[("type", "db")]).await?;
     scene.cluster.apply(&RuleText::new(RULE).text()).await?;
-    scene.controller().await?;
+    scene.controller_without_lease().await?;
     let volume = scene.claim(NAMESPACE, "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 9.0, 10.0);
     scene.until_pending(NAMESPACE, RULE, &volume).await?;

@@ -50,9 +50,9 @@ struct Pool {
 /// Lives as long as a test needs it, so that everything ends with the last one.
 static POOL: Mutex<Weak<Pool>> = Mutex::new(Weak::new());
 
-/// How many lanes there are: `AUTOPILOT_LANES`, else 4.
+/// How many lanes there are: `AUTOPILOT_LANES`, else 8: nearly all of the time is waiting.
 pub fn lanes() -> usize {
-    std::env::var("AUTOPILOT_LANES").ok().and_then(|n| n.parse().ok()).unwrap_or(4).max(1)
+    std::env::var("AUTOPILOT_LANES").ok().and_then(|n| n.parse().ok()).unwrap_or(8).max(1)
 }
 
 /// Keeps idle lanes running while a test takes one after the other.

@@ -57,16 +57,9 @@ async fn find() -> Result<Binaries> {
         .await
         .with_context(|| format!("run {}", script.display()))?;
     if !output.status.success() {
-        bail!(
-            "{} ended with {}; its message is above",
-            script.display(),
-            output.status
-        );
+        bail!("{} ended with {}; its message is above", script.display(), output.status);
     }
     let stdout = String::from_utf8(output.stdout)?;
-    let dir = stdout
-        .lines()
-        .last()
-        .with_context(|| format!("{} printed no folder", script.display()))?;
+    let dir = stdout.lines().last().with_context(|| format!("{} printed no folder", script.display()))?;
     Ok(Binaries { dir: dir.into() })
 }

@@ -50,12 +50,7 @@ pub struct ClusterOptions {
 
 impl Default for ClusterOptions {
     fn default() -> Self {
-        Self {
-            controller_manager: true,
-            users: Vec::new(),
-            event_ttl: None,
-            apiserver_flags: Vec::new(),
-        }
+        Self { controller_manager: true, users: Vec::new(), event_ttl: None, apiserver_flags: Vec::new() }
     }
 }
 
@@ -99,12 +94,8 @@ impl Cluster {
         cluster.wait_ready().await?;
         if options.controller_manager {
             let kubeconfig = cluster.kubeconfig(ADMIN_TOKEN, None)?;
-            cluster.controller_manager = Some(servers::start_controller_manager(
-                &binaries,
-                &cluster.dir,
-                &key,
-                &kubeconfig,
-            )?);
+            cluster.controller_manager =
+                Some(servers::start_controller_manager(&binaries, &cluster.dir, &key, &kubeconfig)?);
         }
         Ok(cluster)
     }
@@ -188,11 +179,7 @@ impl Cluster {
         let start = name.len().saturating_sub(150);
         let path = self.dir.join(&format!("kubeconfig{}.yaml", &name[start..]));
         // JSON is YAML. Written whole or not at all: a process may be reading it.
-        let part = self.dir.join(&format!(
-            ".kubeconfig{}.{:?}",
-            &name[start..],
-            std::thread::current().id()
-        ));
+        let part = self.dir.join(&format!(".kubeconfig{}.{:?}", &name[start..], std::thread::current().id()));
         std::fs::write(&part, serde_json::to_vec_pretty(&config)?)
             .and_then(|()| std::fs::rename(&part, &path))
             .with_context(|| format!("write {}", path.display()))?;
@@ -204,19 +191,9 @@ impl Cluster {
     /// # Errors
     /// When the API refuses.
     pub async fn namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<()> {
-        let labels = labels
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        let metadata = ObjectMeta {
-            name: Some(name.into()),
-            labels: Some(labels),
-            ..ObjectMeta::default()
-        };
-        let namespace = Namespace {
-            metadata,
-            ..Namespace::default()
-        };
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let metadata = ObjectMeta { name: Some(name.into()), labels: Some(labels), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata, ..Namespace::default() };
         let api: Api<Namespace> = Api::all(self.admin_client().await?);
         api.create(&PostParams::default(), &namespace)
             .await
@@ -269,9 +246,7 @@ impl Cluster {
         // The certificate is there before it is whole; the key is written after it. A client that read half of it trusts
         // nobody, for good.
         let key = self.ca_file().with_extension("key");
-        apiserver
-            .ready(READY, async || Ok(key.is_file().then_some(())))
-            .await?;
+        apiserver.ready(READY, async || Ok(key.is_file().then_some(()))).await?;
         let client = self.admin_client().await?;
         apiserver
             .ready(READY, async || {
@@ -281,9 +256,7 @@ impl Cluster {
             .await?;
         // Created by the server itself a moment after it is ready.
         let namespaces: Api<Namespace> = Api::all(client);
-        wait_for("namespace default", READY, async || {
-            Ok(namespaces.get_opt("default").await?.map(drop))
-        })
-        .await
+        wait_for("namespace default", READY, async || Ok(namespaces.get_opt("default").await?.map(drop)))
+            .await
     }
 }

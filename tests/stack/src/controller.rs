@@ -31,11 +31,7 @@ impl ControllerCommand {
     /// When the binary is not there.
     pub fn new(args: impl IntoIterator<Item = impl Into<OsString>>) -> Result<Self> {
         let args = args.into_iter().map(Into::into).collect();
-        Ok(Self {
-            binary: controller_binary()?,
-            args,
-            ..Self::default()
-        })
+        Ok(Self { binary: controller_binary()?, args, ..Self::default() })
     }
 
     /// Adds a variable.
@@ -66,19 +62,8 @@ impl Controller {
                 (dir.join("controller.log"), Some(dir))
             }
         };
-        let ControllerCommand {
-            binary: program,
-            args,
-            env,
-            ..
-        } = command;
-        let process = Process::spawn(Spec {
-            name: "controller".into(),
-            program,
-            args,
-            env,
-            log,
-        })?;
+        let ControllerCommand { binary: program, args, env, .. } = command;
+        let process = Process::spawn(Spec { name: "controller".into(), program, args, env, log })?;
         Ok(Self { process, _dir: dir })
     }
 
@@ -140,12 +125,7 @@ impl Controller {
     /// # Errors
     /// When it ends before, or `limit` passes; the message holds the end of the log.
     pub async fn wait_for_log(&self, text: &str, limit: Duration) -> Result<String> {
-        let find = || {
-            self.log()
-                .lines()
-                .find(|line| line.contains(text))
-                .map(str::to_owned)
-        };
+        let find = || self.log().lines().find(|line| line.contains(text)).map(str::to_owned);
         wait_for(&format!("'{text}' in the controller's log"), limit, async || {
             let found = find();
             if found.is_none()

@@ -72,10 +72,7 @@ impl Exporter {
 fn key(name: &str, labels: &[(&str, &str)]) -> Series {
     (
         name.to_owned(),
-        labels
-            .iter()
-            .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
-            .collect(),
+        labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect(),
     )
 }
 
@@ -85,20 +82,13 @@ fn render(series: &BTreeMap<Series, f64>) -> String {
         let labels: Vec<String> = labels
             .iter()
             .map(|(label, value)| {
-                let value = value
-                    .replace('\\', "\\\\")
-                    .replace('"', "\\\"")
-                    .replace('\n', "\\n");
+                let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
                 format!("{label}=\"{value}\"")
             })
             .collect();
         // Rust writes 'inf' where the format says '+Inf'.
         let value = if value.is_infinite() {
-            if *value > 0.0 {
-                "+Inf".to_owned()
-            } else {
-                "-Inf".to_owned()
-            }
+            if *value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() }
         } else {
             value.to_string()
         };

@@ -42,10 +42,7 @@ async fn send(method: Method, url: &str, body: &str) -> Result<(StatusCode, Byte
         let status = response.status();
         Ok::<_, anyhow::Error>((status, response.into_body().collect().await?.to_bytes()))
     };
-    tokio::time::timeout(LIMIT, exchange)
-        .await
-        .with_context(|| format!("{asked}: no answer"))?
-        .context(asked)
+    tokio::time::timeout(LIMIT, exchange).await.with_context(|| format!("{asked}: no answer"))?.context(asked)
 }
 
 /// Percent-encodes a value of a form or a query.
@@ -76,9 +73,7 @@ fn decode(value: &str) -> String {
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
-        let hex = bytes
-            .get(at + 1..at + 3)
-            .and_then(|pair| std::str::from_utf8(pair).ok());
+        let hex = bytes.get(at + 1..at + 3).and_then(|pair| std::str::from_utf8(pair).ok());
         match (byte, hex.and_then(|pair| u8::from_str_radix(pair, 16).ok())) {
             (b'%', Some(value)) => {
                 decoded.push(value);

@@ -32,13 +32,7 @@ impl Output {
     /// When it failed, with what it wrote.
     pub fn ok(self) -> Result<String> {
         if !self.status.success() {
-            bail!(
-                "{}: {}\n{}{}",
-                self.command,
-                self.status,
-                self.stdout,
-                self.stderr
-            );
+            bail!("{}: {}\n{}{}", self.command, self.status, self.stdout, self.stderr);
         }
         Ok(self.stdout)
     }
@@ -83,10 +77,7 @@ impl Cluster {
     /// # Errors
     /// When the API refuses.
     pub async fn service_account_token(&self, namespace: &str, name: &str) -> Result<String> {
-        let token = self
-            .kubectl(&["create", "token", name, "-n", namespace])
-            .await?
-            .ok()?;
+        let token = self.kubectl(&["create", "token", name, "-n", namespace]).await?.ok()?;
         Ok(token.trim().to_owned())
     }
 

@@ -71,13 +71,7 @@ impl Process {
     /// # Errors
     /// When the binary is missing, or the log or the process cannot be created.
     pub fn spawn(spec: Spec) -> Result<Self> {
-        let Spec {
-            name,
-            program,
-            args,
-            env,
-            log,
-        } = spec;
+        let Spec { name, program, args, env, log } = spec;
         if !program.is_file() {
             bail!("{name}: there is no {}", program.display());
         }
@@ -97,18 +91,9 @@ impl Process {
             .stderr(output)
             .process_group(0);
         let (answer, spawned) = mpsc::channel();
-        SPAWNER
-            .send((command, answer))
-            .map_err(|_| anyhow!("{name}: the spawning thread is gone"))?;
-        let child = spawned
-            .recv()?
-            .with_context(|| format!("{name}: run setpriv (package util-linux)"))?;
-        Ok(Self {
-            name,
-            pid: child.id(),
-            child: Arc::new(Mutex::new(child)),
-            log,
-        })
+        SPAWNER.send((command, answer)).map_err(|_| anyhow!("{name}: the spawning thread is gone"))?;
+        let child = spawned.recv()?.with_context(|| format!("{name}: run setpriv (package util-linux)"))?;
+        Ok(Self { name, pid: child.id(), child: Arc::new(Mutex::new(child)), log })
     }
 
     /// Its process id.
@@ -138,10 +123,7 @@ impl Process {
         if let Some(status) = child.try_wait()? {
             bail!("{}: no SIG{signal}, it has ended with {status}", self.name);
         }
-        let status = Command::new("kill")
-            .arg(format!("-{signal}"))
-            .arg(self.pid.to_string())
-            .status()?;
+        let status = Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).status()?;
         if !status.success() {
             bail!("{}: kill -{signal} {} ended with {status}", self.name, self.pid);
         }
@@ -161,10 +143,7 @@ impl Process {
     /// # Errors
     /// When it is still there after `limit`.
     pub async fn wait(&self, limit: Duration) -> Result<ExitStatus> {
-        wait_for(&format!("the end of {}", self.name), limit, async || {
-            self.exited()
-        })
-        .await
+        wait_for(&format!("the end of {}", self.name), limit, async || self.exited()).await
     }
 
     /// Waits until `ready` gives a value, and ends early, with the last lines of the log, when the process dies.
@@ -200,9 +179,7 @@ impl Process {
     /// All it wrote so far (of all runs that share the file).
     #[must_use]
     pub fn log(&self) -> String {
-        std::fs::read(&self.log)
-            .map(|log| String::from_utf8_lossy(&log).into_owned())
-            .unwrap_or_default()
+        std::fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
     /// The last `lines` of its output.
@@ -210,9 +187,7 @@ impl Process {
     pub fn tail(&self, lines: usize) -> String {
         let log = self.log();
         let all: Vec<&str> = log.lines().collect();
-        all.get(all.len().saturating_sub(lines)..)
-            .unwrap_or_default()
-            .join("\n")
+        all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
     }
 }
 

@@ -28,11 +28,7 @@ pub struct PrometheusOptions {
 
 impl Default for PrometheusOptions {
     fn default() -> Self {
-        Self {
-            targets: Vec::new(),
-            scrape_interval: Duration::from_secs(1),
-            flags: Vec::new(),
-        }
+        Self { targets: Vec::new(), scrape_interval: Duration::from_secs(1), flags: Vec::new() }
     }
 }
 
@@ -127,11 +123,7 @@ impl Prometheus {
     pub async fn set_targets(&self, targets: &[String]) -> Result<()> {
         write_config(&self.dir, targets, self.scrape_interval)?;
         let (status, body) = fetch::post(&format!("{}/-/reload", self.url), "").await?;
-        ensure!(
-            status.is_success(),
-            "prometheus reload: {status}: {}",
-            String::from_utf8_lossy(&body)
-        );
+        ensure!(status.is_success(), "prometheus reload: {status}: {}", String::from_utf8_lossy(&body));
         Ok(())
     }
 
@@ -142,16 +134,10 @@ impl Prometheus {
     pub async fn query(&self, query: &str) -> Result<Vec<Value>> {
         let form = format!("query={}", fetch::encode(query));
         let (status, body) = fetch::post(&format!("{}/api/v1/query", self.url), &form).await?;
-        ensure!(
-            status.is_success(),
-            "query '{query}': {status}: {}",
-            String::from_utf8_lossy(&body)
-        );
+        ensure!(status.is_success(), "query '{query}': {status}: {}", String::from_utf8_lossy(&body));
         let answer: Value = serde_json::from_slice(&body)?;
         let result = answer.pointer("/data/result").and_then(Value::as_array);
-        result
-            .cloned()
-            .with_context(|| format!("query '{query}': no result in {answer}"))
+        result.cloned().with_context(|| format!("query '{query}': no result in {answer}"))
     }
 
     /// Waits until an instant query gives at least one sample, and returns all.
@@ -168,11 +154,7 @@ impl Prometheus {
     async fn wait_ready(&self) -> Result<()> {
         let address = format!("{}/-/ready", self.url);
         let process = self.process.lock().await;
-        process
-            .ready(READY, async || {
-                Ok(fetch::get(&address).await?.0.is_success().then_some(()))
-            })
-            .await
+        process.ready(READY, async || Ok(fetch::get(&address).await?.0.is_success().then_some(()))).await
     }
 }
 

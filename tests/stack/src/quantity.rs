@@ -7,9 +7,7 @@ use anyhow::{Context, Result, bail};
 /// # Errors
 /// When it is no quantity.
 pub fn bytes(quantity: &str) -> Result<i128> {
-    let split = quantity
-        .find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+'))
-        .unwrap_or(quantity.len());
+    let split = quantity.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+')).unwrap_or(quantity.len());
     let (number, suffix) = quantity.split_at(split);
     let (factor, divisor): (i128, i128) = match suffix {
         "" => (1, 1),
@@ -33,9 +31,8 @@ pub fn bytes(quantity: &str) -> Result<i128> {
         },
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let digits: i128 = format!("{whole}{fraction}")
-        .parse()
-        .with_context(|| format!("quantity '{quantity}'"))?;
+    let digits: i128 =
+        format!("{whole}{fraction}").parse().with_context(|| format!("quantity '{quantity}'"))?;
     let divisor = divisor * 10_i128.pow(u32::try_from(fraction.len())?);
     let scaled = digits * factor;
     Ok(scaled.div_euclid(divisor) + i128::from(scaled.rem_euclid(divisor) != 0))

@@ -28,21 +28,12 @@ fn flag(name: &str, value: &dyn std::fmt::Display) -> std::ffi::OsString {
 pub(crate) async fn service_account_key(dir: &TempDir) -> Result<PathBuf> {
     let key = dir.join("sa.key");
     openssl(
-        &[
-            "genpkey",
-            "-algorithm",
-            "EC",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-        ],
+        &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"],
         &["-out".as_ref(), &key],
     )
     .await?;
-    openssl(
-        &["pkey", "-pubout"],
-        &["-in".as_ref(), &key, "-out".as_ref(), &key.with_extension("pub")],
-    )
-    .await?;
+    openssl(&["pkey", "-pubout"], &["-in".as_ref(), &key, "-out".as_ref(), &key.with_extension("pub")])
+        .await?;
     Ok(key)
 }
 
@@ -53,11 +44,7 @@ async fn openssl(args: &[&str], files: &[&Path]) -> Result<()> {
         .output()
         .await
         .context("run openssl (package openssl)")?;
-    anyhow::ensure!(
-        output.status.success(),
-        "openssl: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    anyhow::ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
@@ -122,14 +109,7 @@ pub(crate) fn apiserver_spec(
     let tokens = dir.join("tokens.csv");
     let mut lines = format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n");
     for user in &options.users {
-        writeln!(
-            lines,
-            "{},{},{},\"{}\"",
-            user.token,
-            user.name,
-            user.name,
-            user.groups.join(",")
-        )?;
+        writeln!(lines, "{},{},{},\"{}\"", user.token, user.name, user.name, user.groups.join(","))?;
     }
     std::fs::write(&tokens, lines)?;
     let mut args = vec![

@@ -73,10 +73,8 @@ impl StubAnswer {
         let result: Vec<_> = samples
             .iter()
             .map(|(labels, value)| {
-                let metric: serde_json::Map<_, _> = labels
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), json!(value)))
-                    .collect();
+                let metric: serde_json::Map<_, _> =
+                    labels.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
                 json!({ "metric": metric, "value": [now, prometheus_float(*value)] })
             })
             .collect();
@@ -197,9 +195,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
         StubAnswer::Truncated(body) => {
             let length = body.len().max(1) * 2;
             let parts = stream::iter([Ok(Frame::data(body)), Err("truncated".into())]);
-            Ok(json
-                .header(CONTENT_LENGTH, length)
-                .body(StreamBody::new(parts).boxed_unsync())?)
+            Ok(json.header(CONTENT_LENGTH, length).body(StreamBody::new(parts).boxed_unsync())?)
         }
         StubAnswer::Drop => Err("dropped".into()),
         StubAnswer::Hang | StubAnswer::Delay(..) => std::future::pending().await,

@@ -32,8 +32,5 @@ where
         tokio::time::sleep(PAUSE).await;
     }
     let tail = last.map_or_else(String::new, |error| format!("; last error: {error:#}"));
-    Err(anyhow!(
-        "waited {:.1} s for {what}, asked {asked} times{tail}",
-        limit.as_secs_f64()
-    ))
+    Err(anyhow!("waited {:.1} s for {what}, asked {asked} times{tail}", limit.as_secs_f64()))
 }

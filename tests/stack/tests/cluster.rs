@@ -16,11 +16,7 @@ async fn capacity(claims: &Api<PersistentVolumeClaim>, name: &str) -> Result<Opt
 
 #[tokio::test]
 async fn rbac_decides_what_users_and_service_accounts_may() -> Result<()> {
-    let reader = User {
-        token: "reader-token".into(),
-        name: "reader".into(),
-        groups: vec!["readers".into()],
-    };
+    let reader = User { token: "reader-token".into(), name: "reader".into(), groups: vec!["readers".into()] };
     let cluster = Cluster::start(ClusterOptions {
         users: vec![reader],
         controller_manager: false,
@@ -28,20 +24,12 @@ async fn rbac_decides_what_users_and_service_accounts_may() -> Result<()> {
     })
     .await?;
     cluster.namespace("apps", &[]).await?;
-    cluster
-        .kubectl(&["create", "serviceaccount", "robot", "-n", "apps"])
-        .await?
-        .ok()?;
+    cluster.kubectl(&["create", "serviceaccount", "robot", "-n", "apps"]).await?.ok()?;
     let robot = cluster.service_account_token("apps", "robot").await?;
 
     for token in ["reader-token", robot.as_str()] {
-        let refused = cluster
-            .kubectl_as(token, &["get", "pvc", "-n", "apps"], None)
-            .await?;
-        assert!(
-            !refused.status.success() && refused.stderr.contains("orbidden"),
-            "{refused:?}"
-        );
+        let refused = cluster.kubectl_as(token, &["get", "pvc", "-n", "apps"], None).await?;
+        assert!(!refused.status.success() && refused.stderr.contains("orbidden"), "{refused:?}");
     }
     cluster
         .apply(
@@ -64,9 +52,7 @@ subjects:
         .await?;
     for token in ["reader-token", robot.as_str()] {
         wait_for("the binding to count", LIMIT, async || {
-            let output = cluster
-                .kubectl_as(token, &["get", "pvc", "-n", "apps"], None)
-                .await?;
+            let output = cluster.kubectl_as(token, &["get", "pvc", "-n", "apps"], None).await?;
             Ok(output.status.success().then_some(()))
         })
         .await?;
@@ -76,11 +62,7 @@ subjects:
     cluster.freeze_apiserver().await?;
     let question = cluster.kubectl(&["get", "namespace", "apps", "-o", "name"]);
     let mut question = std::pin::pin!(question);
-    assert!(
-        tokio::time::timeout(Duration::from_secs(2), &mut question)
-            .await
-            .is_err()
-    );
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut question).await.is_err());
     cluster.thaw_apiserver().await?;
     assert_eq!(question.await?.ok()?.trim(), "namespace/apps");
 
@@ -89,10 +71,7 @@ subjects:
     let refused = cluster.kubectl(&["get", "--raw", "/readyz"]).await?;
     assert!(refused.stderr.contains("refused"), "{refused:?}");
     cluster.start_apiserver().await?;
-    let names = cluster
-        .kubectl(&["get", "serviceaccounts", "-n", "apps", "-o", "name"])
-        .await?
-        .ok()?;
+    let names = cluster.kubectl(&["get", "serviceaccounts", "-n", "apps", "-o", "name"]).await?.ok()?;
     assert_eq!(names.trim(), "serviceaccount/robot");
     Ok(())
 }
@@ -100,21 +79,15 @@ subjects:
 #[tokio::test]
 async fn the_driver_resizes_bound_claims_as_it_is_told() -> Result<()> {
     for controller_manager in [true, false] {
-        let cluster = Cluster::start(ClusterOptions {
-            controller_manager,
-            ..ClusterOptions::default()
-        })
-        .await?;
+        let cluster =
+            Cluster::start(ClusterOptions { controller_manager, ..ClusterOptions::default() }).await?;
         let driver = CsiDriver::start(&cluster).await?;
         cluster.namespace("apps", &[("team", "a")]).await?;
         driver.storage_class("grows", true).await?;
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(cluster.admin_client().await?, "apps");
         let ask = async |name: &str, size: &str| {
             let patch = format!("{{\"spec\":{{\"resources\":{{\"requests\":{{\"storage\":\"{size}\"}}}}}}}}");
-            cluster
-                .kubectl(&["patch", "pvc", name, "-n", "apps", "-p", &patch])
-                .await?
-                .ok()
+            cluster.kubectl(&["patch", "pvc", name, "-n", "apps", "-p", &patch]).await?.ok()
         };
         let becomes = async |name: &str, size: &str| {
             wait_for(&format!("{name} to be {size}"), LIMIT, async || {
@@ -123,9 +96,7 @@ async fn the_driver_resizes_bound_claims_as_it_is_told() -> Result<()> {
             .await
         };
 
-        let volume = driver
-            .provision("apps", "db", "10Gi", &[("app", "db")], "grows")
-            .await?;
+        let volume = driver.provision("apps", "db", "10Gi", &[("app", "db")], "grows").await?;
         let uid = claims.get("db").await?.metadata.uid.unwrap_or_default();
         assert_eq!(volume, format!("pvc-{uid}"));
         assert_eq!(capacity(&claims, "db").await?.as_deref(), Some("10Gi"));
@@ -147,10 +118,7 @@ async fn the_driver_resizes_bound_claims_as_it_is_told() -> Result<()> {
         let state = "jsonpath={.status.allocatedResourceStatuses.storage} {.status.conditions[*].type}";
         let shows = async |expected: &str| {
             wait_for(expected, LIMIT, async || {
-                let shown = cluster
-                    .kubectl(&["get", "pvc", "db", "-n", "apps", "-o", state])
-                    .await?
-                    .ok()?;
+                let shown = cluster.kubectl(&["get", "pvc", "db", "-n", "apps", "-o", state]).await?.ok()?;
                 Ok((shown.trim() == expected).then_some(()))
             })
             .await
@@ -163,31 +131,15 @@ async fn the_driver_resizes_bound_claims_as_it_is_told() -> Result<()> {
         becomes("db", "40Gi").await?;
         shows("").await?;
 
-        let resizes: Vec<_> = driver
-            .resizes()
-            .into_iter()
-            .map(|resize| (resize.from, resize.to))
-            .collect();
-        assert_eq!(
-            resizes,
-            [("10Gi".into(), "20Gi".into()), ("20Gi".into(), "40Gi".into())]
-        );
+        let resizes: Vec<_> = driver.resizes().into_iter().map(|resize| (resize.from, resize.to)).collect();
+        assert_eq!(resizes, [("10Gi".into(), "20Gi".into()), ("20Gi".into(), "40Gi".into())]);
         assert_eq!(driver.requests("apps", "db"), ["10Gi", "20Gi", "40Gi"]);
 
         // A claim takes its volume with it.
-        cluster
-            .kubectl(&["delete", "pvc", "db", "-n", "apps", "--timeout=20s"])
-            .await?
-            .ok()?;
-        cluster
-            .kubectl(&["wait", "--for=delete", &format!("pv/{volume}"), "--timeout=20s"])
-            .await?
-            .ok()?;
+        cluster.kubectl(&["delete", "pvc", "db", "-n", "apps", "--timeout=20s"]).await?.ok()?;
+        cluster.kubectl(&["wait", "--for=delete", &format!("pv/{volume}"), "--timeout=20s"]).await?.ok()?;
         if controller_manager {
-            cluster
-                .kubectl(&["delete", "namespace", "apps", "--timeout=30s"])
-                .await?
-                .ok()?;
+            cluster.kubectl(&["delete", "namespace", "apps", "--timeout=30s"]).await?.ok()?;
         }
     }
     Ok(())

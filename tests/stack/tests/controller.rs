@@ -29,10 +29,7 @@ async fn its_output_is_kept_and_its_end_is_seen() -> Result<()> {
 
     let failed = Controller::start(shell("echo broken; exit 1"))?;
     let error = format!("{:#}", failed.wait_for_log("ready", LIMIT).await.unwrap_err());
-    assert!(
-        error.contains("exit status: 1") && error.contains("broken"),
-        "{error}"
-    );
+    assert!(error.contains("exit status: 1") && error.contains("broken"), "{error}");
     Ok(())
 }
 
@@ -44,20 +41,14 @@ async fn it_ends_with_its_owner() -> Result<()> {
     drop(controller);
     assert!(!std::path::Path::new(&entry).exists());
 
-    let missing = ControllerCommand {
-        binary: "/no/such/controller".into(),
-        ..ControllerCommand::default()
-    };
+    let missing = ControllerCommand { binary: "/no/such/controller".into(), ..ControllerCommand::default() };
     assert!(Controller::start(missing).is_err());
     let error = wait_for::<(), _, _>("the impossible", Duration::from_millis(120), async || {
         anyhow::bail!("not today")
     })
     .await
     .unwrap_err();
-    assert!(
-        error.to_string().contains("waited 0.1 s for the impossible"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("waited 0.1 s for the impossible"), "{error}");
     assert!(error.to_string().contains("not today"), "{error}");
     Ok(())
 }

@@ -19,27 +19,15 @@ async fn a_series_of_the_exporter_is_queried_until_it_is_removed() -> Result<()>
     })
     .await?;
 
-    let samples = prometheus
-        .wait_for_series("px_volume_usage_bytes > 5e9", LIMIT)
-        .await?;
+    let samples = prometheus.wait_for_series("px_volume_usage_bytes > 5e9", LIMIT).await?;
     assert_eq!(samples.len(), 1, "{samples:?}");
     let sample = samples.first().cloned().unwrap_or_default();
-    assert_eq!(
-        sample.pointer("/value/1").and_then(|value| value.as_str()),
-        Some("6000000000")
-    );
-    assert_eq!(
-        sample.pointer("/metric/note").and_then(|value| value.as_str()),
-        Some("a \"quoted\\\" one")
-    );
+    assert_eq!(sample.pointer("/value/1").and_then(|value| value.as_str()), Some("6000000000"));
+    assert_eq!(sample.pointer("/metric/note").and_then(|value| value.as_str()), Some("a \"quoted\\\" one"));
 
     exporter.remove("px_volume_usage_bytes", &labels);
     wait_for("the series to be gone", LIMIT, async || {
-        Ok(prometheus
-            .query("px_volume_usage_bytes")
-            .await?
-            .is_empty()
-            .then_some(()))
+        Ok(prometheus.query("px_volume_usage_bytes").await?.is_empty().then_some(()))
     })
     .await?;
 

@@ -30,22 +30,13 @@ struct World {
 
 impl World {
     async fn start() -> Result<Self> {
-        let options = ClusterOptions {
-            controller_manager: false,
-            ..ClusterOptions::default()
-        };
+        let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
         let cluster = Cluster::start(options).await?;
         let proxy = FaultProxy::to_cluster(&cluster)?;
         let client = cluster.client_via(ADMIN_TOKEN, Some(&proxy.url())).await?;
         let truth = Api::namespaced(cluster.admin_client().await?, "default");
         let maps = Api::namespaced(client.clone(), "default");
-        Ok(Self {
-            proxy,
-            maps,
-            truth,
-            client,
-            _cluster: cluster,
-        })
+        Ok(Self { proxy, maps, truth, client, _cluster: cluster })
     }
 
     async fn create(&self, name: &str) -> kube::Result<ConfigMap> {
@@ -78,18 +69,9 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
     // Nothing in the way: the client's own token counts, and the write is the first.
     world.create("one").await?;
     let first = proxy.writes().first().cloned().context("a write was recorded")?;
-    assert_eq!(
-        (first.write, first.upstream, first.status),
-        (Some(1), Some(201), Some(201))
-    );
+    assert_eq!((first.write, first.upstream, first.status), (Some(1), Some(201), Some(201)));
     assert_eq!(first.resource(), "/api/v1/namespaces/default/configmaps");
-    assert_eq!(
-        first
-            .json()
-            .pointer("/metadata/name")
-            .and_then(|name| name.as_str()),
-        Some("one")
-    );
+    assert_eq!(first.json().pointer("/metadata/name").and_then(|name| name.as_str()), Some("one"));
 
     // The second takes effect, but the client does not learn it.
     proxy.drop_answer_at(2);
@@ -110,10 +92,7 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
         (Refusal::conflict(), (409, "Conflict")),
         (Refusal::already_exists(), (409, "AlreadyExists")),
         (Refusal::expired(), (410, "Expired")),
-        (
-            Refusal::too_many_requests(Duration::from_secs(1)),
-            (429, "TooManyRequests"),
-        ),
+        (Refusal::too_many_requests(Duration::from_secs(1)), (429, "TooManyRequests")),
         (Refusal::internal(), (500, "InternalError")),
         (Refusal::unavailable(), (503, "ServiceUnavailable")),
         (Refusal::timeout(), (504, "Timeout")),
@@ -125,17 +104,10 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
     }
     assert!(world.is_there("one").await?);
     let (status, _) = fetch::get(&format!("{}/api/v1/configmaps", proxy.url())).await?;
-    assert_eq!(
-        status.as_u16(),
-        403,
-        "without a token nobody is the administrator"
-    );
+    assert_eq!(status.as_u16(), 403, "without a token nobody is the administrator");
 
     // A delay comes on top.
-    proxy.rule(
-        Match::reads().path("/configmaps"),
-        Action::Delay(Duration::from_millis(300)),
-    );
+    proxy.rule(Match::reads().path("/configmaps"), Action::Delay(Duration::from_millis(300)));
     let start = Instant::now();
     world.maps.list(&ListParams::default()).await?;
     assert!(start.elapsed() >= Duration::from_millis(300));
@@ -154,10 +126,7 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
 async fn a_hook_kills_before_or_after_the_write() -> Result<()> {
     let world = World::start().await?;
     let dir = TempDir::new("hook")?;
-    for (when, name) in [
-        (KillWhen::BeforeForward, "before"),
-        (KillWhen::AfterForward, "after"),
-    ] {
+    for (when, name) in [(KillWhen::BeforeForward, "before"), (KillWhen::AfterForward, "after")] {
         let victim = Process::spawn(Spec {
             name: "victim".into(),
             program: "/bin/sleep".into(),
@@ -184,10 +153,7 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
     let seen = Arc::new(AtomicUsize::new(0));
     let watch = async |version: &str| {
         let events = world.maps.watch(&WatchParams::default(), version).await?.boxed();
-        wait_for("an open watch", LIMIT, async || {
-            Ok((proxy.open_watches() == 1).then_some(()))
-        })
-        .await?;
+        wait_for("an open watch", LIMIT, async || Ok((proxy.open_watches() == 1).then_some(()))).await?;
         anyhow::Ok(events)
     };
     let version = async || {
@@ -199,10 +165,7 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
     let mut events = watch(&version().await?).await?;
     world.create("one").await?;
     let event = tokio::time::timeout(LIMIT, events.try_next()).await??;
-    assert!(
-        matches!(&event, Some(WatchEvent::Added(map)) if map.name_any() == "one"),
-        "{event:?}"
-    );
+    assert!(matches!(&event, Some(WatchEvent::Added(map)) if map.name_any() == "one"), "{event:?}");
 
     // Held back: the truth moves on, the watch does not, and nothing is lost.
     proxy.hold_watches("/configmaps");
@@ -232,16 +195,10 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
     // Expired: the error event, then the end.
     assert_eq!(proxy.expire_watches(""), 1);
     let event = tokio::time::timeout(LIMIT, events.try_next()).await??;
-    assert!(
-        matches!(&event, Some(WatchEvent::Error(status)) if status.code == 410),
-        "{event:?}"
-    );
+    assert!(matches!(&event, Some(WatchEvent::Error(status)) if status.code == 410), "{event:?}");
 
     // Cut: an error of the stream.
-    wait_for("no watch", LIMIT, async || {
-        Ok((proxy.open_watches() == 0).then_some(()))
-    })
-    .await?;
+    wait_for("no watch", LIMIT, async || Ok((proxy.open_watches() == 0).then_some(()))).await?;
     let mut events = watch(&version().await?).await?;
     proxy.cut_watches("");
     let broken = tokio::time::timeout(LIMIT, events.try_next()).await?;
@@ -249,16 +206,9 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
 
     // A watch that is asked for anew is expired at once, by rule.
     proxy.rule(Match::watches().nth(1), Action::ExpireWatch);
-    let mut events = world
-        .maps
-        .watch(&WatchParams::default(), &version().await?)
-        .await?
-        .boxed();
+    let mut events = world.maps.watch(&WatchParams::default(), &version().await?).await?.boxed();
     let event = tokio::time::timeout(LIMIT, events.try_next()).await??;
-    assert!(
-        matches!(&event, Some(WatchEvent::Error(status)) if status.code == 410),
-        "{event:?}"
-    );
+    assert!(matches!(&event, Some(WatchEvent::Error(status)) if status.code == 410), "{event:?}");
     Ok(())
 }
 
@@ -283,12 +233,7 @@ async fn a_stub_answers_as_scripted_also_through_a_proxy() -> Result<()> {
     let (status, body) = ask("up").await?;
     let answer: serde_json::Value = serde_json::from_slice(&body)?;
     assert_eq!(status.as_u16(), 200);
-    assert_eq!(
-        answer
-            .pointer("/data/result/0/value/1")
-            .and_then(|value| value.as_str()),
-        Some("6000000000")
-    );
+    assert_eq!(answer.pointer("/data/result/0/value/1").and_then(|value| value.as_str()), Some("6000000000"));
     assert_eq!(ask("slow").await?.0.as_u16(), 503);
     assert!(ask("half").await.is_err());
     assert!(ask("drop").await.is_err());
@@ -298,9 +243,6 @@ async fn a_stub_answers_as_scripted_also_through_a_proxy() -> Result<()> {
     assert!(answer.pointer("/data/result/1").is_some());
 
     let request = stub.requests().first().cloned().context("the stub was asked")?;
-    assert_eq!(
-        (request.query().as_str(), request.value("time").as_deref()),
-        ("up", Some("1"))
-    );
+    assert_eq!((request.query().as_str(), request.value("time").as_deref()), ("up", Some("1")));
     Ok(())
 }

@@ -93,17 +93,9 @@ impl CsiDriver {
             let _guard = runtime.enter();
             cluster.admin_client().await?
         };
-        let shared = Arc::new(Shared {
-            client,
-            state: Mutex::new(State::default()),
-            changed: Notify::new(),
-        });
+        let shared = Arc::new(Shared { client, state: Mutex::new(State::default()), changed: Notify::new() });
         let task = runtime.spawn(run(Arc::clone(&shared)));
-        Ok(Self {
-            shared,
-            has_binder: cluster.has_binder(),
-            task,
-        })
+        Ok(Self { shared, has_binder: cluster.has_binder(), task })
     }
 
     /// What it does from now on with claims that have no behaviour of their own.
@@ -114,9 +106,7 @@ impl CsiDriver {
 
     /// What it does from now on with one claim; a resize that waits is taken up.
     pub fn set(&self, namespace: &str, name: &str, behaviour: Behaviour) {
-        lock(&self.shared.state)
-            .behaviours
-            .insert((namespace.into(), name.into()), behaviour);
+        lock(&self.shared.state).behaviours.insert((namespace.into(), name.into()), behaviour);
         self.shared.changed.notify_one();
     }
 
@@ -130,11 +120,7 @@ impl CsiDriver {
     /// watch showed them: two changes in one instant are one).
     #[must_use]
     pub fn requests(&self, namespace: &str, name: &str) -> Vec<String> {
-        lock(&self.shared.state)
-            .requests
-            .get(&(namespace.into(), name.into()))
-            .cloned()
-            .unwrap_or_default()
+        lock(&self.shared.state).requests.get(&(namespace.into(), name.into())).cloned().unwrap_or_default()
     }
 }
 
@@ -227,10 +213,7 @@ fn take_up(shared: &Arc<Shared>, jobs: &mut JoinSet<()>) {
 
 /// Which of two states of one object is newer; Kubernetes says since 1.35 that they may be compared as numbers.
 fn version(claim: &PersistentVolumeClaim) -> u64 {
-    claim
-        .resource_version()
-        .and_then(|version| version.parse().ok())
-        .unwrap_or_default()
+    claim.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }
 
 fn key(claim: &PersistentVolumeClaim) -> Key {

@@ -21,16 +21,7 @@ pub(super) fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
 
 /// The size that the claim has.
 pub(super) fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
-    Some(
-        claim
-            .status
-            .as_ref()?
-            .capacity
-            .as_ref()?
-            .get("storage")?
-            .0
-            .clone(),
-    )
+    Some(claim.status.as_ref()?.capacity.as_ref()?.get("storage")?.0.clone())
 }
 
 /// Whether a bound claim asks for more than it has.
@@ -53,10 +44,7 @@ pub(super) fn settled(claim: &PersistentVolumeClaim, behaviour: &Behaviour) -> b
         let storage = |map: Option<&std::collections::BTreeMap<String, String>>| {
             map.and_then(|map| map.get("storage").cloned())
         };
-        let allocated = status
-            .allocated_resources
-            .as_ref()
-            .and_then(|map| map.get("storage"));
+        let allocated = status.allocated_resources.as_ref().and_then(|map| map.get("storage"));
         let said = status.conditions.iter().flatten().any(|condition| {
             condition.type_ == "ControllerResizeError"
                 && message.is_none_or(|message| condition.message.as_deref() == Some(message))
@@ -83,14 +71,7 @@ pub(super) async fn carry_out(
         Behaviour::Never => Ok((claim.clone(), None)),
         Behaviour::Immediate => finish(client, claim, to).await,
         Behaviour::Slow(time) => {
-            under_way(
-                client,
-                claim,
-                &to,
-                IN_PROGRESS,
-                json!([condition("Resizing", "")]),
-            )
-            .await?;
+            under_way(client, claim, &to, IN_PROGRESS, json!([condition("Resizing", "")])).await?;
             tokio::time::sleep(*time).await;
             finish(client, claim, to).await
         }
@@ -101,10 +82,7 @@ pub(super) async fn carry_out(
         }
         Behaviour::Failing(message) => {
             let conditions = json!([condition("ControllerResizeError", message)]);
-            Ok((
-                under_way(client, claim, &to, IN_PROGRESS, conditions).await?,
-                None,
-            ))
+            Ok((under_way(client, claim, &to, IN_PROGRESS, conditions).await?, None))
         }
     }
 }

@@ -24,13 +24,8 @@ pub(super) struct Upstream {
 }
 
 /// They speak about one connection, not about the request.
-const HOP: [HeaderName; 5] = [
-    header::CONNECTION,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::TE,
-    header::TRAILER,
-];
+const HOP: [HeaderName; 5] =
+    [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE, header::TE, header::TRAILER];
 
 /// Why a connection is closed without an answer.
 #[derive(Debug)]
@@ -50,28 +45,14 @@ pub(super) async fn handle(
 ) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
-    let path = parts
-        .uri
-        .path_and_query()
-        .map_or("/", |path| path.as_str())
-        .to_owned();
-    let agent = parts
-        .headers
-        .get(header::USER_AGENT)
-        .and_then(|agent| agent.to_str().ok());
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let agent = parts.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let agent = agent.unwrap_or_default().to_owned();
     // A task of its own: a client that dies, be it by our own hook, does not undo what it has sent.
     tokio::spawn(async move {
         let (seq, write) = enter(&shared, &parts.method, &path, &agent, &body);
         let watch = parts.method == Method::GET && is_watch(&path);
-        let seen = Seen {
-            method: parts.method,
-            path,
-            write,
-            watch,
-            user_agent: agent,
-            body,
-        };
+        let seen = Seen { method: parts.method, path, write, watch, user_agent: agent, body };
         let answer = decide(&shared, seq, &seen, parts.headers).await;
         if let Ok(response) = &answer {
             let status = response.status().as_u16();
@@ -84,9 +65,7 @@ pub(super) async fn handle(
 
 fn is_watch(path: &str) -> bool {
     let query = path.split_once('?').map_or("", |(_, query)| query);
-    query
-        .split('&')
-        .any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch"))
+    query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1" | "watch"))
 }
 
 async fn decide(
@@ -112,11 +91,7 @@ async fn decide(
         }
         Some(Action::DropRequest) => Err(Closed("request dropped").into()),
         Some(Action::DropAnswer) => {
-            forward(shared, seq, seen, headers)
-                .await?
-                .into_body()
-                .collect()
-                .await?;
+            forward(shared, seq, seen, headers).await?.into_body().collect().await?;
             Err(Closed("answer dropped").into())
         }
         Some(Action::Refuse(refusal)) => refuse(&refusal),
@@ -126,11 +101,7 @@ async fn decide(
         }
         Some(Action::Kill(hook)) => {
             if hook.when == KillWhen::AfterForward {
-                forward(shared, seq, seen, headers)
-                    .await?
-                    .into_body()
-                    .collect()
-                    .await?;
+                forward(shared, seq, seen, headers).await?.into_body().collect().await?;
             }
             run(hook).await;
             Err(Closed("the client was killed").into())
@@ -150,10 +121,8 @@ async fn forward(
     headers: HeaderMap,
 ) -> Result<Response<Incoming>, BoxError> {
     let url = format!("{}{}", shared.upstream.url, seen.path);
-    let mut request = Request::builder()
-        .method(seen.method.clone())
-        .uri(url)
-        .body(Full::new(seen.body.clone()))?;
+    let mut request =
+        Request::builder().method(seen.method.clone()).uri(url).body(Full::new(seen.body.clone()))?;
     *request.headers_mut() = headers;
     // The client writes the server's own name.
     request.headers_mut().remove(header::HOST);
@@ -172,9 +141,8 @@ fn strip(headers: &mut HeaderMap) {
 }
 
 fn refuse(refusal: &Refusal) -> Result<Response<Body>, BoxError> {
-    let mut answer = Response::builder()
-        .status(refusal.code)
-        .header(header::CONTENT_TYPE, "application/json");
+    let mut answer =
+        Response::builder().status(refusal.code).header(header::CONTENT_TYPE, "application/json");
     if let Some(wait) = refusal.retry_after {
         answer = answer.header(header::RETRY_AFTER, wait.as_secs().to_string());
     }

@@ -79,10 +79,7 @@ impl Fired {
     /// # Errors
     /// When `limit` passes.
     pub async fn wait(&self, limit: Duration) -> Result<()> {
-        wait_for("the proxy's hook to run", limit, async || {
-            Ok(self.has_fired().then_some(()))
-        })
-        .await
+        wait_for("the proxy's hook to run", limit, async || Ok(self.has_fired().then_some(()))).await
     }
 }
 
@@ -117,17 +114,11 @@ impl FaultProxy {
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
         let shared = Arc::new(Shared {
-            upstream: Upstream {
-                url: url.trim_end_matches('/').to_owned(),
-                client,
-            },
+            upstream: Upstream { url: url.trim_end_matches('/').to_owned(), client },
             counted: Mutex::new(Arc::new(is_counted)),
             rules: Mutex::default(),
             log: Mutex::default(),
@@ -214,9 +205,7 @@ impl FaultProxy {
     /// Keeps back the events of watches, open or to come, whose path contains `path` (`""`: all): their readers' caches grow
     /// stale. Nothing is lost.
     pub fn hold_watches(&self, path: &str) {
-        self.shared
-            .held
-            .send_modify(|held| held.push(Pattern(path.into())));
+        self.shared.held.send_modify(|held| held.push(Pattern(path.into())));
     }
 
     /// Lets all that was kept back flow.
@@ -239,12 +228,7 @@ impl FaultProxy {
     /// The counted writes so far, oldest first.
     #[must_use]
     pub fn writes(&self) -> Vec<Recorded> {
-        lock(&self.shared.log)
-            .requests
-            .iter()
-            .filter(|request| request.write.is_some())
-            .cloned()
-            .collect()
+        lock(&self.shared.log).requests.iter().filter(|request| request.write.is_some()).cloned().collect()
     }
 
     /// How many counted writes came by.
@@ -263,11 +247,8 @@ impl FaultProxy {
 
 /// Leases and tokens come by the clock, reviews change nothing: a test that counts writes wants none of them.
 fn is_counted(method: &Method, path: &str) -> bool {
-    const UNCOUNTED: [&str; 3] = [
-        "/apis/coordination.k8s.io/",
-        "/apis/authorization.k8s.io/",
-        "/apis/authentication.k8s.io/",
-    ];
+    const UNCOUNTED: [&str; 3] =
+        ["/apis/coordination.k8s.io/", "/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/"];
     let resource = path.split('?').next().unwrap_or(path);
     [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method)
         && !UNCOUNTED.iter().any(|prefix| resource.starts_with(prefix))

@@ -52,15 +52,7 @@ pub struct Match {
 
 impl Match {
     fn of(kind: Kind) -> Self {
-        Self {
-            kind,
-            method: None,
-            path: None,
-            write: None,
-            predicate: None,
-            first: 1,
-            times: None,
-        }
+        Self { kind, method: None, path: None, write: None, predicate: None, first: 1, times: None }
     }
 
     /// All requests.
@@ -184,9 +176,7 @@ pub struct Hook {
 
 impl fmt::Debug for Hook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook")
-            .field("when", &self.when)
-            .finish_non_exhaustive()
+        f.debug_struct("Hook").field("when", &self.when).finish_non_exhaustive()
     }
 }
 
@@ -196,11 +186,7 @@ impl Hook {
         callback: impl FnOnce() + Send + 'static,
         fired: signal::Sender<bool>,
     ) -> Self {
-        Self {
-            when,
-            callback: Mutex::new(Some(Box::new(callback))),
-            fired,
-        }
+        Self { when, callback: Mutex::new(Some(Box::new(callback))), fired }
     }
 
     /// Blocks while the callback does.
@@ -230,12 +216,7 @@ impl Refusal {
     /// Any.
     #[must_use]
     pub fn new(code: u16, reason: &str, message: &str) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
-            message: message.into(),
-            retry_after: None,
-        }
+        Self { code, reason: reason.into(), message: message.into(), retry_after: None }
     }
 
     /// 409 Conflict: somebody else wrote in between.
@@ -263,15 +244,8 @@ impl Refusal {
     /// 429 TooManyRequests, with the time to wait.
     #[must_use]
     pub fn too_many_requests(retry_after: Duration) -> Self {
-        let refusal = Self::new(
-            429,
-            "TooManyRequests",
-            "too many requests, please try again later",
-        );
-        Self {
-            retry_after: Some(retry_after),
-            ..refusal
-        }
+        let refusal = Self::new(429, "TooManyRequests", "too many requests, please try again later");
+        Self { retry_after: Some(retry_after), ..refusal }
     }
 
     /// 500 InternalError.
@@ -283,21 +257,13 @@ impl Refusal {
     /// 503 ServiceUnavailable.
     #[must_use]
     pub fn unavailable() -> Self {
-        Self::new(
-            503,
-            "ServiceUnavailable",
-            "the server is currently unable to handle the request",
-        )
+        Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
     }
 
     /// 504 Timeout: whether the request took effect is unknown (here it did not).
     #[must_use]
     pub fn timeout() -> Self {
-        Self::new(
-            504,
-            "Timeout",
-            "request did not complete within the allotted timeout",
-        )
+        Self::new(504, "Timeout", "request did not complete within the allotted timeout")
     }
 
     /// The body.
@@ -335,13 +301,7 @@ impl Rules {
     pub(super) fn add(&mut self, when: Match, action: Action) -> RuleId {
         let id = RuleId(self.next);
         self.next += 1;
-        self.entries.push(Entry {
-            id,
-            when,
-            action,
-            matched: 0,
-            applied: 0,
-        });
+        self.entries.push(Entry { id, when, action, matched: 0, applied: 0 });
         id
     }
 
@@ -354,10 +314,7 @@ impl Rules {
     }
 
     pub(super) fn applied(&self, id: RuleId) -> usize {
-        self.entries
-            .iter()
-            .find(|entry| entry.id == id)
-            .map_or(0, |entry| entry.applied)
+        self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.applied)
     }
 
     /// How long the request waits, and what happens to it then.
@@ -407,29 +364,13 @@ mod tests {
 
         let describe = |rules: &mut Rules, request: &Seen| {
             let (delay, action) = rules.decide(request);
-            format!(
-                "{}s {}",
-                delay.as_secs(),
-                action.map_or("-".into(), |action| format!("{action:.0?}"))
-            )
+            format!("{}s {}", delay.as_secs(), action.map_or("-".into(), |action| format!("{action:.0?}")))
         };
         let starts = |text: String, expected: &str| assert!(text.starts_with(expected), "{text}: {expected}");
-        starts(
-            describe(&mut rules, &seen(Method::POST, "/pods", Some(1))),
-            "1s Refuse",
-        );
-        starts(
-            describe(&mut rules, &seen(Method::POST, "/pods", Some(2))),
-            "1s DropAnswer",
-        );
-        starts(
-            describe(&mut rules, &seen(Method::POST, "/pods", Some(3))),
-            "1s Refuse",
-        );
-        starts(
-            describe(&mut rules, &seen(Method::GET, "/nodes?watch=true", None)),
-            "0s ExpireWatch",
-        );
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(1))), "1s Refuse");
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(2))), "1s DropAnswer");
+        starts(describe(&mut rules, &seen(Method::POST, "/pods", Some(3))), "1s Refuse");
+        starts(describe(&mut rules, &seen(Method::GET, "/nodes?watch=true", None)), "0s ExpireWatch");
         starts(describe(&mut rules, &seen(Method::GET, "/nodes", None)), "0s -");
     }
 }

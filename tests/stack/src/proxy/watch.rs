@@ -45,9 +45,7 @@ impl hyper::body::Body for Fed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
+        self.0.poll_recv(cx).map(|chunk| chunk.map(|chunk| chunk.map(Frame::data)))
     }
 }
 
@@ -87,10 +85,7 @@ async fn pump(shared: Arc<Shared>, path: String, mut upstream: Incoming, client:
     let mut waiting: VecDeque<Chunk> = VecDeque::new();
     let mut ended = false;
     loop {
-        let holds = held
-            .borrow_and_update()
-            .iter()
-            .any(|pattern| pattern.matches(&path));
+        let holds = held.borrow_and_update().iter().any(|pattern| pattern.matches(&path));
         if ended && waiting.is_empty() && !holds {
             return;
         }
