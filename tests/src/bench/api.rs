@@ -100,6 +100,13 @@ impl Stub {
     }
 }
 
+/// Clients insist on kind and apiVersion, and do not compare them.
+fn bookmark(version: u64) -> Bytes {
+    let metadata = json!({ "resourceVersion": version.to_string() });
+    let object = json!({ "kind": "Any", "apiVersion": "v1", "metadata": metadata });
+    format!("{}\n", json!({ "type": "BOOKMARK", "object": object })).into()
+}
+
 /// What a path names.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Path {
@@ -189,21 +196,19 @@ impl Shared {
     }
 
     /// Stays open for as long as the client asked, as the server's does, with a bookmark every minute.
-    fn watch(&self, path: &Path, query: &str) -> Result<Answer> {
+    fn watch(self: &Arc<Self>, path: &Path, query: &str) -> Result<Answer> {
         let (sender, receiver) = mpsc::unbounded_channel();
         lock(&self.kinds).entry(path.plural.clone()).or_default().watchers.push(sender.clone());
         let seconds = form_value(query, "timeoutSeconds").and_then(|s| s.parse().ok()).unwrap_or(WATCH);
-        let version = self.version.load(Ordering::Relaxed);
-        let bookmark = format!(
-            "{}\n",
-            json!({ "type": "BOOKMARK", "object": { "metadata": { "resourceVersion": version.to_string() } } })
-        );
+        let shared = Arc::clone(self);
         tokio::spawn(async move {
             let mut minute = tokio::time::interval(Duration::from_secs(60));
             minute.tick().await;
             loop {
                 minute.tick().await;
-                if sender.send(bookmark.clone().into()).is_err() {
+                // Within the lock, so that no event of an earlier version comes behind it.
+                let _kinds = lock(&shared.kinds);
+                if sender.send(bookmark(shared.version.load(Ordering::Relaxed))).is_err() {
                     return;
                 }
             }
@@ -297,6 +302,14 @@ fn text(value: &Value, pointer: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+    use kube::api::WatchEvent;
+
+    #[test]
+    fn a_bookmark_can_be_read() {
+        let event: WatchEvent<PersistentVolumeClaim> = serde_json::from_slice(&bookmark(7)).unwrap();
+        assert!(matches!(event, WatchEvent::Bookmark(mark) if mark.metadata.resource_version == "7"));
+    }
 
     #[test]
     fn paths_are_understood() {
