@@ -192,6 +192,12 @@ impl RulePass {
                 }
                 Part::Present(i) => {
                     let there = self.slots(world, selected, answer, now);
+                    // A sample bears the time at which its scrape began: it may be there for this question and not
+                    // yet for the first one of the same time. One that passes is a hit, not a miss.
+                    let test = &self.rule.expressions[i].test;
+                    for (slot, sample) in there.iter().filter(|(_, sample)| test.holds(sample.value)) {
+                        facts.hits[i].entry(*slot).or_insert_with(|| (sample.value, sample.text.clone()));
+                    }
                     facts.present[i] = Some(bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
                 }
             }
@@ -343,4 +349,62 @@ pub fn next_poll(now: Timestamp, poll: u64, floor: std::time::Duration) -> Times
 /// Whether a rule has anything to ask for.
 pub fn asks(rule: &Rule, selected: usize) -> bool {
     selected > 0 || matches!(rule.action, Action::Pool { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use autopilot_shared::api::AutopilotRule;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answered(values: &[f64]) -> Told {
+        let sample = |value: &f64| Sample {
+            volume: Some("pvc-1".into()),
+            value: *value,
+            text: value.to_string().into(),
+            ..Sample::default()
+        };
+        Ok(Arc::new(Answer { samples: values.iter().map(sample).collect(), ..Answer::default() }))
+    }
+
+    #[test]
+    fn a_sample_that_came_between_two_questions_of_one_pass_is_no_miss() {
+        let rule: AutopilotRule = serde_json::from_value(json!({
+            "metadata": { "name": "r" },
+            "spec": {
+                "conditions": { "expressions": [{ "key": "usage", "operator": "Gt", "values": ["50"] }] },
+                "actions": [{
+                    "name": "openstorage.io.action.volume/resize", "params": { "scalepercentage": "100" },
+                }],
+            },
+        }))
+        .unwrap();
+        let mut world = World::default();
+        let claim = json!({
+            "metadata": { "namespace": "n", "name": "c", "uid": "u", "resourceVersion": "1" },
+            "spec": { "volumeName": "pvc-1" },
+            "status": { "phase": "Bound" },
+        });
+        world.claim(&serde_json::from_value(claim).unwrap()).unwrap();
+        let rule = Arc::new(Rule::parse(&rule).unwrap());
+        let verdict = |matching: &[f64], present: &[f64]| {
+            let answers =
+                [(Part::Matching(0), answered(matching)), (Part::Present(0), answered(present))].into();
+            let time = Timestamp::UNIX_EPOCH;
+            let pass = RulePass { rule: Arc::clone(&rule), lookback: 0, answers, open: 0, deep: true, time };
+            let mut selected = FixedBitSet::with_capacity(1);
+            selected.insert(0);
+            pass.facts(&world, &selected, time).judge(&rule, 0).0
+        };
+        let table = [
+            (&[][..], &[60.0][..], Verdict::Met),
+            (&[60.0], &[60.0], Verdict::Met),
+            (&[], &[40.0], Verdict::NotMet),
+            (&[], &[], Verdict::NoData),
+        ];
+        for (matching, present, expected) in table {
+            assert_eq!(verdict(matching, present), expected, "{matching:?} {present:?}");
+        }
+    }
 }
