@@ -1,7 +1,7 @@
 //! What a write says, in one line.
 
 use autopilot_stack::{Match, Recorded};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Verb, kind and content of a write; the same for the same step of the same story.
 pub fn label(write: &Recorded) -> String {
@@ -19,6 +19,10 @@ pub fn labelled(label: &str) -> Match {
 }
 
 fn describe(method: &str, resource: &str, body: &Value) -> String {
+    // A status that is replaced whole comes as a JSON patch.
+    let replaced = body.as_array().and_then(|operations| operations.iter().find(|o| o["path"] == "/status"));
+    let replaced = replaced.map(|operation| json!({ "status": operation["value"] }));
+    let body = replaced.as_ref().unwrap_or(body);
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let verb = match method {
         "POST" => "create",
