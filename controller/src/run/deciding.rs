@@ -59,6 +59,7 @@ impl Engine {
         let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
         if !(at_rest && written) {
             self.set_state(pair, decision.state);
+            self.note_hold(pair, &namespace);
         }
         if let Some(wake) = decision.wake {
             self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
@@ -69,6 +70,18 @@ impl Engine {
                 self.act_unless_stuck(pair, effect, doubt, now);
             }
             None => self.forget_if_quiet(pair, &namespace),
+        }
+    }
+
+    /// Notes how long a triggered pair only has to hold, so that passes need not look at it before.
+    fn note_hold(&mut self, pair: &Pair, namespace: &str) {
+        let hold = self.rules.get(&pair.rule).and_then(|r| r.rule()).map_or(0, |r| r.hold);
+        let hold = jiff::SignedDuration::from_secs(i64::try_from(hold).unwrap_or(i64::MAX).min(1 << 35));
+        let since =
+            self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.hold_until =
+                since.filter(|_| entry.state == RuleState::Triggered).and_then(|t| t.checked_add(hold).ok());
         }
     }
 

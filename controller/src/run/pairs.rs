@@ -21,6 +21,8 @@ pub struct PairEntry {
     pub refusal: Option<String>,
     /// Digest of the proposal whose approval was set back to pending, and how often.
     pub resets: (String, u32),
+    /// Until when a triggered pair has nothing to do while its conditions hold.
+    pub hold_until: Option<Timestamp>,
     /// A write is under way.
     pub in_flight: bool,
     /// A write that is under way proposes something.
@@ -50,6 +52,7 @@ impl PairEntry {
             told: (String::new(), 0),
             refusal: None,
             resets: (String::new(), 0),
+            hold_until: None,
             in_flight: false,
             proposing: false,
             before: (0, None),
@@ -78,7 +81,11 @@ impl PairEntry {
             RuleState::Initializing | RuleState::Normal | RuleState::ActionsDeclined => {
                 verdict == Verdict::Met
             }
-            RuleState::Triggered => true,
+            // While they hold, but not for long enough, there is nothing to see.
+            RuleState::Triggered => {
+                verdict != Verdict::Met
+                    || self.hold_until.is_none_or(|t| self.reading.at.is_none_or(|at| at >= t))
+            }
             RuleState::ActionAwaitingApproval => verdict == Verdict::NotMet,
             _ => false,
         }
