@@ -197,12 +197,22 @@ impl RuleEntry {
         }
     }
 
+    /// Everything that is kept by the position of a PVC.
+    fn sets(&mut self) -> [&mut FixedBitSet; 6] {
+        [
+            &mut self.selected,
+            &mut self.normal,
+            &mut self.busy,
+            &mut self.paired,
+            &mut self.without_data,
+            &mut self.undecided,
+        ]
+    }
+
     /// Computes anew whether one PVC is selected.
     pub fn select_one(&mut self, world: &World, slot: u32) {
         let index = slot as usize;
-        for set in
-            [&mut self.selected, &mut self.normal, &mut self.busy, &mut self.paired, &mut self.without_data]
-        {
+        for set in self.sets() {
             set.grow(index + 1);
         }
         let selected = world.claims.get(slot).is_some_and(|claim| {
@@ -221,9 +231,7 @@ impl RuleEntry {
 
     /// Forgets all about a position: another PVC may stand there next.
     pub fn forget(&mut self, slot: u32) {
-        for set in
-            [&mut self.selected, &mut self.normal, &mut self.busy, &mut self.paired, &mut self.without_data]
-        {
+        for set in self.sets() {
             set.grow(slot as usize + 1);
             set.set(slot as usize, false);
         }
@@ -312,4 +320,22 @@ impl RuleEntry {
 /// A number of objects, as the API and metrics carry it.
 pub(super) fn signed(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_position_that_was_never_seen_can_be_looked_at_and_forgotten() {
+        let raw = json!({ "metadata": { "name": "r", "uid": "u" }, "spec": {} });
+        let mut entry = RuleEntry::new(serde_json::from_value(raw).unwrap(), Timestamp::UNIX_EPOCH);
+        let world = World::default();
+        entry.select_one(&world, 70);
+        entry.forget(200);
+        entry.select_all(&world);
+        assert!(!entry.selected.contains(70) && entry.initializing().next().is_none());
+    }
 }
