@@ -112,7 +112,9 @@ fn without_object(view: &View<'_>) -> Decision {
         .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
         .find_map(remove);
     let journal = view.journal.filter(|journal| !journal.deleting);
-    let effect = removal.or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
+    // What it has not told yet it tells before it goes: a transition is never lost.
+    let tell = journal.and_then(|j| telling::due(view, &j.status));
+    let effect = removal.or(tell).or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
     Decision { effect, wake: None, state: view.quiet }
 }
 
