@@ -155,7 +155,7 @@ fn superseded(view: &View<'_>, draft: &mut Draft<'_, '_>, reason: &str) -> Optio
     draft.edit().proposal = None;
     draft.edit().approval = None;
     draft.edit().backoff = None;
-    let again = active(view).is_some() && met(view);
+    let again = active(view).is_some() && !not_met(view);
     draft.go(if again { S::Triggered } else { S::Normal }, Some(&format!("superseded: {reason}")), None);
     None
 }

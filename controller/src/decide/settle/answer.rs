@@ -45,7 +45,7 @@ pub(super) fn awaiting(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Tim
         }
         // A latch about another digest can never become one about this: the object is spent.
         Outcome::Canceled | Outcome::Approved => {
-            let again = active(view).is_some() && met(view);
+            let again = active(view).is_some() && !not_met(view);
             let reason = decision.reason.clone();
             draft.edit().proposal = None;
             draft.edit().approval = None;
