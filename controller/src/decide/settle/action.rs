@@ -7,7 +7,7 @@ use autopilot_shared::rule::DEFAULT_COOL_DOWN;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
-use super::{active, back_to_normal, inactive_reason, met, not_met, own, seconds, withdraw};
+use super::{active, back_to_normal, inactive_reason, not_met, own, seconds, withdraw};
 use crate::decide::draft::{Draft, at};
 use crate::decide::request::sentence;
 use crate::decide::view::View;
