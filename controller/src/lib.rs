@@ -3,6 +3,7 @@
 
 pub mod act;
 pub mod decide;
+pub mod forge;
 pub mod lead;
 pub mod observe;
 pub mod query;

@@ -3,6 +3,11 @@
 use autopilot_controller::run::run;
 use autopilot_controller::serve::{Flags, log};
 
+/// Gives memory back that a large list or answer needed for a moment; the system's allocator keeps it. Its settings are in
+/// `.cargo/config.toml`.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> anyhow::Result<()> {
     let flags = Flags::of_process();
     let handle = log::init(&flags.log_level, log::Format::choose()?)?;

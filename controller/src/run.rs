@@ -8,6 +8,7 @@ mod keeping;
 mod learning;
 mod pairs;
 mod passes;
+mod pulls;
 mod rule_status;
 mod rules;
 mod seeing;

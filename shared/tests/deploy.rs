@@ -34,8 +34,8 @@ fn only(part: &str, kind: &str) -> Value {
 }
 
 /// `group/resource [name]: verbs`, sorted.
-fn permissions(kind: &str) -> Vec<String> {
-    let role = only("rbac", kind);
+fn permissions(part: &str, kind: &str) -> Vec<String> {
+    let role = only(part, kind);
     let texts = |rule: &Value, key: &str| -> Vec<String> {
         serde_json::from_value(rule.get(key).cloned().unwrap_or(json!([]))).unwrap()
     };
@@ -60,7 +60,7 @@ fn permissions(kind: &str) -> Vec<String> {
 #[test]
 fn the_controller_may_do_this_and_no_more() {
     assert_eq!(
-        permissions("ClusterRole"),
+        permissions("rbac", "ClusterRole"),
         [
             "/events: create",
             "/namespaces: list watch",
@@ -77,12 +77,32 @@ fn the_controller_may_do_this_and_no_more() {
         ]
     );
     assert_eq!(
-        permissions("Role"),
+        permissions("rbac", "Role"),
         [
             "/configmaps [autopilot-config]: get list watch",
             "coordination.k8s.io/leases [autopilot]: get update",
             "coordination.k8s.io/leases: create",
         ]
+    );
+}
+
+#[test]
+fn pull_requests_take_this_besides_and_no_more() {
+    assert_eq!(
+        permissions("gitops", "ClusterRole"),
+        [
+            "/namespaces [kube-system]: get",
+            "/pods: list",
+            "apps/replicasets: get",
+            "batch/jobs: get",
+            "kustomize.toolkit.fluxcd.io/kustomizations: list",
+            "source.toolkit.fluxcd.io/gitrepositories: list",
+        ]
+    );
+    assert_eq!(permissions("gitops", "Role"), ["/secrets [aut-github]: get list watch"]);
+    assert_eq!(
+        permissions("gitops-sync", "ClusterRole"),
+        ["source.toolkit.fluxcd.io/gitrepositories: patch"]
     );
 }
 
@@ -95,13 +115,21 @@ fn the_roles_are_bound_to_the_service_account_and_to_nobody_else() {
         "namespace": account["metadata"]["namespace"],
     }]);
     assert_eq!(account["metadata"]["namespace"], "kube-system");
-    for (binding, role) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
-        let binding = only("rbac", binding);
+    for (part, binding, role) in [
+        ("rbac", "ClusterRoleBinding", "ClusterRole"),
+        ("rbac", "RoleBinding", "Role"),
+        ("gitops", "ClusterRoleBinding", "ClusterRole"),
+        ("gitops", "RoleBinding", "Role"),
+        ("gitops-sync", "ClusterRoleBinding", "ClusterRole"),
+    ] {
+        let binding = only(part, binding);
         assert_eq!(binding["subjects"], subject);
         assert_eq!(binding["roleRef"]["kind"], role);
-        assert_eq!(binding["roleRef"]["name"], only("rbac", role)["metadata"]["name"]);
+        assert_eq!(binding["roleRef"]["name"], only(part, role)["metadata"]["name"]);
     }
-    assert_eq!(only("rbac", "Role")["metadata"]["namespace"], "kube-system");
+    for part in ["rbac", "gitops"] {
+        assert_eq!(only(part, "Role")["metadata"]["namespace"], "kube-system");
+    }
 }
 
 #[test]

@@ -5,8 +5,6 @@
 mod case;
 #[path = "crash/checks.rs"]
 mod checks;
-#[path = "crash/controllers.rs"]
-mod controllers;
 #[path = "crash/every_write.rs"]
 mod every_write;
 #[path = "crash/lane.rs"]

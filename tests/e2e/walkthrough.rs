@@ -141,7 +141,7 @@ fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 fn examples_in_readme_and_guide_mean_something_and_links_lead_somewhere() -> Result<()> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let (mut rules, mut configurations) = (0, 0);
-    for page in ["README.md", "docs/guide.md"] {
+    for page in ["README.md", "docs/guide.md", "docs/gitops.md"] {
         let path = checkout.join(page);
         let text = std::fs::read_to_string(&path).context(page)?;
         for block in blocks(&text, "yaml") {

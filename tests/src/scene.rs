@@ -251,7 +251,9 @@ impl Scene {
     /// When it does not.
     pub async fn until_request(&self, namespace: &str, name: &str, size: &str) -> Result<()> {
         self.until(&format!("{namespace}/{name} requests {size}"), async || {
-            Ok((self.request(namespace, name).await? == size).then_some(()))
+            // The storage sees it a moment later.
+            let seen = self.csi.requests(namespace, name).last().is_none_or(|last| last == size);
+            Ok((seen && self.request(namespace, name).await? == size).then_some(()))
         })
         .await
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the servers the tests run against, once per set of versions, and prints the folder that holds them as the last
-# line of stdout; everything else goes to stderr. See README.md for the knobs.
+# Builds the servers the tests run against, once per set of versions, and prints the folders that hold them, written like
+# PATH, as the last line of stdout; everything else goes to stderr. See README.md for the knobs.
 set -euo pipefail
 
 KUBE_VERSION=v1.35.4
@@ -19,8 +19,12 @@ need() { command -v "$1" >/dev/null 2>&1 || fail "'$1' is not on PATH: $2"; }
 need go "install Go 1.26 or newer"
 need openssl "install the package 'openssl'; it makes the service account key"
 need flock "install the package 'util-linux'"
+need node "install Node.js 20 or newer; the GitHub API of the tests runs on it"
+need npm "install the package 'npm'"
 need sha256sum "install the package 'coreutils'"
 need timeout "install the package 'coreutils'"
+node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
+    fail "Node.js is $(node --version): install 20 or newer"
 
 # One toolchain for the key and for the build: never one that a go.mod would download.
 export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off
@@ -29,13 +33,19 @@ export GOTOOLCHAIN=local CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOWORK=off
 stamp="-X k8s.io/component-base/version.gitVersion=$KUBE_VERSION"
 stamp+=" -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=35"
 
-key="$({
+cache="${AUTOPILOT_STACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autopilot-stack}"
+
+# A folder per set of pins, so that a new pin of one of them builds nothing of the others again.
+key() { sha256sum | cut -c1-16; }
+kube_key="$({
     cat "$here"/kube/go.mod "$here"/kube/go.sum "$here"/etcd/go.mod "$here"/etcd/go.sum
     printf '%s\n' "$stamp"
     go version
-} | sha256sum | cut -c1-16)"
-bin="${AUTOPILOT_STACK_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/autopilot-stack}/$key"
-mkdir -p "$bin"
+} | key)"
+flux_key="$({ cat "$here"/flux/go.mod "$here"/flux/go.sum && go version; } | key)"
+emulate_key="$({ cat "$here"/emulate/{package.json,package-lock.json,loopback.cjs} && node --version; } | key)"
+kube="$cache/$kube_key" flux="$cache/flux-$flux_key" emulate="$cache/emulate-$emulate_key"
+mkdir -p "$kube" "$flux" "$emulate"
 
 # step NAME COMMAND...: runs a command bounded in time and says how long it took.
 step() {
@@ -46,9 +56,10 @@ step() {
     log "$name: $((SECONDS - from)) s"
 }
 
-# build NAME MODULE PACKAGE LDFLAGS: the binary appears under its name only when it is whole.
+# build NAME MODULE PACKAGE LDFLAGS [FOLDER]: the binary appears under its name only when it is whole.
 build() {
-    local name="$1" module="$2" package="$3" ldflags="$4" part="$bin/.$1.$$"
+    local name="$1" module="$2" package="$3" ldflags="$4" bin="${5:-$kube}"
+    local part="$bin/.$name.$$"
     if [ -x "$bin/$name" ]; then
         log "$name: cached"
         return
@@ -56,6 +67,36 @@ build() {
     step "build $name" nice -n "${AUTOPILOT_STACK_NICE:-5}" \
         go build -C "$here/$module" -ldflags "-s -w $ldflags" -o "$part" "$package"
     mv -f "$part" "$bin/$name"
+}
+
+# The CRDs of the very versions that are built, from the modules themselves.
+copy_crds() {
+    if [ -d "$flux/crds" ]; then return; fi
+    local part="$flux/.crds.$$" module dir
+    mkdir -p "$part"
+    for module in source-controller kustomize-controller; do
+        # Of a module that is not there, go tells no folder.
+        go mod download -C "$here/flux" "github.com/fluxcd/$module"
+        dir="$(go list -C "$here/flux" -m -f '{{.Dir}}' "github.com/fluxcd/$module")"
+        cp "$dir"/config/crd/bases/*.yaml "$part/" || fail "no CRDs in $dir"
+    done
+    chmod -R u+w "$part"
+    mv -T "$part" "$flux/crds"
+}
+
+# No scripts of packages run; the lock file has the checksums.
+install_emulate() {
+    if [ -d "$emulate/node_modules" ]; then
+        log "emulate: cached"
+        return
+    fi
+    local part="$emulate/.npm.$$"
+    mkdir -p "$part"
+    cp "$here"/emulate/package.json "$here"/emulate/package-lock.json "$part/"
+    step "install emulate" npm ci --prefix "$part" --ignore-scripts --no-audit --no-fund
+    cp "$here/emulate/loopback.cjs" "$emulate/loopback.cjs"
+    mv -T "$part/node_modules" "$emulate/node_modules"
+    rm -rf "$part"
 }
 
 install_prometheus() {
@@ -87,9 +128,9 @@ install_prometheus() {
 }
 
 started=$SECONDS
-exec 9>"$bin/.lock"
-flock -w "$LOCK_LIMIT" 9 || fail "another run holds $bin/.lock for longer than $LOCK_LIMIT s"
-rm -f "$bin"/.*.[0-9]* # parts that a run before this one left when it was killed
+exec 9>"$cache/.lock"
+flock -w "$LOCK_LIMIT" 9 || fail "another run holds $cache/.lock for longer than $LOCK_LIMIT s"
+rm -rf "$kube"/.*.[0-9]* "$flux"/.*.[0-9]* "$emulate"/.*.[0-9]* # parts that a run before this one left when it was killed
 
 build etcd etcd go.etcd.io/etcd/server/v3 ""
 if command -v prometheus >/dev/null 2>&1; then log "prometheus: on PATH"; else install_prometheus; fi
@@ -101,5 +142,11 @@ else
     build kubectl kube k8s.io/kubernetes/cmd/kubectl "$stamp"
 fi
 
+for name in source-controller kustomize-controller; do
+    build "$name" flux "github.com/fluxcd/$name" "" "$flux"
+done
+copy_crds
+install_emulate
+
 log "ready after $((SECONDS - started)) s"
-printf '%s\n' "$bin"
+printf '%s\n' "$kube:$flux:$emulate"

@@ -5,8 +5,10 @@ use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
 use kube::api::PostParams;
+use kube::core::Status;
 
-use super::{Actor, FIELD_MANAGER, Failure, failure};
+use super::request::failure;
+use super::{Actor, FIELD_MANAGER, Failure};
 use crate::decide::{EventDraft, Regarding};
 
 /// Source of every event, as the original's.
@@ -77,12 +79,34 @@ fn cut(text: &str, limit: usize) -> &str {
     &text[..text.floor_char_boundary(limit)]
 }
 
+/// Nothing can be created in a namespace that is being deleted.
+fn namespace_goes(status: &Status) -> bool {
+    status.details.as_ref().is_some_and(|d| d.causes.iter().any(|c| c.reason == "NamespaceTerminating"))
+}
+
 impl Actor {
+    /// Tells events; one that is denied keeps no other from being told. With them, so many transitions are told.
+    ///
+    /// # Errors
+    /// As [`Self::tell`], of the first that was not told.
+    pub(super) async fn tell_all(&self, drafts: &[EventDraft], told: u64) -> Result<(), Failure> {
+        let mut denied = Ok(());
+        for draft in drafts {
+            match self.tell(draft).await {
+                Err(failure) if failure.denied.is_some() => {
+                    denied = denied.and(Err(Failure { denied: Some(told), ..failure }));
+                }
+                other => other?,
+            }
+        }
+        denied
+    }
+
     /// Tells an event; one that is there already is told.
     ///
     /// # Errors
-    /// When it is not known whether it was told. An event that the API server refuses for good (its namespace is
-    /// going, say) counts as told: it must hold up nothing.
+    /// When it is not known whether it was told, or we may not tell it ([`Failure::denied`]). An event that the API
+    /// server refuses for good (its namespace is going, say) counts as told: it must hold up nothing.
     pub(super) async fn tell(&self, draft: &EventDraft) -> Result<(), Failure> {
         let event = event(draft);
         let place = event.metadata.namespace.clone().unwrap_or_default();
@@ -99,6 +123,10 @@ impl Actor {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 self.metrics.api_write("events", "create", "exists");
                 Ok(())
+            }
+            Err(kube::Error::Api(status)) if status.code == 403 && !namespace_goes(&status) => {
+                self.metrics.api_write("events", "create", "denied");
+                Err(Failure { denied: Some(0), ..failure(what(), &kube::Error::Api(status)) })
             }
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 403 | 404 | 422) => {
                 self.metrics.api_write("events", "create", "refused");

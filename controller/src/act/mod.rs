@@ -1,7 +1,10 @@
 //! Writes to Kubernetes: one effect, one request, with the precondition that the effect carries. What comes back is
 //! what the world is now, also when the write was refused because the world had moved.
 
+mod claim;
 mod events;
+mod request;
+mod workload;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +13,23 @@ use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval, AutopilotRule,
     AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
 };
-use autopilot_shared::quantity::Size;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
-use kube::core::DeserializeGuard;
+use kube::api::Patch;
 use kube::{Api, Client};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::decide::{Doubt, Effect, EventDraft, Target};
-use crate::observe::chain;
 use crate::serve::Metrics;
+use claim::{Claim, is, volume_of};
+pub(crate) use request::TIME_OUT;
+use request::{precondition, remove_finalizer, target_of};
+use workload::Workloads;
 
 /// Field manager of every write.
 pub const FIELD_MANAGER: &str = "autopilot-controller";
 /// Writes to different objects that run side by side.
 pub const AT_ONCE: usize = 16;
-/// A request that has no answer by then may or may not have been carried out.
-const TIME_OUT: Duration = Duration::from_secs(10);
 
 /// What a write left behind.
 #[derive(Debug)]
@@ -66,6 +66,9 @@ pub struct Failure {
     pub why: String,
     /// The server asked for this pause.
     pub after: Option<Duration>,
+    /// It was an event, and we may not tell it, at least not now: an API server denies everything until it has read its
+    /// roles. What counts as told if that goes on.
+    pub denied: Option<u64>,
 }
 
 /// A write to a rule.
@@ -98,26 +101,25 @@ pub enum RuleEffect {
     Approval(Effect),
 }
 
-/// A PVC that must be the one that was looked at.
-#[derive(Clone, Copy)]
-struct Claim<'a> {
-    namespace: &'a str,
-    name: &'a str,
-    uid: &'a str,
-}
-
 /// Carries out effects.
 #[derive(Clone)]
 pub struct Actor {
     client: Client,
     metrics: Metrics,
     lanes: Arc<Semaphore>,
+    workloads: Workloads,
 }
 
 impl Actor {
     /// Writes through this client.
     pub fn new(client: Client, metrics: Metrics) -> Self {
-        Actor { client, metrics, lanes: Arc::new(Semaphore::new(AT_ONCE)) }
+        let workloads = Workloads::new(client.clone());
+        Actor { client, metrics, lanes: Arc::new(Semaphore::new(AT_ONCE)), workloads }
+    }
+
+    /// Whether previews name the workload that uses the PVC.
+    pub fn name_workloads(&self, wanted: bool) {
+        self.workloads.want(wanted);
     }
 
     /// Carries out one effect. What it takes for granted of another object is read first, past every cache: no
@@ -170,7 +172,10 @@ impl Actor {
                     None => self.reread_approval(target_of(&object.metadata)).await,
                 }
             }
-            Effect::WriteApprovalStatus { target, status, event } => {
+            Effect::WriteApprovalStatus { target, mut status, event } => {
+                if let Some(previews) = &mut status.action_previews {
+                    self.workloads.name(previews).await;
+                }
                 let patch = json!({ "metadata": precondition(&target), "status": &*status });
                 let api = self.namespaced(Some(&target.namespace));
                 match self.patch_status(&api, &target.name, patch).await? {
@@ -219,9 +224,7 @@ impl Actor {
                 self.resize(claim, from, &from_text, to).await
             }
             Effect::Tell { events, told } => {
-                for event in &events {
-                    self.tell(event).await?;
-                }
+                self.tell_all(&events, told).await?;
                 Ok(Outcome::Told(told))
             }
         }
@@ -261,6 +264,12 @@ impl Actor {
                 }
                 _ => None,
             },
+            Doubt::ClaimIs { namespace, name, uid, request } => {
+                match self.find_claim(&namespace, &name).await? {
+                    Outcome::Claim(claim) if is(&claim, &uid, request) => None,
+                    otherwise => Some(otherwise),
+                }
+            }
         })
     }
 
@@ -312,9 +321,7 @@ impl Actor {
                 (target, written)
             }
             RuleEffect::Tell(events) => {
-                for event in &events {
-                    self.tell(event).await?;
-                }
+                self.tell_all(&events, events.len() as u64).await?;
                 return Ok(Outcome::Told(events.len() as u64));
             }
             RuleEffect::Approval(_) => unreachable!("handled above"),
@@ -326,77 +333,6 @@ impl Actor {
                 None => Ok(Outcome::NoRule(target.name)),
             },
         }
-    }
-
-    /// Reads a PVC, past every cache.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    pub async fn read_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
-        let _lane = self.lanes.acquire().await;
-        self.find_claim(namespace, name).await
-    }
-
-    async fn resize(
-        &self,
-        claim: Claim<'_>,
-        from: Size,
-        from_text: &str,
-        to: Size,
-    ) -> Result<Outcome, Failure> {
-        const SIZE: &str = "/spec/resources/requests/storage";
-        let Claim { namespace, name, uid } = claim;
-        let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
-        let patch = json_patch(json!([
-            { "op": "test", "path": "/metadata/uid", "value": uid },
-            { "op": "test", "path": SIZE, "value": from_text },
-            { "op": "replace", "path": SIZE, "value": to.to_string() },
-        ]))?;
-        let what = || format!("resize of PVC {namespace}/{name} from {from} to {to}");
-        let answer = self.bounded(&what, api.patch(name, &params(), &patch)).await?;
-        let error = match answer {
-            Ok(claim) => {
-                self.metrics.api_write("persistentvolumeclaims", "patch", "ok");
-                return Ok(Outcome::Claim(Box::new(claim)));
-            }
-            Err(error) => error,
-        };
-        self.metrics.api_write("persistentvolumeclaims", "patch", "refused");
-        let kube::Error::Api(status) = &error else {
-            return Err(failure(what(), &error));
-        };
-        // A webhook that cannot be called refuses, too: it is asked again, but not for ever.
-        let webhook = status.code == 500 && status.message.contains("failed calling webhook");
-        if !webhook && !matches!(status.code, 400 | 403 | 404 | 409 | 422) {
-            return Err(failure(what(), &error));
-        }
-        // A failed test means that the world moved; the same code also says that quota or admission refuse. Which of
-        // the two it was shows in the PVC itself.
-        match self.find_claim(namespace, name).await? {
-            Outcome::Claim(claim) => {
-                let same = claim.metadata.uid.as_deref() == Some(uid) && requested(&claim) == Some(from_text);
-                Ok(if same && status.code != 409 {
-                    Outcome::Refused(claim, status.message.clone())
-                } else {
-                    Outcome::Claim(claim)
-                })
-            }
-            other => Ok(other),
-        }
-    }
-
-    async fn find_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
-        let target = Target {
-            namespace: namespace.to_owned(),
-            name: name.to_owned(),
-            uid: String::new(),
-            version: String::new(),
-        };
-        let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
-        Ok(match self.read(&api, "persistentvolumeclaim", &target).await? {
-            Some(claim) => Outcome::Claim(Box::new(claim)),
-            None => Outcome::NoClaim(namespace.to_owned(), name.to_owned()),
-        })
     }
 
     async fn delete_approval(&self, target: Target) -> Result<Outcome, Failure> {
@@ -434,233 +370,4 @@ impl Actor {
     {
         Api::namespaced(self.client.clone(), namespace.unwrap_or("default"))
     }
-
-    /// Creates an object; nothing when one of that name is there.
-    async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<Option<K>, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        let kind = plural::<K>();
-        let what = || format!("create of {kind} {}", object.meta().name.as_deref().unwrap_or_default());
-        let params = PostParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PostParams::default() };
-        match self.bounded(&what, api.create(&params, object)).await? {
-            Ok(created) => {
-                self.metrics.api_write(kind, "create", "ok");
-                Ok(Some(created))
-            }
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                self.metrics.api_write(kind, "create", "exists");
-                Ok(None)
-            }
-            Err(error) => {
-                self.metrics.api_write(kind, "create", "error");
-                Err(failure(what(), &error))
-            }
-        }
-    }
-
-    /// Replaces a whole status. Not a merge: what the new one does not name must be gone.
-    async fn replace_status<K>(
-        &self,
-        api: &Api<K>,
-        target: &Target,
-        status: &impl Serialize,
-    ) -> Result<Option<K>, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        let kind = plural::<K>();
-        let what = || format!("write of the status of {kind} {}", target.name);
-        let patch: Patch<Value> = json_patch(json!([
-            { "op": "test", "path": "/metadata/resourceVersion", "value": target.version },
-            { "op": "add", "path": "/status", "value": status },
-        ]))?;
-        let answer = self.bounded(&what, api.patch_status(&target.name, &params(), &patch)).await?;
-        self.settled(kind, "patch status", what, answer)
-    }
-
-    async fn patch_status<K>(&self, api: &Api<K>, name: &str, patch: Value) -> Result<Option<K>, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        let kind = plural::<K>();
-        let what = || format!("write of the status of {kind} {name}");
-        let answer = self.bounded(&what, api.patch_status(name, &params(), &Patch::Merge(patch))).await?;
-        self.settled(kind, "patch status", what, answer)
-    }
-
-    async fn patch<K, P>(&self, api: &Api<K>, name: &str, patch: &Patch<P>) -> Result<Option<K>, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
-        P: Serialize + std::fmt::Debug,
-    {
-        let kind = plural::<K>();
-        let what = || format!("write of {kind} {name}");
-        let answer = self.bounded(&what, api.patch(name, &params(), patch)).await?;
-        self.settled(kind, "patch", what, answer)
-    }
-
-    /// Nothing when the world had moved: gone, changed, or a failed test.
-    fn settled<K>(
-        &self,
-        kind: &'static str,
-        verb: &'static str,
-        what: impl Fn() -> String,
-        answer: Result<K, kube::Error>,
-    ) -> Result<Option<K>, Failure> {
-        match answer {
-            Ok(written) => {
-                self.metrics.api_write(kind, verb, "ok");
-                Ok(Some(written))
-            }
-            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) || failed_test(&status) => {
-                self.metrics.api_write(kind, verb, "conflict");
-                Ok(None)
-            }
-            Err(error) => {
-                self.metrics.api_write(kind, verb, "error");
-                Err(failure(what(), &error))
-            }
-        }
-    }
-
-    /// Whether the object is gone now; not, when it is another or a newer one.
-    async fn delete<K>(&self, api: &Api<K>, target: &Target) -> Result<bool, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        let kind = plural::<K>();
-        let what = || format!("delete of {kind} {}/{}", target.namespace, target.name);
-        let params = DeleteParams {
-            preconditions: Some(Preconditions {
-                uid: Some(target.uid.clone()),
-                resource_version: Some(target.version.clone()),
-            }),
-            ..DeleteParams::default()
-        };
-        let answer = self.bounded(&what, api.delete(&target.name, &params)).await?;
-        match answer {
-            Ok(_) => {
-                self.metrics.api_write(kind, "delete", "ok");
-                Ok(true)
-            }
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(true),
-            Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
-            Err(error) => Err(failure(what(), &error)),
-        }
-    }
-
-    /// Reads an object. One that cannot be read as its kind is a failure that names it.
-    async fn read<K>(&self, api: &Api<K>, kind: &str, target: &Target) -> Result<Option<K>, Failure>
-    where
-        K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
-    {
-        let what = || format!("read of {kind} {}/{}", target.namespace, target.name);
-        self.bounded(&what, api.get_opt(&target.name)).await?.map_err(|error| failure(what(), &error))
-    }
-
-    async fn bounded<T>(
-        &self,
-        what: &impl Fn() -> String,
-        call: impl Future<Output = T>,
-    ) -> Result<T, Failure> {
-        tokio::time::timeout(TIME_OUT, call).await.map_err(|_| Failure {
-            what: what(),
-            why: format!("no answer within {} s", TIME_OUT.as_secs()),
-            after: None,
-        })
-    }
-}
-
-/// Plural of a kind, for metrics.
-fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
-    match K::plural(&()) {
-        std::borrow::Cow::Borrowed(plural) => plural,
-        std::borrow::Cow::Owned(_) => "other",
-    }
-}
-
-fn params() -> PatchParams {
-    PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
-}
-
-fn precondition(target: &Target) -> Value {
-    json!({ "resourceVersion": target.version })
-}
-
-fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Target {
-    Target {
-        namespace: metadata.namespace.clone().unwrap_or_default(),
-        name: metadata.name.clone().unwrap_or_default(),
-        uid: metadata.uid.clone().unwrap_or_default(),
-        version: metadata.resource_version.clone().unwrap_or_default(),
-    }
-}
-
-fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
-    let parsed = serde_json::from_value(operations).map_err(|error| Failure {
-        what: "making of a JSON patch".to_owned(),
-        why: error.to_string(),
-        after: None,
-    })?;
-    Ok(Patch::Json(parsed))
-}
-
-fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
-    let path = format!("/metadata/finalizers/{index}");
-    json_patch(json!([
-        { "op": "test", "path": path, "value": FINALIZER },
-        { "op": "remove", "path": path },
-    ]))
-}
-
-fn volume_of(claim: &PersistentVolumeClaim) -> Option<&str> {
-    claim.spec.as_ref()?.volume_name.as_deref()
-}
-
-fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
-    Some(claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.as_str())
-}
-
-/// A `test` of a JSON patch that did not hold. The server says no more than 422; an object that fails validation is
-/// named in the details.
-fn failed_test(status: &kube::core::Status) -> bool {
-    let named = status.details.as_ref().is_some_and(|d| !d.kind.is_empty() || !d.causes.is_empty());
-    status.code == 422 && !named
-}
-
-fn failure(what: String, error: &kube::Error) -> Failure {
-    let after = match error {
-        kube::Error::Api(status) => status
-            .details
-            .as_ref()
-            .map(|d| d.retry_after_seconds)
-            .filter(|s| *s > 0)
-            .map(|s| Duration::from_secs(u64::from(s).min(60))),
-        _ => None,
-    };
-    Failure { what, why: chain(error), after }
-}
-
-/// A watched object that cannot be read as its kind.
-#[derive(Clone, Debug)]
-pub struct Unreadable {
-    /// Its namespace, empty for cluster-scoped kinds.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-    /// What is wrong with it.
-    pub why: String,
-}
-
-/// A watched object, or the name of the one that cannot be read.
-///
-/// # Errors
-/// When it cannot be read as its kind.
-pub fn readable<K: kube::Resource>(guarded: DeserializeGuard<K>) -> Result<K, Unreadable> {
-    guarded.0.map_err(|invalid| Unreadable {
-        namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
-        name: invalid.metadata.name.clone().unwrap_or_default(),
-        why: invalid.to_string(),
-    })
 }

@@ -91,6 +91,16 @@ fn target(approval: &Approval) -> Target {
 
 /// The next write to an approval of this pair, and when to look again.
 pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>, Option<Timestamp>) {
+    let (effect, wake) = next(view, draft);
+    let there = || [view.plain, view.hashed].into_iter().flatten();
+    let leaving = there().filter_map(|a| left::due(view.settings, a)?);
+    let due = leaving.chain(there().filter_map(|a| left::unseen(view.settings, a)));
+    let due = due.filter(|due| *due > view.now).min();
+    let due = due.filter(|_| effect.is_none());
+    (effect, wake.into_iter().chain(due).min())
+}
+
+fn next(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>, Option<Timestamp>) {
     let status = draft.get();
     let mine = status.approval.as_ref().map(|a| a.uid.as_str());
     for approval in [view.plain, view.hashed].into_iter().flatten() {
@@ -107,7 +117,7 @@ pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>,
         (S::Triggered, Some(proposal)) if proposal.approval_name.is_some() => asking(view, draft, proposal),
         (S::ActionAwaitingApproval, Some(proposal)) => waiting(view, draft, proposal),
         (S::ActiveActionsTaken, _) => (done(view, draft), None),
-        _ => (released(own(view, status)), None),
+        _ => (released(view, own(view, status)), None),
     }
 }
 
@@ -133,7 +143,7 @@ fn asking(
         Place::Ours(approval) => approval,
     };
     if approval.raw.metadata.deletion_timestamp.is_some() || !undecided(approval) {
-        return (released(Some(approval)), None);
+        return (released(view, Some(approval)), None);
     }
     let why = cancel_reason(view, draft).or_else(|| {
         (view.reading.verdict == super::Verdict::NotMet).then(|| "the conditions do not hold".to_owned())
@@ -162,7 +172,7 @@ fn waiting(
         return (None, None);
     };
     if approval.raw.metadata.deletion_timestamp.is_some() {
-        return (released(Some(approval)), None);
+        return (released(view, Some(approval)), None);
     }
     if let Some(why) = cancel_reason(view, draft) {
         return (Some(latch(view, approval, &proposal.digest, Outcome::Canceled, &why)), None);
@@ -172,7 +182,12 @@ fn waiting(
     if let Request::Decide(outcome) = &request {
         return (Some(latch(view, approval, &proposal.digest, *outcome, "")), None);
     }
-    if let Some(why) = cleared(view) {
+    if request::closed(approval, proposal) {
+        return (Some(latch(view, approval, &proposal.digest, Outcome::Declined, "")), None);
+    }
+    if let Some(why) = cleared(view)
+        && !merged_lately(view, approval, proposal)
+    {
         return (Some(latch(view, approval, &proposal.digest, Outcome::Canceled, &why)), None);
     }
     let shown = approval.raw.status.as_ref().and_then(|s| s.proposal.as_ref());
@@ -186,10 +201,17 @@ fn waiting(
     }
 }
 
+/// Merged, and on its way into the cluster: until the limit for that, or until its file has left the branch again.
+fn merged_lately(view: &View<'_>, approval: &Approval, proposal: &Proposal) -> bool {
+    let merged = request::merged(approval, proposal).filter(|pull| pull.in_base);
+    let since = merged.and_then(|pull| pull.at.as_ref()).map(|at| at.0);
+    since.zip(view.settings.forge).is_some_and(|(since, forge)| view.now < since + forge.sync_limit)
+}
+
 fn done(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<Effect> {
     let approval = own(view, draft.get())?;
     let Some(execution) = execution_due(view, draft) else {
-        return released(Some(approval));
+        return released(view, Some(approval));
     };
     let status = ActionApprovalStatus {
         execution: Some(execution),

@@ -2,6 +2,7 @@
 //! read of the others may be old, and must be read again, past every cache, before the write.
 
 use autopilot_shared::api::Outcome;
+use autopilot_shared::quantity::Size;
 
 use super::effect::{Effect, Target};
 use super::view::View;
@@ -34,6 +35,18 @@ pub enum Doubt {
         /// The volume.
         volume: String,
     },
+    /// The PVC has this UID and requests this size. A proposal is given up because it does not fit the PVC, and an old
+    /// sight of the PVC fits none.
+    ClaimIs {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+        /// Its UID.
+        uid: String,
+        /// What it requests.
+        request: Size,
+    },
 }
 
 /// What has to be read before an effect is carried out. When it is not so, the effect is dropped, what was read goes
@@ -41,27 +54,49 @@ pub enum Doubt {
 pub fn doubt(view: &View<'_>, effect: &Effect) -> Option<Doubt> {
     match effect {
         Effect::WriteJournal { target, status } => {
-            let known = view.journal?.status.approval.as_ref().filter(|_| status.approval.is_none())?;
+            let known = view.journal?.status.approval.as_ref().filter(|_| status.approval.is_none());
+            let Some(known) = known else {
+                return if status.proposal.is_none() { claim(view) } else { None };
+            };
             let seen = [view.plain, view.hashed]
                 .into_iter()
                 .flatten()
                 .any(|a| a.raw.metadata.uid.as_deref() == Some(known.uid.as_str()));
-            (!seen).then(|| {
-                Doubt::ApprovalGone(Target {
-                    namespace: target.namespace.clone(),
-                    name: known.name.clone(),
-                    uid: known.uid.clone(),
-                    version: String::new(),
-                })
-            })
+            if seen {
+                return if status.proposal.is_none() { claim(view) } else { None };
+            }
+            Some(Doubt::ApprovalGone(Target {
+                namespace: target.namespace.clone(),
+                name: known.name.clone(),
+                uid: known.uid.clone(),
+                version: String::new(),
+            }))
         }
         Effect::DeleteApproval(target) | Effect::ResetApproval { target, .. } => journal(view, target),
         Effect::WriteApprovalStatus { target, status, .. } => {
             let ends = status.decision.as_ref().is_some_and(|d| d.outcome == Outcome::Canceled);
-            if ends || status.execution.is_some() { journal(view, target) } else { None }
+            match ends {
+                true => journal(view, target).or_else(|| claim(view)),
+                false if status.execution.is_some() => journal(view, target),
+                false => None,
+            }
         }
         _ => None,
     }
+}
+
+/// The PVC, when the journalled proposal does not fit what is seen of it.
+fn claim(view: &View<'_>) -> Option<Doubt> {
+    let object = view.object.as_ref()?;
+    let proposal = view.journal?.status.proposal.as_ref()?;
+    let request = object.request.to_string();
+    let fits = object.uid == proposal.pvc_uid && (request == proposal.from || request == proposal.to);
+    (!fits).then(|| Doubt::ClaimIs {
+        namespace: object.namespace.to_owned(),
+        name: object.name.to_owned(),
+        uid: object.uid.to_owned(),
+        request: object.request,
+    })
 }
 
 /// The journal, when it does not hold this approval.

@@ -32,7 +32,8 @@ pub use request::{LAST_APPLIED, Request, binds, labelled, ours, read};
 pub use settle::MAX_ATTEMPTS;
 pub use verdict::{Baseline, Reading, Seen, Verdict, judge, moved, wants_absence};
 pub use view::{
-    Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport, Rival, Settings, View, Writer,
+    Approval, ForgeSettings, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport, Rival, Settings, View,
+    Writer,
 };
 
 use draft::Draft;
@@ -110,7 +111,7 @@ fn without_object(view: &View<'_>) -> Decision {
     let removal = approvals
         .filter(|a| labelled(&a.raw, view.rule_name, view.object_id))
         .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
-        .find_map(remove);
+        .find_map(|approval| remove(view.settings, approval, view.now));
     let journal = view.journal.filter(|journal| !journal.deleting);
     // What it has not told yet it tells before it goes: a transition is never lost.
     let tell = journal.and_then(|j| telling::due(view, &j.status));

@@ -1,7 +1,7 @@
 //! Whether a resize may be proposed at all: what is found here would make it fail, be reverted, or break somebody's
 //! Kustomization.
 
-use autopilot_shared::quantity::{Grown, Size, grow};
+use autopilot_shared::quantity::{Format, Grown, Size, grow};
 use autopilot_shared::rule::{Action, Rule};
 
 use super::view::ObjectView;
@@ -83,10 +83,11 @@ pub fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, Refusal> {
             return refuse(
                 "QuotaExceeded",
                 format!(
-                    "ResourceQuota {} leaves {} bytes, {} to {to} needs {more}",
+                    "ResourceQuota {} leaves {}, {} to {to} needs {}",
                     quota.name,
-                    quota.left.max(0),
-                    object.request
+                    Size::new(quota.left.max(0), Format::BinarySI),
+                    object.request,
+                    Size::new(more, Format::BinarySI),
                 ),
             );
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_PROPOSAL, ANNOTATION_REASON, ActionApproval,
-    LABEL_OBJECT, LABEL_RULE, Outcome, Proposal, approval_state,
+    LABEL_OBJECT, LABEL_RULE, Outcome, Proposal, PullRequest, PullRequestState, approval_state,
 };
 use autopilot_shared::names;
 use kube::ResourceExt as _;
@@ -109,6 +109,20 @@ pub fn labelled(approval: &ActionApproval, rule: &str, object: &str) -> bool {
         && labels.get(LABEL_OBJECT) == Some(&names::label_value(object))
 }
 
+/// The pull request of exactly this proposal, if it was merged.
+pub fn merged<'a>(approval: &'a Approval, proposal: &Proposal) -> Option<&'a PullRequest> {
+    ended(approval, &proposal.digest).filter(|pull| pull.state == PullRequestState::Merged)
+}
+
+/// Whether the pull request of exactly this proposal was closed: by somebody, since we close only what is decided.
+pub fn closed(approval: &Approval, proposal: &Proposal) -> bool {
+    ended(approval, &proposal.digest).is_some_and(|pull| pull.state == PullRequestState::Closed)
+}
+
+fn ended<'a>(approval: &'a Approval, digest: &str) -> Option<&'a PullRequest> {
+    approval.raw.status.as_ref()?.pull_request.as_ref().filter(|pull| pull.digest == digest)
+}
+
 /// Who decided, by what means and why, as far as the API keeps it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
@@ -120,8 +134,33 @@ pub struct Signature {
     pub reason: String,
 }
 
-/// Reads who decided. The console writes it beside the decision; of plain `kubectl` the API keeps only the manager.
-pub fn signature(approval: &Approval) -> Signature {
+/// Reads who decided. The console writes it beside the decision; of plain `kubectl` the API keeps only the manager. What
+/// comes out of git, or out of a close, is signed by who merged or closed the pull request.
+pub fn signature(approval: &Approval, digest: &str, outcome: Outcome) -> Signature {
+    let by_hand = by_hand(approval);
+    let Some(pull) = ended(approval, digest) else { return by_hand };
+    let asked = match approval.raw.spec.approval_state.as_deref() {
+        Some(approval_state::APPROVED) => Some(Outcome::Approved),
+        Some(approval_state::DECLINED) => Some(Outcome::Declined),
+        _ => None,
+    };
+    let from_git = match (outcome, pull.state) {
+        (Outcome::Approved, PullRequestState::Merged) => approval.writers.last().is_some_and(|w| w.apply),
+        // Nobody asked for it in the cluster.
+        (Outcome::Declined, PullRequestState::Closed) => asked != Some(outcome),
+        _ => false,
+    };
+    if !from_git {
+        return by_hand;
+    }
+    let reason = match outcome {
+        Outcome::Declined => format!("pull request #{} was closed", pull.number),
+        _ => String::new(),
+    };
+    Signature { by: short(&pull.by), via: "pull request".to_owned(), reason }
+}
+
+fn by_hand(approval: &Approval) -> Signature {
     let annotation = |key: &str| approval.raw.annotations().get(key).cloned().unwrap_or_default();
     let manager = approval.writers.last().map(|w| w.manager.as_str()).unwrap_or_default();
     let via = match annotation(ANNOTATION_DECIDED_VIA) {

@@ -48,7 +48,8 @@ fn events(
         ],
         regarding,
         when,
-        step: number,
+        // What is told without a journal came before, also within a second.
+        step: number + 1,
         warning,
         reason,
         message,

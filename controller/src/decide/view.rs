@@ -19,6 +19,17 @@ pub struct Settings {
     pub cancel_after: SignedDuration,
     /// All rules are suspended.
     pub suspended: bool,
+    /// Where approvals become pull requests, if they do.
+    pub forge: Option<ForgeSettings>,
+}
+
+/// What the engine must know of the forge: it never asks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForgeSettings {
+    /// How long after a merge the cluster may not know of it.
+    pub sync_limit: SignedDuration,
+    /// How long a deletion may wait for the forge.
+    pub deletion_limit: SignedDuration,
 }
 
 /// A PVC as a decision sees it.

@@ -7,8 +7,8 @@ mod watch;
 mod world;
 
 pub use claims::{Change, Claim, Claims, Labels};
-pub use project::{approval, claim, journal, quotas, version};
-pub use table::{Key, Table, Versioned};
+pub use project::{Unreadable, approval, claim, journal, quotas, readable, version};
+pub use table::{Deleted, Key, Table, Versioned};
 pub(crate) use watch::chain;
 pub use watch::{CONFIG_MAP, Kind, Observation, Seen, watch_all};
 pub use world::{At, Pair, World, cluster_key};

@@ -10,9 +10,10 @@ use autopilot_shared::quantity::Size;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, ResourceQuota};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
 use serde_json::Value;
 
-use super::claims::{Claim, Claims};
+use super::claims::{Claim, Claims, Names, Rare};
 use crate::decide::{Approval, Journal, QuotaRoom, ResizeReport, Writer};
 
 /// A resourceVersion as a number. They are comparable as integers since Kubernetes 1.35, and were in practice before.
@@ -34,26 +35,31 @@ pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
     let size = |text: &str| text.parse::<Quantity>().map(Size::from).unwrap_or_default();
     let requested = text(spec.and_then(|s| s.resources.as_ref()).and_then(|r| r.requests.as_ref()));
     let request = size(&requested);
+    let ignored = pvc.annotations().get(ANNOTATION_SIZE_IN_GIT).is_some_and(|v| v == "ignore");
+    let rare = Rare {
+        request_text: (request.to_string() != requested).then(|| requested.into()),
+        size_in_git: size_owner(pvc).filter(|_| !ignored).map(|owner| claims.text(&owner)),
+        resize: report(pvc),
+    };
     Claim {
         namespace: claims.text(&pvc.namespace().unwrap_or_default()),
-        name: pvc.name_any().into(),
-        volume: spec.and_then(|s| s.volume_name.as_deref()).unwrap_or_default().into(),
-        uid: pvc.metadata.uid.as_deref().unwrap_or_default().into(),
+        names: Names::new(
+            &pvc.name_any(),
+            spec.and_then(|s| s.volume_name.as_deref()).unwrap_or_default(),
+            pvc.metadata.uid.as_deref().unwrap_or_default(),
+        ),
         version: version(pvc.metadata.resource_version.as_deref()),
         created: pvc.metadata.creation_timestamp.as_ref().map_or(0, |t| t.0.as_second()),
         request,
-        request_text: (request.to_string() != requested).then(|| requested.into()),
         capacity: size(&text(status.and_then(|s| s.capacity.as_ref()))),
         class: spec
             .and_then(|s| s.storage_class_name.as_deref())
             .filter(|c| !c.is_empty())
             .map(|c| claims.text(c)),
         labels: claims.labels(pvc.labels().clone()),
-        size_in_git: size_owner(pvc).map(|owner| claims.text(&owner)),
-        ignore_size_in_git: pvc.annotations().get(ANNOTATION_SIZE_IN_GIT).is_some_and(|v| v == "ignore"),
+        rare: (rare != Rare::default()).then(|| Box::new(rare)),
         bound: status.and_then(|s| s.phase.as_deref()) == Some("Bound"),
         deleting: pvc.metadata.deletion_timestamp.is_some(),
-        resize: report(pvc).map(Box::new),
     }
 }
 
@@ -88,8 +94,8 @@ fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
 }
 
 /// What the storage says of a resize: `allocatedResourceStatuses` and the PVC's conditions.
-fn report(pvc: &PersistentVolumeClaim) -> Option<ResizeReport> {
-    let status = pvc.status.as_ref()?;
+fn report(pvc: &PersistentVolumeClaim) -> ResizeReport {
+    let Some(status) = pvc.status.as_ref() else { return ResizeReport::default() };
     let allocated =
         status.allocated_resource_statuses.as_ref().and_then(|m| m.get("storage")).map(String::as_str);
     let conditions: Vec<(&str, &str)> = status
@@ -115,11 +121,11 @@ fn report(pvc: &PersistentVolumeClaim) -> Option<ResizeReport> {
         (None, None) => None,
     };
     let progress = words.map(|w| w.chars().filter(|c| !c.is_control()).take(500).collect::<String>().into());
-    (infeasible.is_some() || progress.is_some()).then_some(ResizeReport { infeasible, progress })
+    ResizeReport { infeasible, progress }
 }
 
 /// The journal behind a rule object.
-pub fn journal(object: AutopilotRuleObject) -> Journal {
+pub fn journal(mut object: AutopilotRuleObject) -> Journal {
     let owner = object
         .metadata
         .owner_references
@@ -130,6 +136,9 @@ pub fn journal(object: AutopilotRuleObject) -> Journal {
         .unwrap_or_default();
     let label = |key: &str| object.labels().get(key).cloned();
     let labels = (label(LABEL_RULE), label(LABEL_OBJECT));
+    let mut status = object.status.take().unwrap_or_default();
+    // It is kept for long: a list that grew while it was read has room for entries that never come.
+    status.items.shrink_to_fit();
     Journal {
         labels,
         namespace: object.namespace().unwrap_or_default().into(),
@@ -138,7 +147,7 @@ pub fn journal(object: AutopilotRuleObject) -> Journal {
         version: object.metadata.resource_version.unwrap_or_default(),
         owner,
         deleting: object.metadata.deletion_timestamp.is_some(),
-        status: object.status.unwrap_or_default(),
+        status,
     }
 }
 
@@ -186,4 +195,27 @@ pub fn quotas(quota: &ResourceQuota) -> Vec<QuotaRoom> {
             Some(QuotaRoom { name: quota.name_any().into(), class, left: hard.saturating_sub(used) })
         })
         .collect()
+}
+
+/// A watched object that cannot be read as its kind.
+#[derive(Clone, Debug)]
+pub struct Unreadable {
+    /// Its namespace, empty for cluster-scoped kinds.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A watched object, or the name of the one that cannot be read.
+///
+/// # Errors
+/// When it cannot be read as its kind.
+pub fn readable<K: kube::Resource>(guarded: DeserializeGuard<K>) -> Result<K, Unreadable> {
+    guarded.0.map_err(|invalid| Unreadable {
+        namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+        name: invalid.metadata.name.clone().unwrap_or_default(),
+        why: invalid.to_string(),
+    })
 }

@@ -1,10 +1,23 @@
 //! Records by namespace and name that only move forward: an older version never replaces a newer one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::hash::Hash;
 use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
 
 /// Namespace (empty for cluster-scoped kinds) and name.
 pub type Key = (Arc<str>, Arc<str>);
+
+/// A key that is looked up and not kept. Hashed as [`Key`] is.
+#[derive(Hash)]
+struct Name<'a>(&'a str, &'a str);
+
+impl Equivalent<Key> for Name<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        *self.0 == *key.0 && *self.1 == *key.1
+    }
+}
 
 /// A record that knows its resourceVersion.
 pub trait Versioned {
@@ -19,19 +32,49 @@ pub struct Table<T> {
     listing: Option<HashSet<Key>>,
     /// Answers to our own writes that no watch has shown yet.
     written: HashMap<Key, u64>,
+    deleted: Deleted,
     synced: bool,
+}
+
+/// Deletions that a watch has shown, with their versions: the answer to a request may come later, and must not bring
+/// back what is gone.
+#[derive(Debug, Default)]
+pub struct Deleted(HashMap<Key, u64>);
+
+/// Deletions that are remembered: far more than there are requests in flight.
+const REMEMBERED: usize = 4096;
+
+impl Deleted {
+    /// A deletion was seen, at a version.
+    pub fn note(&mut self, key: Key, version: u64) {
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
+        }
+        self.0.insert(key, version);
+    }
+
+    /// Whether an answer of this version is from before the deletion.
+    pub fn covers(&self, namespace: &str, name: &str, version: u64) -> bool {
+        self.0.get(&Name(namespace, name)).is_some_and(|at| *at >= version)
+    }
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table { records: HashMap::new(), listing: None, written: HashMap::new(), synced: false }
+        Table {
+            records: HashMap::new(),
+            listing: None,
+            written: HashMap::new(),
+            deleted: Deleted::default(),
+            synced: false,
+        }
     }
 }
 
 impl<T: Versioned> Table<T> {
     /// The record of a name.
     pub fn get(&self, namespace: &str, name: &str) -> Option<&T> {
-        self.records.get(&(Arc::from(namespace), Arc::from(name)))
+        self.records.get(&Name(namespace, name))
     }
 
     /// All records.
@@ -60,8 +103,12 @@ impl<T: Versioned> Table<T> {
         self.take(key, record)
     }
 
-    /// Takes in the answer to one of our own writes: a list that was read before it must not make it gone.
+    /// Takes in the answer to one of our own writes: a list that was read before it must not make it gone, and it must
+    /// not make there what has been deleted since.
     pub fn put_written(&mut self, key: Key, record: T) -> bool {
+        if self.deleted.covers(&key.0, &key.1, record.version()) {
+            return false;
+        }
         self.written.insert(key.clone(), record.version());
         self.take(key, record)
     }
@@ -83,8 +130,11 @@ impl<T: Versioned> Table<T> {
         }
     }
 
-    /// A deletion was seen, at a version; a newer record of that name stays.
+    /// A deletion was seen, at a version (`u64::MAX` where it is not known); a newer record of that name stays.
     pub fn remove(&mut self, key: &Key, version: u64) -> Option<T> {
+        if version < u64::MAX {
+            self.deleted.note(key.clone(), version);
+        }
         if self.records.get(key).is_some_and(|known| known.version() > version) {
             return None;
         }
@@ -128,6 +178,18 @@ mod tests {
         assert!(table.remove(&key("a"), 4).is_none(), "a stale deletion");
         assert_eq!(table.get("", "a"), Some(&5));
         assert!(table.remove(&key("a"), 6).is_some());
+    }
+
+    #[test]
+    fn a_late_answer_to_a_write_brings_nothing_back() {
+        let mut table = Table::default();
+        table.put(key("a"), 5);
+        // Given a write at 6 whose answer is on its way, and a deletion that the watch shows before.
+        assert_eq!(table.remove(&key("a"), 7), Some(5));
+        assert!(!table.put_written(key("a"), 6));
+        assert_eq!(table.get("", "a"), None);
+        // One that was made again under that name is another.
+        assert!(table.put_written(key("a"), 9));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 
 use super::claims::{Change, Claims, Labels};
 use super::project;
-use super::table::{Key, Table, Versioned};
+use super::table::{Deleted, Key, Table, Versioned};
 use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
 
 /// One rule on one object.
@@ -51,6 +51,7 @@ pub struct World {
     pub claims: Claims,
     claims_listing: Option<FixedBitSet>,
     claims_synced: bool,
+    claims_deleted: Deleted,
     /// Labels of namespaces.
     pub namespaces: Table<At<Labels>>,
     /// StorageClasses, and whether they allow expansion.
@@ -75,7 +76,7 @@ impl World {
     /// Takes in a PVC.
     pub fn claim(&mut self, pvc: &PersistentVolumeClaim) -> Option<Change> {
         let claim = project::claim(pvc, &mut self.claims);
-        let (namespace, name) = (Arc::clone(&claim.namespace), claim.name.clone());
+        let (namespace, name) = (Arc::clone(&claim.namespace), claim.name().to_owned());
         let change = self.claims.put(claim);
         if let (Some(listing), Some(slot)) =
             (&mut self.claims_listing, self.claims.by_name(&namespace, &name))
@@ -86,10 +87,20 @@ impl World {
         change
     }
 
+    /// Takes in a PVC as the answer to a request has it: it may have been deleted since.
+    pub fn claim_answered(&mut self, pvc: &PersistentVolumeClaim) -> Option<Change> {
+        let version = project::version(pvc.metadata.resource_version.as_deref());
+        let namespace = pvc.namespace().unwrap_or_default();
+        let gone = self.claims_deleted.covers(&namespace, &pvc.name_any(), version);
+        (!gone).then(|| self.claim(pvc))?
+    }
+
     /// A PVC was deleted.
     pub fn claim_gone(&mut self, pvc: &PersistentVolumeClaim) -> Option<Change> {
         let version = project::version(pvc.metadata.resource_version.as_deref());
-        self.claims.remove(&pvc.namespace().unwrap_or_default(), &pvc.name_any(), version)
+        let (namespace, name) = (pvc.namespace().unwrap_or_default(), pvc.name_any());
+        self.claims_deleted.note((namespace.as_str().into(), name.as_str().into()), version);
+        self.claims.remove(&namespace, &name, version)
     }
 
     /// A PVC is known to be gone, whatever was seen.
@@ -103,11 +114,11 @@ impl World {
         let Some(listed) = self.claims_listing.take() else {
             return Vec::new();
         };
-        let gone: Vec<(Arc<str>, Box<str>)> = self
+        let gone: Vec<(Arc<str>, String)> = self
             .claims
             .iter()
             .filter(|(slot, _)| !listed.contains(*slot as usize))
-            .map(|(_, claim)| (Arc::clone(&claim.namespace), claim.name.clone()))
+            .map(|(_, claim)| (Arc::clone(&claim.namespace), claim.name().to_owned()))
             .collect();
         gone.iter().filter_map(|(namespace, name)| self.claims.remove(namespace, name, u64::MAX)).collect()
     }
@@ -156,21 +167,22 @@ impl World {
     /// The PVC at a position as a decision sees it.
     pub fn object_view(&self, slot: u32, selected: bool) -> Option<ObjectView<'_>> {
         let claim = self.claims.get(slot)?;
+        let rare = claim.rare.as_deref();
         Some(ObjectView {
             namespace: &claim.namespace,
-            name: &claim.name,
-            uid: &claim.uid,
+            name: claim.name(),
+            uid: claim.uid(),
             request: claim.request,
-            request_text: claim.request_text.as_deref(),
+            request_text: rare.and_then(|r| r.request_text.as_deref()),
             capacity: claim.capacity,
             selected: selected && claim.is_object() && !claim.deleting,
             obstacles: Obstacles {
                 class: claim.class.as_deref(),
                 expandable: claim.class.as_deref().and_then(|c| self.classes.get("", c)).map(|At(_, e)| *e),
-                size_in_git: claim.size_in_git.as_deref().filter(|_| !claim.ignore_size_in_git),
+                size_in_git: rare.and_then(|r| r.size_in_git.as_deref()),
                 quotas: self.quotas_of(&claim.namespace),
             },
-            resize: claim.resize.as_deref().unwrap_or(&NO_REPORT),
+            resize: rare.map_or(&NO_REPORT, |r| &r.resize),
         })
     }
 
@@ -208,4 +220,27 @@ fn belongs(journal: &Journal, pair: &Pair) -> bool {
     let is =
         |label: &Option<String>, text: &str| label.as_ref().is_none_or(|l| *l == names::label_value(text));
     is(&journal.labels.0, &pair.rule) && is(&journal.labels.1, &pair.object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pvc(version: &str) -> PersistentVolumeClaim {
+        let mut pvc = PersistentVolumeClaim::default();
+        pvc.metadata.name = Some("data".to_owned());
+        pvc.metadata.namespace = Some("pg1".to_owned());
+        pvc.metadata.resource_version = Some(version.to_owned());
+        pvc
+    }
+
+    #[test]
+    fn a_late_answer_brings_no_pvc_back() {
+        let mut world = World::default();
+        assert!(world.claim(&pvc("5")).is_some());
+        assert!(world.claim_gone(&pvc("7")).is_some());
+        assert!(world.claim_answered(&pvc("6")).is_none());
+        assert_eq!(world.claims.by_name("pg1", "data"), None);
+        assert!(world.claim_answered(&pvc("8")).is_some(), "made again");
+    }
 }

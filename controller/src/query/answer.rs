@@ -122,7 +122,7 @@ pub fn parse(body: &[u8]) -> Result<Answer, AnswerError> {
 }
 
 /// Text of a server made fit to be shown: without control characters, at most [`TEXT`] characters.
-pub(super) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .map(|c| if c.is_whitespace() { ' ' } else { c })

@@ -59,7 +59,8 @@ impl Client {
             (Some(_), _) => return Err(ClientError::TwoCredentials { host: address.host }),
         };
         // Half of the time-out for connecting: "no connection" says more than "no answer".
-        let connector = tls::connector(&address, endpoint.ca_file.as_deref(), endpoint.timeout / 2)?;
+        let connector =
+            tls::connector(&address.host, address.tls, endpoint.ca_file.as_deref(), endpoint.timeout / 2)?;
         let http = HttpClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

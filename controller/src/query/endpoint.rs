@@ -100,7 +100,7 @@ impl SecretFrom {
     ///
     /// # Errors
     /// Names the file and why it gives no secret: unreadable, empty, too large, not text.
-    pub(super) fn read(&self) -> Result<String, String> {
+    pub(crate) fn read(&self) -> Result<String, String> {
         let path = match self {
             SecretFrom::Text(text) => return Ok(text.clone()),
             SecretFrom::File(path) => path,

@@ -14,8 +14,9 @@ pub mod endpoint;
 pub mod error;
 pub mod provider;
 pub mod pushdown;
-mod tls;
+pub(crate) mod tls;
 
+pub(crate) use answer::clean;
 pub use answer::{Answer, Sample};
 pub use client::Client;
 pub use endpoint::{Credentials, Endpoint, SecretFrom};

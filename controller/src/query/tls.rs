@@ -10,23 +10,23 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::endpoint::Address;
 use super::error::ClientError;
 
-/// A connector for the address. An http url never needs a certificate, so none is loaded for it.
+/// A connector for the host, over TLS or not. An http url never needs a certificate, so none is loaded for it.
 ///
 /// # Errors
 /// [`ClientError::CaFile`], [`ClientError::NoRoots`], [`ClientError::Tls`].
-pub(super) fn connector(
-    address: &Address,
+pub(crate) fn connector(
+    host: &str,
+    over_tls: bool,
     ca_file: Option<&Path>,
     timeout: Duration,
 ) -> Result<HttpsConnector<HttpConnector>, ClientError> {
-    let roots = if address.tls { roots(&address.host, ca_file)? } else { RootCertStore::empty() };
+    let roots = if over_tls { roots(host, ca_file)? } else { RootCertStore::empty() };
     // The provider is named, not taken from the process: a library cannot know whether `main` has set one.
     let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::Tls { host: address.host.clone(), problem: error.to_string() })?
+        .map_err(|error| ClientError::Tls { host: host.into(), problem: error.to_string() })?
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut http = HttpConnector::new();

@@ -133,9 +133,14 @@ impl Engine {
         let Some(pass) = self.passes.get_mut(&id) else {
             return;
         };
-        let Some(Asked::Open(waiting)) = pass.asked.insert(ask.clone(), Asked::Done(told.clone())) else {
+        let Some(Asked::Open(waiting)) = pass.asked.remove(ask) else {
             return;
         };
+        // Who has data at all is a long answer that is read once; a rule that comes later with the same question asks
+        // again.
+        if !waiting.iter().all(|(_, part)| matches!(part, Part::Present(_))) {
+            pass.asked.insert(ask.clone(), Asked::Done(told.clone()));
+        }
         for (name, part) in waiting {
             self.answer(id, &name, part, told.clone());
         }
@@ -223,12 +228,15 @@ impl Engine {
         }
         let waiting = |slot: &u32| {
             self.world.claims.get(*slot).is_some_and(|claim| {
-                let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
-                let journal = self.world.journal(&claim.namespace, &pair);
+                let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
+                let journal = || self.world.journal(&claim.namespace, &pair);
                 self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
             })
         };
-        entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok()).filter(waiting).any(&mut ask);
+        // Most of them are told in this pass, and that is soon seen.
+        let unknown = |slot: &u32| facts.judge(rule, *slot).0 == Verdict::NoData;
+        let slots = entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok());
+        slots.filter(unknown).filter(waiting).any(&mut ask);
         if need == Need::Nobody && matches!(entry.data, Data::Missing(..)) {
             need = Need::Later;
         }
@@ -277,7 +285,7 @@ impl Engine {
         let Some(claim) = self.world.claims.get(slot) else {
             return;
         };
-        let pair = Pair { object: (*claim.volume).into(), rule: Arc::clone(name) };
+        let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
         if let Some(entry) = self.pairs.get_mut(&pair) {
             let before = entry.reading.verdict;
             entry.reading.take(verdict, time, values);

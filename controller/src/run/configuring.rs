@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 
 use super::engine::{Engine, Report};
 use super::settings::InForce;
-use crate::decide::{Effect, EventDraft, Regarding};
+use crate::decide::{Effect, EventDraft, ForgeSettings, Regarding};
 use crate::observe::{self, Seen};
 
 /// Pause before an event about the configuration is told again.
@@ -56,6 +56,13 @@ impl Engine {
                 }
                 info!("a new configuration is in force");
                 self.force = InForce::new(config, Some(&self.force));
+                let github = self.force.config.github.clone();
+                self.parts.actor.name_workloads(github.is_some());
+                self.parts.forge.send_if_modified(|known| {
+                    let changed = *known != github;
+                    *known = github;
+                    changed
+                });
                 let now = self.now();
                 for entry in self.rules.values_mut() {
                     entry.next_poll = now;
@@ -70,6 +77,8 @@ impl Engine {
                     // Nobody knows what was meant: better to wait than to act on what nobody wrote.
                     self.config_unusable = true;
                     self.force.settings.suspended = true;
+                    // Nor whether there is a forge: what it would have to end is not let go.
+                    self.force.settings.forge = Some(ForgeSettings::default());
                     "nothing new is started until it is"
                 };
                 self.config_seen = true;
@@ -97,11 +106,11 @@ impl Engine {
         self.config_telling = true;
         let actor = self.parts.actor.clone();
         self.spawn_write(async move {
-            let told = actor.perform(Effect::Tell { events: vec![event], told: 0 }, None).await;
+            let told = actor.perform(Effect::Tell { events: vec![event.clone()], told: 0 }, None).await;
             if told.is_err() {
                 tokio::time::sleep(RETRY).await;
             }
-            Report::ConfigTold(Box::new(told))
+            Report::ConfigTold(Box::new(event), Box::new(told))
         });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use autopilot_shared::api::LABEL_RULE;
 use autopilot_shared::{RuleState, names};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
@@ -14,8 +14,11 @@ use super::engine::{Alarm, Engine, Report};
 use super::pairs::pause;
 use super::rules::{RuleEntry, RuleTold};
 use crate::act::RuleEffect;
-use crate::decide::{self, Baseline, Decision, Doubt, Effect, Reading, Rival, Target, View};
+use crate::decide::{self, Approval, Baseline, Decision, Doubt, Effect, Reading, Rival, Target, View};
 use crate::observe::{Key, Pair};
+
+/// Between two looks at approvals that are on their way out: what keeps them is the forge's, and has a bound.
+const LEAVING: SignedDuration = SignedDuration::from_secs(5);
 
 impl Engine {
     pub(super) fn consider(&mut self, pair: &Pair) {
@@ -312,10 +315,15 @@ impl Engine {
             .map(|(_, a)| a)
             .filter(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw))
             .collect();
-        let effect = match mine.iter().find_map(|approval| decide::remove(approval)) {
+        let now = self.now();
+        let remove = |approval: &&Approval| decide::remove(&self.force.settings, approval, now);
+        let effect = match mine.iter().find_map(remove) {
             Some(effect) => Some(RuleEffect::Approval(effect)),
             // Those that are left are on their way out; the rule waits for them.
-            None if !mine.is_empty() => None,
+            None if !mine.is_empty() => {
+                self.alarm(now + LEAVING, Alarm::Rule(Arc::clone(name)));
+                return;
+            }
             None => {
                 let finalizers = entry.raw.metadata.finalizers.clone().unwrap_or_default();
                 let index = finalizers.iter().position(|f| f == autopilot_shared::api::FINALIZER);
@@ -378,7 +386,13 @@ impl Engine {
             return;
         }
         let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
-            decide::remove(approval)
+            let effect = decide::remove(&self.force.settings, approval, self.now());
+            if effect.is_none() {
+                let again = self.now() + LEAVING;
+                self.alarm(again, Alarm::Orphan(key.clone()));
+                return;
+            }
+            effect
         } else {
             let why = match rule {
                 Some(_) => "its name or object is not that of a proposal",

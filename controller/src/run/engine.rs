@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_shared::config::Config;
+use autopilot_shared::config::{Config, Github};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use tokio::sync::{mpsc, watch};
@@ -18,7 +18,7 @@ use super::rules::{RuleEntry, RuleTold};
 use super::settings::InForce;
 use crate::act::{Actor, Failure, Outcome};
 use crate::decide::EventDraft;
-use crate::observe::{Key, Observation, Pair, World};
+use crate::observe::{Deleted, Key, Observation, Pair, World};
 use crate::query::Ask;
 use crate::serve::{Heartbeat, Metrics, Readiness};
 
@@ -41,6 +41,8 @@ pub struct Parts {
     pub observations: mpsc::Receiver<Observation>,
     /// Configuration from a file, when it does not come from the API.
     pub config_file: Option<mpsc::Receiver<String>>,
+    /// Where the configuration in force says what becomes of approvals.
+    pub forge: watch::Sender<Option<Github>>,
     /// Whether this process leads; followers watch and write nothing.
     pub leads: watch::Receiver<bool>,
     /// What is not ready yet, for `/ready`.
@@ -62,7 +64,7 @@ pub(super) enum Report {
     Orphan(Key, Box<Result<Outcome, Failure>>),
     Told(u64, Timestamp, Ask, Told),
     Read(Key, bool, Box<Result<Outcome, Failure>>),
-    ConfigTold(Box<Result<Outcome, Failure>>),
+    ConfigTold(Box<EventDraft>, Box<Result<Outcome, Failure>>),
     Nothing,
 }
 
@@ -93,7 +95,10 @@ pub struct Engine {
     pub(super) config_unusable: bool,
     /// It is being told.
     pub(super) config_telling: bool,
+    /// How often in a row it was denied.
+    pub(super) config_denials: u32,
     pub(super) rules_listing: Option<BTreeSet<Arc<str>>>,
+    pub(super) rules_deleted: Deleted,
     pub(super) rule_labels: HashMap<String, Arc<str>>,
     pub(super) pairs: BTreeMap<Pair, PairEntry>,
     pub(super) dirty: BTreeSet<Pair>,
@@ -124,7 +129,9 @@ impl Engine {
             config_trouble: None,
             config_unusable: false,
             config_telling: false,
+            config_denials: 0,
             rules_listing: None,
+            rules_deleted: Deleted::default(),
             rule_labels: HashMap::new(),
             pairs: BTreeMap::new(),
             dirty: BTreeSet::new(),

@@ -106,7 +106,7 @@ impl Engine {
             // A shortened label: find whose it is.
             let known = self.pairs.keys().map(|p| &*p.object).find(|o| names::label_value(o) == *label);
             let claimed = || {
-                self.world.claims.iter().map(|(_, c)| &*c.volume).find(|v| names::label_value(v) == *label)
+                self.world.claims.iter().map(|(_, c)| c.volume()).find(|v| names::label_value(v) == *label)
             };
             known.or_else(claimed)?.into()
         };

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_shared::RuleState;
+use kube::ResourceExt as _;
 use tracing::{error, warn};
 
 use super::engine::{Alarm, Engine, Report};
 use super::keeping::key_of;
-use super::pairs::pause;
+use super::pairs::{DENIALS, pause};
 use super::rules::{RuleEntry, RuleTold};
 use crate::act::{Failure, Outcome};
 use crate::decide::Target;
@@ -55,11 +56,19 @@ impl Engine {
                     }
                 }
             }
-            Report::ConfigTold(result) => {
+            Report::ConfigTold(event, result) => {
                 self.written();
-                match *result {
-                    Ok(_) => self.config_trouble = None,
-                    Err(failure) => warn!(%failure, "the event about the configuration was not told yet"),
+                let over = match *result {
+                    Ok(_) => true,
+                    Err(failure) => {
+                        warn!(%failure, "the event about the configuration was not told yet");
+                        given_up(&mut self.config_denials, &failure).is_some()
+                    }
+                };
+                if over {
+                    self.config_denials = 0;
+                    // There may be other trouble by now.
+                    self.config_trouble.take_if(|trouble| *trouble == *event);
                 }
                 self.config_telling = false;
             }
@@ -84,7 +93,7 @@ impl Engine {
                     self.measure(&pair, object);
                 }
                 if let Some(entry) = self.pairs.get_mut(&pair) {
-                    entry.failures = 0;
+                    (entry.failures, entry.denials) = (0, 0);
                     entry.not_before = None;
                     // A refusal counts once: the journal has it, or the resize went through.
                     if matches!(outcome, Outcome::Journal(_) | Outcome::Claim(_)) {
@@ -105,6 +114,9 @@ impl Engine {
                         %failure,
                         "a write failed; it is decided anew"
                     );
+                    if let Some(told) = given_up(&mut entry.denials, &failure) {
+                        self.take_in(Outcome::Told(told), Some(&pair));
+                    }
                 }
             }
         }
@@ -146,7 +158,7 @@ impl Engine {
         match result {
             Ok(outcome) => {
                 if let Some(entry) = self.rules.get_mut(name) {
-                    entry.failures = 0;
+                    (entry.failures, entry.denials) = (0, 0);
                     entry.told(told);
                 }
                 self.take_in(outcome, None);
@@ -156,6 +168,9 @@ impl Engine {
                     entry.failures += 1;
                     entry.next_status = now + pause(entry.failures, failure.after);
                     warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
+                    if given_up(&mut entry.denials, &failure).is_some() {
+                        entry.told(told);
+                    }
                 }
             }
         }
@@ -178,9 +193,14 @@ impl Engine {
                     self.approval_changed(&key);
                 }
             }
-            Outcome::Rule(rule) => self.rule_is(*rule),
+            Outcome::Rule(rule) => {
+                let version = observe::version(rule.metadata.resource_version.as_deref());
+                if !self.rules_deleted.covers("", &rule.name_any(), version) {
+                    self.rule_is(*rule);
+                }
+            }
             Outcome::Claim(claim) => {
-                if let Some(change) = self.world.claim(&claim) {
+                if let Some(change) = self.world.claim_answered(&claim) {
                     self.claim_changed(&change);
                 }
                 let volume = claim.spec.as_ref().and_then(|s| s.volume_name.as_deref());
@@ -204,6 +224,12 @@ impl Engine {
             }
             Outcome::NoApproval(target) => {
                 let key: Key = (target.namespace.as_str().into(), target.name.as_str().into());
+                let known = self.world.approvals.get(&key.0, &key.1);
+                let known = known.and_then(|a| a.raw.metadata.uid.as_deref());
+                if known.is_some_and(|uid| !target.uid.is_empty() && uid != target.uid) {
+                    // Made again since.
+                    return;
+                }
                 if let Some(gone) = self.world.approvals.remove(&key, u64::MAX) {
                     self.approval_gone(&key, &gone.raw);
                 }
@@ -218,7 +244,7 @@ impl Engine {
                 }
             }
             Outcome::Refused(claim, words) => {
-                if let Some(change) = self.world.claim(&claim) {
+                if let Some(change) = self.world.claim_answered(&claim) {
                     self.claim_changed(&change);
                 }
                 if let Some(pair) = pair {
@@ -269,4 +295,14 @@ impl Engine {
             entry.confirmed_gone = !there;
         }
     }
+}
+
+/// What counts as told although it is not: an event that we may not tell, after so many attempts.
+fn given_up(denials: &mut u32, failure: &Failure) -> Option<u64> {
+    let told = failure.denied?;
+    *denials += 1;
+    (*denials >= DENIALS).then(|| {
+        warn!(%failure, "the event is given up; see deploy/rbac for the permissions that are needed");
+        told
+    })
 }

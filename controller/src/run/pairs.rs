@@ -31,6 +31,8 @@ pub struct PairEntry {
     pub before: (u64, Option<Timestamp>),
     /// Failures in a row.
     pub failures: u32,
+    /// Those of them that were events which we may not tell.
+    pub denials: u32,
     /// What was written last, and how often in a row it changed nothing.
     pub last_effect: Option<String>,
     /// See `last_effect`.
@@ -57,6 +59,7 @@ impl PairEntry {
             proposing: false,
             before: (0, None),
             failures: 0,
+            denials: 0,
             last_effect: None,
             repeats: 0,
             not_before: None,
@@ -66,11 +69,11 @@ impl PairEntry {
     }
 
     /// Whether this state can only be left, or questioned, with data that says that the conditions do not hold.
-    pub fn needs_not_met(&self, journal: Option<&Journal>) -> bool {
-        let asked = journal.is_some_and(|j| j.status.approval.is_some());
+    pub fn needs_not_met<'a>(&self, journal: impl FnOnce() -> Option<&'a Journal>) -> bool {
+        let asked = || journal().is_some_and(|j| j.status.approval.is_some());
         match self.state {
             RuleState::Triggered | RuleState::ActionAwaitingApproval => true,
-            RuleState::ActiveActionsPending | RuleState::ActionsDeclined => !asked,
+            RuleState::ActiveActionsPending | RuleState::ActionsDeclined => !asked(),
             _ => false,
         }
     }
@@ -115,6 +118,9 @@ impl PairEntry {
             && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + hold)
     }
 }
+
+/// An event that was denied so often in a row, which takes half a minute, is given up: it must hold up nothing.
+pub const DENIALS: u32 = 10;
 
 /// The pause after so many failures in a row: doubles from 100 ms to 10 s, unless the server asked for another.
 pub fn pause(failures: u32, asked: Option<Duration>) -> SignedDuration {

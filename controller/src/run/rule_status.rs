@@ -82,7 +82,8 @@ impl RuleEntry {
         (self.told_problems != Some(generation)).then(|| {
             vec![EventDraft {
                 regarding: self.regarding(),
-                when: now,
+                // The name of an event holds its time: that of the edit is the same for everybody who tells of it.
+                when: self.edited.unwrap_or(now),
                 step: 0,
                 seed: vec![self.uid().to_owned(), "InvalidRule".to_owned(), generation.to_string()],
                 warning: true,
@@ -106,15 +107,15 @@ impl RuleEntry {
             };
             let message = crate::decide::transition_message(
                 &name,
-                &claim.volume,
+                claim.volume(),
                 RuleState::Initializing,
                 RuleState::Normal,
             );
             let when = Timestamp::from_second(claim.created).unwrap_or_default();
             let claim_ref = Regarding::Claim {
                 namespace: claim.namespace.to_string(),
-                name: claim.name.to_string(),
-                uid: claim.uid.to_string(),
+                name: claim.name().to_owned(),
+                uid: claim.uid().to_owned(),
             };
             for (regarding, kind) in [(self.regarding(), "rule"), (claim_ref, "claim")] {
                 all.push(EventDraft {
@@ -123,8 +124,8 @@ impl RuleEntry {
                     step: 0,
                     seed: vec![
                         self.uid().to_owned(),
-                        claim.volume.to_string(),
-                        claim.uid.to_string(),
+                        claim.volume().to_owned(),
+                        claim.uid().to_owned(),
                         kind.to_owned(),
                     ],
                     warning: false,
@@ -144,7 +145,7 @@ impl RuleEntry {
                 seed: vec![
                     self.uid().to_owned(),
                     "and others".to_owned(),
-                    first.map(|c| c.volume.to_string()).unwrap_or_default(),
+                    first.map(|c| c.volume().to_owned()).unwrap_or_default(),
                 ],
                 warning: false,
                 reason: "Transition",
@@ -232,7 +233,7 @@ impl RuleEntry {
             self.without_data
                 .ones()
                 .filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?))
-                .map(|claim| claim.volume.to_string())
+                .map(|claim| claim.volume().to_owned())
                 .take(WITHOUT_DATA_SHOWN)
                 .collect()
         };
@@ -241,7 +242,7 @@ impl RuleEntry {
         let unnamed = self
             .initializing()
             .filter_map(|slot| world.claims.get(slot))
-            .filter(|claim| !without.iter().any(|w| **w == *claim.volume))
+            .filter(|claim| !without.iter().any(|w| **w == *claim.volume()))
             .map(|claim| claim.created)
             .min();
         let newest = self

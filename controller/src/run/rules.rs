@@ -1,6 +1,6 @@
 //! One rule as the engine keeps it: what it selects, what its objects are in, what its metrics say.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use autopilot_shared::RuleState;
@@ -92,19 +92,33 @@ pub struct RuleEntry {
     pub next_status: Timestamp,
     /// Failures in a row.
     pub failures: u32,
+    /// Those of them that were events which we may not tell.
+    pub denials: u32,
     /// Trouble that has been told: since when it lasts.
     pub told_trouble: Option<Timestamp>,
     /// Generation whose problems have been told.
     pub told_problems: Option<i64>,
+    /// When somebody wrote the spec last, as the API noted it.
+    pub edited: Option<Timestamp>,
+}
+
+fn edited(raw: &AutopilotRule) -> Option<Timestamp> {
+    let of_spec = raw.metadata.managed_fields.iter().flatten().filter(|entry| {
+        entry.subresource.is_none()
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
+    });
+    of_spec.filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max()
 }
 
 impl RuleEntry {
     /// A rule as it was first seen.
     pub fn new(mut raw: AutopilotRule, now: Timestamp) -> Self {
+        let edited = edited(&raw);
         raw.metadata.managed_fields = None;
         let parsed = Rule::parse(&raw).map(Arc::new);
         RuleEntry {
             parsed,
+            edited,
             selected: FixedBitSet::new(),
             normal: FixedBitSet::new(),
             busy: FixedBitSet::new(),
@@ -121,6 +135,7 @@ impl RuleEntry {
             in_flight: false,
             next_status: now,
             failures: 0,
+            denials: 0,
             told_trouble: None,
             told_problems: raw
                 .status
@@ -190,7 +205,7 @@ impl RuleEntry {
     pub fn remember_told(&mut self, world: &World) {
         for (slot, claim) in world.claims.iter() {
             let index = slot as usize;
-            if self.selected.contains(index) && self.told_before(&claim.volume, claim.created) {
+            if self.selected.contains(index) && self.told_before(claim.volume(), claim.created) {
                 self.normal.grow(index + 1);
                 self.normal.insert(index);
             }
@@ -299,7 +314,11 @@ impl RuleEntry {
             RuleTold::Nothing => {}
             RuleTold::Problems(generation) => self.told_problems = generation,
             RuleTold::Trouble(since) => self.told_trouble = since,
-            RuleTold::Objects(slots) => self.untold.retain(|slot| !slots.contains(slot)),
+            RuleTold::Objects(slots) => {
+                let told: HashSet<u32> = slots.into_iter().collect();
+                self.untold.retain(|slot| !told.contains(slot));
+                self.untold.shrink_to_fit();
+            }
         }
     }
 

@@ -12,8 +12,8 @@ use tracing::{debug, error, info, warn};
 use super::engine::Engine;
 use super::keeping::key_of;
 use super::rules::RuleEntry;
-use crate::act::readable;
 use crate::decide::{Baseline, Reading, Verdict};
+use crate::observe::readable;
 use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
 
 impl Engine {
@@ -181,6 +181,8 @@ impl Engine {
             },
             Seen::Gone(object) => {
                 if let Ok(raw) = readable(*object) {
+                    let version = observe::version(raw.metadata.resource_version.as_deref());
+                    self.rules_deleted.note(cluster_key(&raw.name_any()), version);
                     self.rule_gone(&raw.name_any(), raw.metadata.uid.as_deref());
                 }
             }
@@ -296,7 +298,7 @@ impl Engine {
             .claims
             .iter()
             .filter(|(_, claim)| &*claim.namespace == namespace)
-            .map(|(slot, claim)| (slot, (*claim.volume).into()))
+            .map(|(slot, claim)| (slot, claim.volume().into()))
             .collect();
         if slots.is_empty() {
             return;
@@ -319,7 +321,7 @@ impl Engine {
         let now = self.now();
         let after = self.world.claims.get(change.slot).cloned();
         let same = |a: &observe::Claim, b: &observe::Claim| {
-            a.uid == b.uid && a.volume == b.volume && a.is_object() == b.is_object()
+            a.uid() == b.uid() && a.volume() == b.volume() && a.is_object() == b.is_object()
         };
         let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
         for (name, entry) in &mut self.rules {
@@ -335,7 +337,7 @@ impl Engine {
         if let Some(before) = &change.before
             && !stays
         {
-            self.dirty_pairs_on(&before.volume);
+            self.dirty_pairs_on(before.volume());
         }
         let Some(after) = after.filter(observe::Claim::is_object) else {
             return;
@@ -345,10 +347,10 @@ impl Engine {
         {
             #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
             let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
-            self.size_changed(&after.volume, ratio, now);
+            self.size_changed(after.volume(), ratio, now);
         }
         for (pair, entry) in
-            self.pairs_on(&after.volume).map(|(p, e)| (p.clone(), e.state)).collect::<Vec<_>>()
+            self.pairs_on(after.volume()).map(|(p, e)| (p.clone(), e.state)).collect::<Vec<_>>()
         {
             if let Some(known) = self.pairs.get_mut(&pair) {
                 known.confirmed_gone = false;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use autopilot_shared::config::{Auth, Config, PrometheusParams, SecretSource};
 use jiff::SignedDuration;
 
-use crate::decide::Settings;
+use crate::decide::{ForgeSettings, Settings};
 use crate::query::{Client, Credentials, Endpoint, Provider, SecretFrom};
 
 /// A provider that can be asked.
@@ -36,6 +36,10 @@ impl InForce {
             metrics_lag: signed(config.metrics_lag),
             cancel_after: signed(config.cancel_after),
             suspended: config.suspend,
+            forge: config.github.as_ref().map(|g| ForgeSettings {
+                sync_limit: signed(g.sync_limit),
+                deletion_limit: signed(g.deletion_limit),
+            }),
         };
         let mut force = InForce { config, settings, sources: BTreeMap::new() };
         let names: Vec<Option<String>> =

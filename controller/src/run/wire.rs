@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::engine::{CLUSTER, Engine, Parts};
+use super::pulls::{self, Desk};
 use crate::act::Actor;
 use crate::lead::{self, Lease};
 use crate::observe::{chain, watch_all};
@@ -19,6 +20,8 @@ use crate::serve::{self, Admin, Flags, Heartbeat, Limits, LogHandle, Metrics, Re
 
 /// Observations that wait for the engine; a full channel slows the watches down.
 const WAITING: usize = 1024;
+/// On the way out, what is asked of the forge gets so long to finish.
+const FINISH: Duration = Duration::from_secs(3);
 /// How often a configuration file is looked at.
 const FILE_POLL: Duration = Duration::from_secs(2);
 
@@ -108,8 +111,14 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     }
 
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|e| RunError::Random(e.to_string()))?;
+    let actor = Actor::new(client.clone(), metrics.clone());
+    let (forge, wanted) = watch::channel(None);
+    let desk =
+        Desk { client, actor: actor.clone(), metrics: metrics.clone(), namespace: flags.namespace.clone() };
+    let pulls = tokio::spawn(pulls::keep(desk, wanted, leads.clone(), stop.clone()));
     let engine = Engine::new(Parts {
-        actor: Actor::new(client, metrics.clone()),
+        actor,
+        forge,
         metrics: metrics.clone(),
         observations,
         config_file,
@@ -133,6 +142,9 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     stop.cancel();
     if !engine.is_finished() {
         let _ = engine.await;
+    }
+    if tokio::time::timeout(FINISH, pulls).await.is_err() {
+        warn!("stopped while something was asked of the forge; it is looked at anew at the next start");
     }
     if let Some(lease) = lease
         && result.is_ok()

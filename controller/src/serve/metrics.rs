@@ -84,6 +84,7 @@ struct Figures {
     in_flight: i64,
     leader: bool,
     config_valid: bool,
+    forge: Option<ForgeFigures>,
     watch_errors: BTreeMap<&'static str, u64>,
     passes: Option<Histogram>,
 }
@@ -235,6 +236,11 @@ impl Metrics {
         self.figures.lock().config_valid = valid;
     }
 
+    /// How the pull requests stand; nothing where there are none.
+    pub fn set_forge(&self, forge: Option<ForgeFigures>) {
+        self.figures.lock().forge = forge;
+    }
+
     /// The watch on a kind failed; it starts again by itself.
     pub fn watch_error(&self, kind: &'static str) {
         *self.figures.lock().watch_errors.entry(kind).or_default() += 1;
@@ -246,6 +252,17 @@ impl Metrics {
             passes.observe(took.as_secs_f64());
         }
     }
+}
+
+/// How the pull requests stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForgeFigures {
+    /// Open.
+    pub open: usize,
+    /// Approvals that want one and have none.
+    pub waiting: usize,
+    /// Requests left in this hour, and of how many, where the forge counts them.
+    pub budget: Option<(u64, u64)>,
 }
 
 /// One effect in flight; see [`Metrics::effect_started`].

@@ -10,4 +10,4 @@ pub use flags::Flags;
 pub use health::{Heartbeat, Readiness};
 pub use http::{Admin, Limits, ServeError, Server, start};
 pub use log::{Format, LogError, LogHandle};
-pub use metrics::{Failure, InFlight, Metrics};
+pub use metrics::{Failure, ForgeFigures, InFlight, Metrics};

@@ -201,10 +201,13 @@ impl Decider {
             there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid))
         } else if let Doubt::JournalIs { version, .. } = doubt {
             world.journal.as_ref().map(|j| &j.version) == version.as_ref()
+        } else if let Doubt::ClaimIs { uid, request, .. } = doubt {
+            world.claim.as_ref().is_some_and(|c| c.uid == *uid && c.request == *request)
         } else {
             panic!("{doubt:?} is no doubt about a pair")
         };
         if !same {
+            self.see_claim(world);
             self.see_journal(world);
             self.see_approvals(world);
         }

@@ -54,6 +54,11 @@ pub enum Event {
     Finalizer,
     /// Takes the labels off the approval.
     Unlabel,
+    /// The forge writes how the pull request with this digest stands: `open`, `merged`, `closed`, or `reverted`: merged,
+    /// and its file has left the branch again.
+    Pull(&'static str, Digest),
+    /// A forge is configured, or no more.
+    Forge(bool),
     // ---- the rule
     /// Edits `scalepercentage`.
     Percent(&'static str),

@@ -1,14 +1,14 @@
 //! How events change the model.
 
-use autopilot_controller::decide::{QuotaRoom, ResizeReport, Verdict};
+use autopilot_controller::decide::{ForgeSettings, QuotaRoom, ResizeReport, Verdict};
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_PROPOSAL, ANNOTATION_REASON,
     ANNOTATION_SIZE_IN_GIT, ActionApproval, ActionApprovalSpec, ApprovalAction, AutopilotRule, FINALIZER,
-    LABEL_OBJECT, LABEL_RULE,
+    LABEL_OBJECT, LABEL_RULE, PullRequest, PullRequestState,
 };
 use autopilot_shared::rule::Rule;
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use serde_json::json;
 
 use crate::decider::writer;
@@ -59,6 +59,12 @@ impl World {
             }),
             Event::Break => self.edit(|rule| "explode".clone_into(&mut rule.spec.actions[0].name)),
             Event::SuspendAll(on) => self.settings.suspended = on,
+            Event::Forge(on) => {
+                self.settings.forge = on.then_some(ForgeSettings {
+                    sync_limit: SignedDuration::from_secs(900),
+                    deletion_limit: SignedDuration::from_secs(600),
+                });
+            }
             Event::Select(on) => self.selected = on,
             Event::Rival(rule) => self.rival = rule,
             Event::Refuses(on) => self.refuses = on.then(|| "exceeded quota: storage".to_owned()),
@@ -182,6 +188,31 @@ impl World {
                 a.raw.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
             }),
             Event::Unlabel => self.touch(&name, |a| a.raw.metadata.labels = None),
+            Event::Pull(word, digest) => {
+                // When the proposal is done, its decision still names it.
+                let decided = || {
+                    let status = self.approvals.get(&name)?.raw.status.as_ref()?;
+                    Some(status.decision.as_ref()?.digest.clone())
+                };
+                let digest = match digest {
+                    Digest::Current => current.or_else(decided).unwrap_or_default(),
+                    Digest::Old | Digest::Missing => "00000000deadbeef".to_owned(),
+                };
+                let pull = PullRequest {
+                    number: 7,
+                    state: match word {
+                        "open" => PullRequestState::Open,
+                        "closed" => PullRequestState::Closed,
+                        _ => PullRequestState::Merged,
+                    },
+                    digest,
+                    by: "alice".to_owned(),
+                    at: Some(MicroTime(self.now)),
+                    in_base: word == "merged",
+                    ..PullRequest::default()
+                };
+                self.touch(&name, |a| a.raw.status.get_or_insert_default().pull_request = Some(pull));
+            }
             _ => unreachable!("{event:?} is no event of an approval"),
         }
     }

@@ -212,6 +212,51 @@ fn an_answer_is_not_lost_because_a_cache_has_not_seen_the_approval() {
 }
 
 #[test]
+fn a_question_is_not_taken_back_because_a_cache_shows_an_old_size() {
+    // given a PVC that was resized by hand, a question about its new size, and a controller that sees the old one
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut second = Decider::start(&scene.world);
+    scene.world.happens(Event::HandResize("15Gi"));
+    scene.decider = Decider::start(&scene.world);
+    scene.play(MET);
+    second.pass(&scene.world);
+    scene.play(Event::After(30));
+    second.see_journal(&scene.world);
+    second.see_approvals(&scene.world);
+    // then it wants to take it back, and must look at the PVC first
+    let (decision, doubt) = second.look(&scene.world);
+    assert!(matches!(decision.effect, Some(Effect::WriteApprovalStatus { .. })), "{decision:?}");
+    assert!(matches!(doubt, Some(Doubt::ClaimIs { .. })), "{doubt:?}");
+    // and the question stands
+    second.step(&mut scene.world, Fate::Fine);
+    second.run(&mut scene.world);
+    assert!(scene.world.latched.is_empty());
+}
+
+#[test]
+fn an_approved_action_is_not_given_up_because_a_cache_shows_an_old_size() {
+    // given an action that is under way on a PVC that was resized by hand before it was proposed
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut second = Decider::start(&scene.world);
+    scene.world.happens(Event::HandResize("15Gi"));
+    scene.decider = Decider::start(&scene.world);
+    scene.play(MET);
+    second.pass(&scene.world);
+    scene.play(Event::After(30));
+    scene.world.refuses = Some("exceeded quota: storage".to_owned());
+    scene.play(Event::Patch("approved"));
+    assert_eq!(scene.world.status().and_then(|s| s.state), Some(RuleState::ActiveActionsPending));
+    second.see_journal(&scene.world);
+    second.see_approvals(&scene.world);
+    // when it goes on with what it sees
+    for _ in 0..5 {
+        second.step(&mut scene.world, Fate::Fine);
+    }
+    // then the proposal is still there
+    assert!(scene.world.status().is_some_and(|s| s.proposal.is_some()), "{:?}", scene.world.path);
+}
+
+#[test]
 fn usual_writes_are_in_no_doubt() {
     let mut scene = Scene::new(World::new(hands::rule(true)));
     let events = [MET, Event::After(30), Event::Patch("approved"), Event::After(100)];

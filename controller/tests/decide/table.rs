@@ -5,6 +5,7 @@ mod approvals;
 mod cancels;
 mod execution;
 mod leftovers;
+mod pulls;
 mod states;
 
 use autopilot_controller::decide::Regarding;
@@ -64,6 +65,10 @@ pub enum Then {
     NoCondition,
     /// There is no approval.
     NoApproval,
+    /// It is there, and nobody has deleted it.
+    Kept,
+    /// It is deleted, and waits for who holds it.
+    Leaves,
     /// The approval has the hashed name.
     Hashed,
     /// The reason in the journal has this in it.
@@ -152,6 +157,8 @@ fn check(scene: &Scene, last: usize, then: Then) -> Result<(), String> {
         }
         Then::NoCondition => conditions.iter().all(|c| c.status == "False"),
         Then::NoApproval => world.approvals.is_empty(),
+        Then::Kept => approval.is_some_and(|a| a.raw.metadata.deletion_timestamp.is_none()),
+        Then::Leaves => approval.is_some_and(|a| a.raw.metadata.deletion_timestamp.is_some()),
         Then::Hashed => world.approvals.get(&World::hashed_name()).is_some_and(|a| of(a).proposal.is_some()),
         Then::Because(text) => status.and_then(|s| s.reason.as_deref()).is_some_and(|r| r.contains(text)),
         Then::Backoff(word) => status.and_then(|s| s.backoff.as_ref()).is_some_and(|b| b.reason == word),

@@ -90,6 +90,9 @@ pub struct ActionApprovalStatus {
     /// Ours: what became of an approved action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution: Option<Execution>,
+    /// Ours: the pull request that asks for this approval. The forge writes it, the engine reads it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequest>,
     /// Ours: `StaleApproval`, `UnknownApprovalState`. Never Ready, Stalled or Reconciling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
@@ -201,6 +204,52 @@ pub struct Decision {
     /// Why.
     #[serde(default)]
     pub reason: String,
+}
+
+/// How a pull request stands.
+#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[serde(rename_all = "camelCase")]
+pub enum PullRequestState {
+    /// Waits.
+    #[default]
+    Open,
+    /// Merged: approved, once a GitOps tool has applied its file.
+    Merged,
+    /// Closed without a merge, by somebody: declined.
+    Closed,
+}
+
+/// The pull request of a proposal.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
+pub struct PullRequest {
+    /// Its number.
+    pub number: u64,
+    /// Where people see it.
+    #[serde(default)]
+    pub url: String,
+    /// How it stands.
+    #[serde(default)]
+    pub state: PullRequestState,
+    /// Digest of the proposal in its file: it counts for no other.
+    #[serde(default)]
+    pub digest: String,
+    /// Branch that it asks to merge.
+    #[serde(default)]
+    pub branch: String,
+    /// Its file, from the root of the repository.
+    #[serde(default)]
+    pub path: String,
+    /// Who merged or closed it; empty where the forge does not say.
+    #[serde(default)]
+    pub by: String,
+    /// When it was merged or closed.
+    #[serde(default)]
+    pub at: Option<MicroTime>,
+    /// Whether its file still lies in the branch that it was merged into.
+    #[serde(default)]
+    pub in_base: bool,
 }
 
 /// What became of an approved action.

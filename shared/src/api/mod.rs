@@ -7,7 +7,8 @@ mod rule_object;
 
 pub use approval::{
     ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview, ApprovalAction, Decision,
-    Execution, ExpectedResult, InvolvedObject, Outcome, PreviewAction, RuleReference, approval_state,
+    Execution, ExpectedResult, InvolvedObject, Outcome, PreviewAction, PullRequest, PullRequestState,
+    RuleReference, approval_state,
 };
 pub use rule::{
     ActionWindow, AutopilotRule, AutopilotRuleSpec, AutopilotRuleStatus, RuleAction, RuleConditions,

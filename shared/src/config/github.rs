@@ -1,5 +1,6 @@
 //! Where approvals become pull requests.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::raw::RawGithub;
@@ -31,6 +32,16 @@ pub struct Github {
     pub poll_interval: Duration,
     /// Ours: what pull requests call this cluster.
     pub cluster_name: Option<String>,
+    /// Ours: how many pull requests are open at once; the other approvals wait. Default 50.
+    pub max_open: usize,
+    /// Ours: how long after a merge the cluster may not know of it before that is told. Default 600 s.
+    pub sync_limit: Duration,
+    /// Ours: how long an approval that is being deleted waits for a forge that does not answer. Default 120 s.
+    pub deletion_limit: Duration,
+    /// Ours: after a merge, ask Flux to fetch and apply at once. Needs more permissions; default no.
+    pub request_sync: bool,
+    /// Ours: where the token is mounted. Nothing for the Secret `aut-github`.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Github {
@@ -89,6 +100,21 @@ impl Github {
                 None => Duration::from_secs(30),
             },
             cluster_name: optional(&raw.cluster_name, "clusterName")?,
+            max_open: match &raw.max_open {
+                Some(text) => {
+                    let number = super::number(text, &path("maxOpen"), 1, 1000, "pull requests")?;
+                    usize::try_from(number).unwrap_or(usize::MAX)
+                }
+                None => 50,
+            },
+            sync_limit: limit(&raw.sync_limit, 600, &path("syncLimit"))?,
+            deletion_limit: limit(&raw.deletion_limit, 120, &path("deletionLimit"))?,
+            request_sync: match raw.request_sync.as_deref().map(str::trim) {
+                None | Some("false") => false,
+                Some("true") => true,
+                Some(_) => return Err(field(path("requestSync"), "is true or false")),
+            },
+            token_file: optional(&raw.token_file, "tokenFile")?.map(PathBuf::from),
             user,
             repo,
             author,
@@ -96,6 +122,10 @@ impl Github {
             branch,
         })
     }
+}
+
+fn limit(text: &Option<String>, default: u64, at: &str) -> Result<Duration, ConfigError> {
+    text.as_deref().map_or(Ok(Duration::from_secs(default)), |text| seconds(text, at, 1, 86_400))
 }
 
 fn one_line(value: &str, at: &str) -> Result<(), ConfigError> {

@@ -76,6 +76,16 @@ pub(super) struct RawGithub {
     pub poll_interval: Option<String>,
     #[serde(default, deserialize_with = "text")]
     pub cluster_name: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub max_open: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub sync_limit: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub deletion_limit: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub request_sync: Option<String>,
+    #[serde(default, deserialize_with = "text")]
+    pub token_file: Option<String>,
 }
 
 /// `params` of a metric provider: the original's `key=value,key=value`, or a map. No `Debug`: secrets are in

@@ -1,6 +1,7 @@
 //! Who may approve: every cell of [`table::TABLE`] on a real API server, all side by side.
 
 mod cell;
+mod flux;
 mod stubborn;
 mod table;
 mod writers;
@@ -16,7 +17,7 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use cell::{Cell, NAMESPACE, World, until};
-use table::{COLUMNS, Must, Onto, TABLE};
+use table::{COLUMNS, Must, Onto, TABLE, Writer};
 use writers::Answer;
 
 /// Cells that are worked on at the same time.
@@ -27,6 +28,8 @@ const RULE: &str = "volume-resize";
 const SUSPENDED: &str = "volume-suspended";
 /// Holds deleted approvals in the cluster.
 const HOLD: &str = "autopilot.test/hold";
+/// Who holds them. What `kubectl` wrote, finalizers too, Flux takes for its own and removes.
+const HOLDER: &str = "holder";
 /// Longer than the test.
 const COOL_DOWN: u32 = 3600;
 
@@ -41,7 +44,7 @@ async fn an_approval_acts_exactly_where_it_names_the_open_question() -> Result<(
             .text();
         scene.cluster.apply(&text).await?;
     }
-    let mut cells = cells_with_full_volumes(&scene).await?;
+    let mut cells = cells_with_full_volumes(&scene, |_| true).await?;
     scene.controller_without_lease().await?;
 
     // Given a question that was asked twice: the first approval was deleted.
@@ -117,7 +120,7 @@ async fn an_approval_acts_exactly_where_it_names_the_open_question() -> Result<(
         w.is(c, "10Gi", RuleState::Triggered)
     })
     .await?;
-    merge_all(&scene, &held, &json!({ "metadata": { "finalizers": null } })).await?;
+    merge_all(&scene, &held, HOLDER, &json!({ "metadata": { "finalizers": null } })).await?;
     until(&scene, "new questions", &[canceled, absent].concat(), World::asks_anew).await?;
 
     // In all this, no volume asked for anything but what was approved, once.
@@ -132,9 +135,9 @@ async fn an_approval_acts_exactly_where_it_names_the_open_question() -> Result<(
     Ok(())
 }
 
-/// A volume of 10 GiB, 90 % full, for each cell.
-async fn cells_with_full_volumes(scene: &Scene) -> Result<Vec<Cell>> {
-    let all = TABLE.iter().flat_map(|(writer, file, must)| {
+/// A volume of 10 GiB, 90 % full, for each cell of these writers.
+async fn cells_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -> bool) -> Result<Vec<Cell>> {
+    let all = TABLE.iter().filter(|row| of(row.0)).flat_map(|(writer, file, must)| {
         COLUMNS.iter().zip(must).map(move |(onto, must)| (*writer, *file, *onto, *must))
     });
     futures::stream::iter(all)
@@ -167,7 +170,7 @@ async fn bring_about(scene: &Scene, cells: &mut [Cell]) -> Result<()> {
     }
     answer(scene, &declined, "declined").await?;
     answer(scene, &executed, "approved").await?;
-    merge_all(scene, &canceled, &json!({ "metadata": { "finalizers": [HOLD] } })).await?;
+    merge_all(scene, &canceled, HOLDER, &json!({ "metadata": { "finalizers": [HOLD] } })).await?;
     suspend(scene, json!(true)).await?;
     let world = until(scene, "decisions", &[declined, canceled, executed].concat(), |w, c| match c.onto {
         Onto::Declined => {
@@ -215,12 +218,12 @@ fn approvals(scene: &Scene) -> Api<ActionApproval> {
 
 /// The guide's command.
 async fn answer(scene: &Scene, cells: &[Cell], state: &str) -> Result<()> {
-    merge_all(scene, cells, &json!({ "spec": { "approvalState": state } })).await
+    merge_all(scene, cells, "kubectl-patch", &json!({ "spec": { "approvalState": state } })).await
 }
 
-async fn merge_all(scene: &Scene, cells: &[Cell], patch: &Value) -> Result<()> {
+async fn merge_all(scene: &Scene, cells: &[Cell], manager: &str, patch: &Value) -> Result<()> {
     let (api, patch) = (approvals(scene), Patch::Merge(patch));
-    let params = PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
+    let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
     futures::stream::iter(cells)
         .map(async |cell| {
             api.patch(&cell.approval, &params, &patch).await.map(drop).with_context(|| format!("{cell}"))

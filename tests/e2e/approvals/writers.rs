@@ -127,7 +127,7 @@ struct TypedAction {
 
 impl Cell {
     /// What the cell's file says.
-    fn content(&self) -> Result<Value> {
+    pub fn content(&self) -> Result<Value> {
         let (text, digest) = match self.file {
             File::Original => (ORIGINAL, ""),
             File::Bare => (OURS, ""),

@@ -10,19 +10,18 @@ use anyhow::{Context as _, Result, bail};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject, AutopilotRuleObjectStatus};
 use autopilot_shared::names;
-use autopilot_tests::{GIB, RuleText};
+use autopilot_tests::{Controllers, GIB, RuleText};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::controllers::Controllers;
 use super::lane::Lane;
 use super::writes;
 
 /// How long one step may take on a machine that has other things to do.
-pub const STEP: Duration = Duration::from_secs(90);
+pub const STEP: Duration = Duration::from_secs(360);
 /// With one pass in it.
 pub const A_PASS: Duration = Duration::from_millis(1200);
 /// With two passes in it; longer than the rest after which the journal learns that all is told.
@@ -167,7 +166,9 @@ impl<'l> Case<'l> {
         lane.proxy().clear_log();
         lane.cluster().namespace(&name, &[("type", &name)]).await?;
         let volume = lane.csi().provision(&name, &name, "10Gi", &[("app", "postgres")], "fast").await?;
-        let controllers = Controllers::new(lane, election)?;
+        let mut command = lane.command();
+        command.args.extend(["--leader-election", if election { "true" } else { "false" }].map(Into::into));
+        let controllers = Controllers::new(command)?;
         let person = Mutex::new(if path == Path::Unasked { Person::Away } else { Person::Careful });
         let case = Case {
             lane,

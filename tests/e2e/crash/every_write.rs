@@ -64,8 +64,12 @@ async fn run(lane: &Lane, plan: &Plan) -> Result<Option<String>> {
         At::Step(step) => labelled(step),
     };
     match plan.fault {
-        Fault::KilledBefore => drop(case.controllers.restart_on(lane, request, KillWhen::BeforeForward)),
-        Fault::KilledAfter => drop(case.controllers.restart_on(lane, request, KillWhen::AfterForward)),
+        Fault::KilledBefore => {
+            drop(case.controllers.restart_on(lane.proxy(), request, KillWhen::BeforeForward))
+        }
+        Fault::KilledAfter => {
+            drop(case.controllers.restart_on(lane.proxy(), request, KillWhen::AfterForward))
+        }
         Fault::AnswerLost => {
             lane.proxy().rule(request.times(1), Action::DropAnswer);
         }

@@ -98,10 +98,10 @@ async fn take_over(case: &Case<'_>, killed: Killed) -> Result<()> {
     match killed {
         Killed::Waiting => case.controllers.kill_first()?,
         Killed::BeforeResize => {
-            drop(case.controllers.kill_first_at(case.lane, resize, KillWhen::BeforeForward))
+            drop(case.controllers.kill_first_at(case.lane.proxy(), resize, KillWhen::BeforeForward))
         }
         Killed::AfterResize => {
-            drop(case.controllers.kill_first_at(case.lane, resize, KillWhen::AfterForward))
+            drop(case.controllers.kill_first_at(case.lane.proxy(), resize, KillWhen::AfterForward))
         }
     }
     let began = Instant::now();

@@ -1,14 +1,15 @@
-//! The API server refuses every write for a while: a conflict that is none, throttling, errors.
+//! The API server refuses every write for a while: a conflict that is none, throttling, errors. Events it
+//! may also deny for ever.
 
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use autopilot_stack::{Action, Match, Refusal};
+use autopilot_stack::{Action, Match, Refusal, RuleId};
 use futures::future::join_all;
 
 use super::case::{Case, Path};
 use super::lane::keep;
-use super::told;
+use super::{told, writes};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
@@ -41,4 +42,58 @@ async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
         told(case, &format!("{path:?}, {} {}", refusal.code, refusal.reason), result).await
     });
     join_all(runs).await.into_iter().collect()
+}
+
+/// Two cases in which events are denied that `denied` names; then `holds` must hold.
+async fn with_denied_events(
+    what: &str,
+    denied: impl Fn(&Case<'_>) -> Match,
+    holds: impl AsyncFn(&Case<'_>, RuleId) -> Result<()>,
+) -> Result<()> {
+    let lanes = keep();
+    let runs = [Path::Approved, Path::Unasked].map(async |path| {
+        let lane = lanes.lane().await?;
+        let case = Case::new(&lane, path).await?;
+        let deny = || lane.proxy().rule(denied(&case), Action::Refuse(Refusal::forbidden()));
+        let first = deny();
+        case.controllers.start()?;
+        let result = async {
+            case.rule().await?;
+            case.until_quiet_with(|_| {
+                deny();
+            })
+            .await?;
+            holds(&case, first).await
+        };
+        let result = result.await;
+        told(case, &format!("{path:?}, {what}"), result).await
+    });
+    join_all(runs).await.into_iter().collect()
+}
+
+/// An API server that was just started denies everything until it has read its roles.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_denied_for_a_while_are_not_lost() -> Result<()> {
+    let denied = |_: &Case<'_>| Match::writes().path("/events").times(3);
+    with_denied_events("events denied for a while", denied, async |case, first| {
+        ensure!(case.lane.proxy().applied(first) == 3, "not denied: this test tests nothing");
+        case.check_once().await
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_are_denied_for_ever_hold_up_nothing_and_no_others() -> Result<()> {
+    // Those about the PVC; those about the rule are told in another namespace.
+    let denied = |case: &Case<'_>| Match::writes().path(&format!("/namespaces/{}/events", case.name));
+    with_denied_events("events on the PVC denied for ever", denied, async |case, first| {
+        ensure!(case.lane.proxy().applied(first) >= 10, "given up too soon");
+        let told = case.told(&case.look().await?.journal).await?;
+        ensure!(told.on_claim.is_empty(), "{told:?}");
+        ensure!(told.on_rule.ends_with(&told.journal) && !told.journal.is_empty(), "{told:?}");
+        let resizes = writes::resizes(&case.lane.proxy().writes());
+        ensure!(resizes == 1, "resized {resizes} times");
+        Ok(())
+    })
+    .await
 }

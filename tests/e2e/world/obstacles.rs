@@ -147,7 +147,7 @@ async fn quota_seen_before(case: Case<'_>) -> Result<()> {
     let volume = case.full_claim("data").await?;
     quota(case, "15Gi").await?;
     case.apply(&case.rule().without_approval()).await?;
-    declined(case, &volume, "QuotaExceeded", "ResourceQuota storage leaves 5368709120 bytes").await?;
+    declined(case, &volume, "QuotaExceeded", "ResourceQuota storage leaves 5Gi").await?;
     // When it leaves enough.
     quota(case, "100Gi").await?;
     goes_on(case, &volume).await

@@ -35,7 +35,9 @@ pub async fn measure() -> Result<Vec<Row>> {
     let mut patches = site.observe::<PersistentVolumeClaim>().await?;
     let mut waits = Vec::new();
     for round in 0..ROUNDS {
-        let crossing: Vec<ClaimName> = claims.iter().skip(round).step_by(CLAIMS / AT_ONCE).cloned().collect();
+        // One claim in every namespace, and others than in the rounds before.
+        let crossing = claims.iter().skip(round).step_by(CLAIMS / AT_ONCE - 1).take(AT_ONCE);
+        let crossing: Vec<ClaimName> = crossing.cloned().collect();
         phase(round).await;
         site.fill(&crossing, 9.0, 10.0);
         let seen = tokio::time::timeout(ROUND, cross(&site, &crossing, &mut patches)).await;

@@ -1,12 +1,15 @@
 //! The benchmarks: which rows there are, and running those that were asked for.
 //!
 //! Rows 1, 2, 3 and 7 run the release controller against an API and a Prometheus that are loopback stubs in this
-//! process and generate their lists; rows 4, 5 and 6 run it against real servers.
+//! process and generate their lists; rows 4, 5 and 6 run it against real servers; rows 8, 9 and 10 run its
+//! pull-request flow in virtual time. Rows 11 to 18 are the console's.
 
 mod api;
 mod approved;
+mod console;
 mod crossing;
 mod fleet;
+mod forge;
 mod http;
 mod late;
 mod patch;
@@ -21,11 +24,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use console::Consoles;
 use quiet::Quiet;
 use table::{Row, Table};
 
 /// Numbers of the rows.
-const ROWS: std::ops::RangeInclusive<u8> = 1..=7;
+const ROWS: std::ops::RangeInclusive<u8> = 1..=18;
 /// No group of rows takes longer, whatever hangs.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
@@ -34,10 +38,10 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let only = selection(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Table::default();
-    let mut quiet = Quiet::default();
+    let (mut quiet, mut consoles) = (Quiet::default(), Consoles::default());
     for row in only {
         let rows = runtime.block_on(async {
-            let measured = tokio::time::timeout(LIMIT, measure(row, &mut quiet)).await;
+            let measured = tokio::time::timeout(LIMIT, measure(row, &mut quiet, &mut consoles)).await;
             measured.context("took too long").and_then(|rows| rows)
         });
         match rows {
@@ -51,7 +55,7 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     Ok(table.met())
 }
 
-async fn measure(row: u8, quiet: &mut Quiet) -> Result<Vec<Row>> {
+async fn measure(row: u8, quiet: &mut Quiet, consoles: &mut Consoles) -> Result<Vec<Row>> {
     match row {
         1 => quiet.cpu().await,
         2 => quiet.memory().await,
@@ -60,6 +64,18 @@ async fn measure(row: u8, quiet: &mut Quiet) -> Result<Vec<Row>> {
         5 => approved::measure().await,
         6 => late::measure().await,
         7 => quiet.writes().await,
+        8 => forge::at_rest(),
+        9 => forge::storm(),
+        10 => forge::restart(),
+        11 => consoles.start().await,
+        12 => consoles.rest().await,
+        13 => consoles.storm().await,
+        14 => consoles.moves().await,
+        15 => consoles.filters().await,
+        // Adds fifty thousand events, which the rows before it shall not have.
+        16 => consoles.memory().await,
+        17 => console::frame_and_filter(),
+        18 => console::program(),
         other => bail!("there is no row {other}"),
     }
 }
@@ -95,10 +111,10 @@ mod tests {
             let arguments: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
             selection(&arguments).ok().map(|rows| rows.into_iter().collect::<Vec<_>>())
         };
-        assert_eq!(rows(""), Some((1..=7).collect()));
+        assert_eq!(rows(""), Some((1..=18).collect()));
         assert_eq!(rows("--only 3,1"), Some(vec![1, 3]));
         assert_eq!(rows("--only=7"), Some(vec![7]));
-        assert_eq!(rows("--only 8"), None);
+        assert_eq!(rows("--only 19"), None);
         assert_eq!(rows("--all"), None);
     }
 }

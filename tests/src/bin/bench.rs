@@ -6,6 +6,28 @@
 #[path = "../bench/mod.rs"]
 mod bench;
 
+// The forge and the cluster in memory of the controller's own tests: rows 8 to 10 are measured with them.
+macro_rules! of_the_controllers_tests {
+    ($($path:literal $name:ident),*) => { $(
+        #[path = $path]
+        #[allow(
+            dead_code,
+            unreachable_pub,
+            missing_docs,
+            clippy::unwrap_used,
+            clippy::expect_used,
+            clippy::panic,
+            reason = "held to the rules of tests, and only a part of it is used here"
+        )]
+        mod $name;
+    )* };
+}
+of_the_controllers_tests!(
+    "../../../controller/tests/forge/budget.rs" budget,
+    "../../../controller/tests/forge/hub.rs" hub,
+    "../../../controller/tests/forge/world.rs" world
+);
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

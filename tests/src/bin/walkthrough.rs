@@ -3,20 +3,9 @@
 
 use std::process::ExitCode;
 
-use autopilot_tests::walkthrough::{Pace, tell};
+use autopilot_tests::walkthrough::{Pace, report, tell};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match tell(Pace::of_environment()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nNot as it should be: {}", error.root_cause());
-            // What was done, outermost last; the end of the controller's log is among it.
-            let causes: Vec<_> = error.chain().collect();
-            for context in causes.iter().rev().skip(1) {
-                eprintln!("\n{context}");
-            }
-            ExitCode::FAILURE
-        }
-    }
+    report(tell(Pace::of_environment()).await)
 }

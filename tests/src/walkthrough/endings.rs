@@ -71,6 +71,14 @@ impl Walk<'_> {
     /// When something else happens.
     pub async fn approve(&mut self, approval: &str, sizes: &[&str]) -> Result<()> {
         self.answer(approval, "approved").await?;
+        self.grows(sizes).await
+    }
+
+    /// It is approved: the claim grows once, and after the cool-down the approval is gone.
+    ///
+    /// # Errors
+    /// When something else happens.
+    pub async fn grows(&mut self, sizes: &[&str]) -> Result<()> {
         self.until_sizes(sizes).await?;
         self.until_told(
             &[

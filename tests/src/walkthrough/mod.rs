@@ -4,6 +4,7 @@
 mod endings;
 mod filling;
 mod pace;
+mod pulls;
 mod shell;
 mod stage;
 mod story;
@@ -20,8 +21,9 @@ use serde_json::{Value, json};
 
 pub use filling::Filling;
 pub use pace::Pace;
+pub use pulls::tell_pulls;
 pub use stage::Stage;
-pub use story::tell;
+pub use story::{report, tell};
 
 use crate::scene::checkout;
 
@@ -60,6 +62,15 @@ impl<'a> Walk<'a> {
         let shell = &stage.shell;
         shell.run(&format!("kubectl create namespace {namespace}")).await?;
         shell.run(&format!("kubectl label namespace {namespace} type={kind}")).await?;
+        Walk::within(stage, namespace, rule).await
+    }
+
+    /// The same in a namespace that is there.
+    ///
+    /// # Errors
+    /// When `kubectl` fails or something is not bound.
+    pub async fn within(stage: &'a Stage, namespace: &str, rule: &str) -> Result<Walk<'a>> {
+        let shell = &stage.shell;
         shell.run(&format!("kubectl apply -n {namespace} -f tests/fixtures/pgbench.yaml")).await?;
         let csi = &stage.scene.csi;
         let (data, state) =
@@ -310,23 +321,21 @@ impl<'a> Walk<'a> {
     /// When that is not so.
     pub async fn until_sizes(&self, sizes: &[&str]) -> Result<()> {
         let last = sizes.last().copied().unwrap_or_default();
+        let made = || -> Vec<String> {
+            let all = self.stage.scene.csi.resizes().into_iter();
+            all.filter(|r| r.namespace == self.namespace && r.name == DATA).map(|r| r.to).collect()
+        };
+        // The storage notes what it did just after the cluster shows it.
         self.until(&format!("{DATA} to have {last}"), 0, async || {
             let claim = self.stage.claim(&self.namespace, DATA).await?;
             let capacity = claim.status.and_then(|s| s.capacity).and_then(|c| c.get("storage").cloned());
-            Ok((capacity.map(|q| q.0).as_deref() == Some(last)).then_some(()))
+            let there = capacity.map(|q| q.0).as_deref() == Some(last) && made().len() + 1 >= sizes.len();
+            Ok(there.then_some(()))
         })
         .await?;
         let asked = self.stage.scene.csi.requests(&self.namespace, DATA);
         ensure!(asked == sizes, "{DATA} requested {asked:?} instead of {sizes:?}");
-        let made: Vec<String> = self
-            .stage
-            .scene
-            .csi
-            .resizes()
-            .into_iter()
-            .filter(|r| r.namespace == self.namespace && r.name == DATA)
-            .map(|r| r.to)
-            .collect();
+        let made = made();
         ensure!(made == sizes[1..], "the storage resized {DATA} to {made:?} instead of {:?}", &sizes[1..]);
         Ok(())
     }

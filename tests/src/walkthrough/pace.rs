@@ -23,6 +23,10 @@ impl Pace {
     /// For the tests.
     pub const TEST: Pace = Pace { poll: 1, hold: 1, cool_down: 2, step: 1 };
 
+    /// For the tests with Flux, which looks every two seconds: it waits for the health of what it applied, so that an
+    /// approval must outlive its next look.
+    pub const FLUX: Pace = Pace { poll: 1, hold: 1, cool_down: 15, step: 1 };
+
     /// `REAL_TIME=1` leaves the guide's rule untouched.
     pub fn of_environment() -> Pace {
         match std::env::var("REAL_TIME").as_deref() {

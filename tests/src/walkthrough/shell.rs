@@ -16,11 +16,12 @@ use crate::scene::checkout;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// A shell in the checkout, whose `kubectl` is the cluster's administrator.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shell {
     path: OsString,
     kubeconfig: PathBuf,
     cache: PathBuf,
+    secrets: Vec<(&'static str, String)>,
 }
 
 impl Shell {
@@ -38,7 +39,13 @@ impl Shell {
             kubeconfig: cluster.kubeconfig(ADMIN_TOKEN, None)?,
             // The default is in the home folder and keyed by address: another cluster's answers.
             cache: cluster.dir().join("kubectl"),
+            secrets: Vec::new(),
         })
+    }
+
+    /// A variable of the shell: its value is not shown.
+    pub fn export(&mut self, name: &'static str, value: &str) {
+        self.secrets.push((name, value.to_owned()));
     }
 
     /// Shows a command, runs it, shows what it says on either channel, and gives that back.
@@ -63,6 +70,7 @@ impl Shell {
             .env("PATH", &self.path)
             .env("KUBECONFIG", &self.kubeconfig)
             .env("KUBECACHEDIR", &self.cache)
+            .envs(self.secrets.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .output();

@@ -1,5 +1,6 @@
 //! The walk-through as a person reads it.
 
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -103,10 +104,26 @@ pub async fn tell(pace: Pace) -> Result<()> {
     Ok(())
 }
 
-fn title(text: &str) {
+pub(super) fn title(text: &str) {
     println!("{text}\n{}\n", "=".repeat(text.chars().count()));
 }
 
-fn heading(text: &str) {
+pub(super) fn heading(text: &str) {
     println!("{text}\n{}\n", "-".repeat(text.chars().count()));
+}
+
+/// How a walk-through ends: the reason, when something is not as it should be.
+pub fn report(told: Result<()>) -> ExitCode {
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nNot as it should be: {}", error.root_cause());
+            // What was done, outermost last; the end of the controller's log is among it.
+            let causes: Vec<_> = error.chain().collect();
+            for context in causes.iter().rev().skip(1) {
+                eprintln!("\n{context}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Where the servers' binaries are.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -9,13 +10,13 @@ use tokio::sync::OnceCell;
 /// The servers' binaries, built if they were not.
 #[derive(Debug, Clone)]
 pub struct Binaries {
-    dir: PathBuf,
+    dirs: Vec<PathBuf>,
 }
 
 static LOCATED: OnceCell<Binaries> = OnceCell::const_new();
 
 impl Binaries {
-    /// The folder of `AUTOPILOT_STACK_BIN`, else the one that `build.sh` prints (it builds what is missing, which takes some
+    /// The folders of `AUTOPILOT_STACK_BIN`, else those that `build.sh` prints (it builds what is missing, which takes some
     /// ten minutes once). Asked once per process.
     ///
     /// # Errors
@@ -24,29 +25,42 @@ impl Binaries {
         LOCATED.get_or_try_init(find).await.cloned()
     }
 
-    /// The path of one binary: in the folder, else on PATH.
+    /// The path of one binary: in the folders, else on PATH.
     ///
     /// # Errors
     /// When it is in neither.
     pub fn get(&self, name: &str) -> Result<PathBuf> {
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::iter::once(self.dir.clone())
+        self.dirs
+            .iter()
+            .cloned()
             .chain(std::env::split_paths(&path))
             .map(|dir| dir.join(name))
             .find(|file| file.is_file())
-            .with_context(|| format!("'{name}' is neither in {} nor on PATH", self.dir.display()))
+            .with_context(|| format!("'{name}' is neither in {} nor on PATH", self.folders()))
     }
 
-    /// The folder.
-    #[must_use]
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    /// Another file or folder that lies beside the binaries.
+    ///
+    /// # Errors
+    /// When it is in none of the folders.
+    pub fn beside(&self, name: &str) -> Result<PathBuf> {
+        let found = self.dirs.iter().map(|dir| dir.join(name)).find(|path| path.exists());
+        found.with_context(|| format!("'{name}' is not in {}", self.folders()))
+    }
+
+    fn folders(&self) -> String {
+        self.dirs.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn of(folders: &OsStr) -> Self {
+        Self { dirs: std::env::split_paths(folders).collect() }
     }
 }
 
 async fn find() -> Result<Binaries> {
-    if let Some(dir) = std::env::var_os("AUTOPILOT_STACK_BIN") {
-        return Ok(Binaries { dir: dir.into() });
+    if let Some(folders) = std::env::var_os("AUTOPILOT_STACK_BIN") {
+        return Ok(Binaries::of(&folders));
     }
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("build.sh");
     let output = tokio::process::Command::new(&script)
@@ -60,6 +74,6 @@ async fn find() -> Result<Binaries> {
         bail!("{} ended with {}; its message is above", script.display(), output.status);
     }
     let stdout = String::from_utf8(output.stdout)?;
-    let dir = stdout.lines().last().with_context(|| format!("{} printed no folder", script.display()))?;
-    Ok(Binaries { dir: dir.into() })
+    let folders = stdout.lines().last().with_context(|| format!("{} printed no folder", script.display()))?;
+    Ok(Binaries::of(folders.as_ref()))
 }

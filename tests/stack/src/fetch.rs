@@ -68,7 +68,7 @@ pub fn form_value(form: &str, key: &str) -> Option<String> {
     })
 }
 
-fn decode(value: &str) -> String {
+pub(crate) fn decode(value: &str) -> String {
     let bytes = value.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -2,8 +2,9 @@
 
 use autopilot_shared::api::{
     ANNOTATION_PROPOSAL, ActionApprovalStatus, AutopilotRuleObjectStatus, Decision, Execution, FINALIZER,
-    Outcome,
+    Outcome, PullRequest, PullRequestState,
 };
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::ResourceExt as _;
 
@@ -12,7 +13,7 @@ use super::target;
 use super::write::latch;
 use crate::decide::effect::Effect;
 use crate::decide::request;
-use crate::decide::view::{Approval, View};
+use crate::decide::view::{Approval, Settings, View};
 
 /// What to do about one.
 pub(super) fn left_over(
@@ -22,7 +23,7 @@ pub(super) fn left_over(
 ) -> Option<Effect> {
     let raw = &approval.raw;
     if raw.metadata.deletion_timestamp.is_some() {
-        return released(Some(approval));
+        return released(view, Some(approval));
     }
     if !request::ours(raw) {
         let text = format!("nothing is proposed for this object now; {}", written_by(approval));
@@ -51,8 +52,53 @@ pub(super) fn left_over(
                 event: None,
             })
         }
+        // A GitOps tool would wait for its end, or make it again from the file that is still there.
+        Outcome::Approved if journal.proposal.is_none() && lies_in_git(view.settings, approval, view.now) => {
+            None
+        }
         Outcome::Approved | Outcome::Canceled => Some(Effect::DeleteApproval(target(approval))),
     }
+}
+
+/// Whether the file that approved it may lie in git: the forge has yet to remove it, or to see that it was merged, which a
+/// GitOps tool may do faster.
+fn lies_in_git(settings: &Settings, approval: &Approval, now: Timestamp) -> bool {
+    if !waits_for_forge(settings, approval) {
+        return false;
+    }
+    match ended(approval) {
+        Some(ended) => ended.in_base,
+        None => unseen(settings, approval).is_some_and(|until| now < until),
+    }
+}
+
+/// Without our finalizer nobody will ever say that a file has gone.
+fn waits_for_forge(settings: &Settings, approval: &Approval) -> bool {
+    settings.forge.is_some() && approval.raw.finalizers().iter().any(|f| f == FINALIZER)
+}
+
+/// What is recorded of its pull request, once that is merged or closed.
+fn ended(approval: &Approval) -> Option<&PullRequest> {
+    let status = approval.raw.status.as_ref()?;
+    let digest = status.decision.as_ref().map(|d| &d.digest);
+    let ended = |p: &&PullRequest| p.state != PullRequestState::Open && Some(&p.digest) == digest;
+    status.pull_request.as_ref().filter(ended)
+}
+
+/// Until when a decision that a GitOps tool brought waits for the forge to see where it comes from.
+pub(super) fn unseen(settings: &Settings, approval: &Approval) -> Option<Timestamp> {
+    let brought = approval.writers.last().is_some_and(|w| w.apply);
+    if !brought || !waits_for_forge(settings, approval) || ended(approval).is_some() {
+        return None;
+    }
+    Some(approved(approval)? + MARGIN)
+}
+
+/// When it was approved.
+fn approved(approval: &Approval) -> Option<Timestamp> {
+    let decision = approval.raw.status.as_ref()?.decision.as_ref()?;
+    let at = decision.at.as_ref().filter(|_| decision.outcome == Outcome::Approved);
+    at.map(|at| at.0)
 }
 
 /// What became of an approved action that the journal has left behind: the forge and the console show it.
@@ -77,18 +123,35 @@ fn became(view: &View<'_>, journal: &AutopilotRuleObjectStatus, decision: &Decis
     Execution { outcome: outcome.to_owned(), at: Some(MicroTime(view.now)), message: message.to_owned() }
 }
 
-/// Our finalizer has nothing to wait for where there is no forge.
-pub(super) fn released(approval: Option<&Approval>) -> Option<Effect> {
-    let approval = approval.filter(|a| {
-        a.raw.metadata.deletion_timestamp.is_some() && a.raw.finalizers().iter().any(|f| f == FINALIZER)
-    })?;
-    Some(Effect::ReleaseApproval(target(approval)))
+/// After the bound within which the forge lets go, whether it was at work or not; and for what it has not seen yet.
+const MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Our finalizer has nothing to wait for where there is no forge; where there is one, that is who lets go, in time.
+pub(super) fn released(view: &View<'_>, approval: Option<&Approval>) -> Option<Effect> {
+    let_go(view.settings, approval?, view.now)
+}
+
+fn let_go(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
+    let waits = due(settings, approval)?.is_some_and(|due| now < due);
+    (!waits).then(|| Effect::ReleaseApproval(target(approval)))
+}
+
+/// Until when our finalizer on an approval that is being deleted waits for the forge; nothing outside when there is nothing
+/// to let go of, nothing inside when nobody waits.
+pub(super) fn due(settings: &Settings, approval: &Approval) -> Option<Option<Timestamp>> {
+    let since = approval.raw.metadata.deletion_timestamp.as_ref()?.0;
+    let held = approval.raw.finalizers().iter().any(|f| f == FINALIZER);
+    held.then(|| settings.forge.as_ref().map(|forge| since + forge.deletion_limit + MARGIN))
 }
 
 /// Deletes or releases an approval whose rule or PVC is gone; nothing when it is being deleted without our finalizer.
-pub fn remove(approval: &Approval) -> Option<Effect> {
+pub fn remove(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
     if approval.raw.metadata.deletion_timestamp.is_some() {
-        return released(Some(approval));
+        return let_go(settings, approval, now);
+    }
+    // A GitOps tool would wait for it; not for ever.
+    if approved(approval).is_some_and(|at| now < at + MARGIN) && lies_in_git(settings, approval, now) {
+        return None;
     }
     Some(Effect::DeleteApproval(target(approval)))
 }

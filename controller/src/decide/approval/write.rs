@@ -26,7 +26,7 @@ pub(super) fn latch(
         Outcome::Canceled => {
             request::Signature { by: String::new(), via: "controller".into(), reason: why.into() }
         }
-        Outcome::Approved | Outcome::Declined => request::signature(approval),
+        Outcome::Approved | Outcome::Declined => request::signature(approval, digest, outcome),
     };
     let decision = Decision {
         digest: digest.to_owned(),

@@ -56,11 +56,14 @@ pub(super) fn awaiting(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Tim
 }
 
 pub(super) fn declined_reason(decision: &Decision) -> String {
-    let who = if decision.by.is_empty() { &decision.via } else { &decision.by };
-    let who = if who.is_empty() { "a person" } else { who };
+    let how = match (decision.by.as_str(), decision.via.as_str()) {
+        ("", "") => "declined by a person".to_owned(),
+        ("", via) => format!("declined with {via}"),
+        (by, _) => format!("declined by {by}"),
+    };
     match decision.reason.as_str() {
-        "" => format!("declined by {who}; delete the approval to resume"),
-        why => format!("declined by {who}: {why}; delete the approval to resume"),
+        "" => format!("{how}; delete the approval to resume"),
+        why => format!("{how}: {why}; delete the approval to resume"),
     }
 }
 

@@ -149,6 +149,31 @@ impl Page<'_> {
             "1 when the configuration read last is valid; if 0, the last valid one is at work.",
             figures.config_valid.into(),
         )?;
+        if let Some(forge) = figures.forge {
+            self.gauge(
+                "autopilot_pull_requests_open",
+                "Our pull requests that are open.",
+                super::count(forge.open),
+            )?;
+            self.gauge(
+                "autopilot_pull_requests_waiting",
+                "Approvals that want a pull request and have none.",
+                super::count(forge.waiting),
+            )?;
+            if let Some((left, limit)) = forge.budget {
+                let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+                self.gauge(
+                    "autopilot_forge_requests_left",
+                    "Requests left until the forge's limit is reset.",
+                    count(left),
+                )?;
+                self.gauge(
+                    "autopilot_forge_requests_limit",
+                    "Requests that the forge allows in an hour.",
+                    count(limit),
+                )?;
+            }
+        }
         self.counters(
             "autopilot_watch_errors",
             "Watches on a kind that failed and were started again.",

@@ -28,6 +28,7 @@ fn busy() -> (Metrics, InFlight) {
     metrics.api_write("PersistentVolumeClaim", "patch", "conflict");
     metrics.set_leader(true);
     metrics.set_config_valid(true);
+    metrics.set_forge(Some(ForgeFigures { open: 3, waiting: 2, budget: Some((4_990, 5_000)) }));
     metrics.watch_error("PersistentVolumeClaim");
     metrics.pass(Duration::from_millis(20));
     let effect = metrics.effect_started();
@@ -114,6 +115,10 @@ fn no_series_has_a_name_that_the_table_of_names_does_not_know() {
         "autopilot_effects_in_flight",
         "autopilot_leader",
         "autopilot_config_valid",
+        "autopilot_pull_requests_open",
+        "autopilot_pull_requests_waiting",
+        "autopilot_forge_requests_left",
+        "autopilot_forge_requests_limit",
         "autopilot_watch_errors_total",
         "autopilot_pass_seconds_sum",
         "autopilot_pass_seconds_count",

@@ -96,6 +96,20 @@ const ROWS: &[Row] = &[
         then: &[Then::NoApproval],
     },
     Row {
+        says: "§6: … where there is a forge, that is who lets go",
+        approval: true,
+        given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, After(600)],
+        path: &[T, A],
+        then: &[Then::Asks("pending")],
+    },
+    Row {
+        says: "§6: … and when it does not, well after its bound, the engine",
+        approval: true,
+        given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, After(600), After(601)],
+        path: &[T, A, T],
+        then: &[Then::NoApproval],
+    },
+    Row {
         says: "§5: the journal was deleted by hand: an open question is taken back and asked anew",
         approval: true,
         given: &[MET, After(30), DeleteJournal, After(30)],

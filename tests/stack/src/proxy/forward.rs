@@ -12,7 +12,8 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 
 use super::record::{enter, note};
-use super::rule::{Action, Hook, KillWhen, Refusal, Seen};
+use super::refusal::Refusal;
+use super::rule::{Action, Hook, KillWhen, Seen};
 use super::{Shared, watch};
 use crate::lock::lock;
 use crate::serve::{Body, BoxError, full};
@@ -50,7 +51,8 @@ pub(super) async fn handle(
     let agent = agent.unwrap_or_default().to_owned();
     // A task of its own: a client that dies, be it by our own hook, does not undo what it has sent.
     tokio::spawn(async move {
-        let (seq, write) = enter(&shared, &parts.method, &path, &agent, &body);
+        let conditional = parts.headers.contains_key(header::IF_NONE_MATCH);
+        let (seq, write) = enter(&shared, &parts.method, &path, &agent, conditional, &body);
         let watch = parts.method == Method::GET && is_watch(&path);
         let seen = Seen { method: parts.method, path, write, watch, user_agent: agent, body };
         let answer = decide(&shared, seq, &seen, parts.headers).await;
@@ -94,6 +96,10 @@ async fn decide(
             forward(shared, seq, seen, headers).await?.into_body().collect().await?;
             Err(Closed("answer dropped").into())
         }
+        Some(Action::Freeze) => {
+            shared.thaw.notified().await;
+            Err(Closed("frozen").into())
+        }
         Some(Action::Refuse(refusal)) => refuse(&refusal),
         Some(Action::ExpireWatch) => {
             let answer = Response::builder().header(header::CONTENT_TYPE, "application/json");
@@ -124,8 +130,11 @@ async fn forward(
     let mut request =
         Request::builder().method(seen.method.clone()).uri(url).body(Full::new(seen.body.clone()))?;
     *request.headers_mut() = headers;
-    // The client writes the server's own name.
-    request.headers_mut().remove(header::HOST);
+    // Over TLS the client writes the server's own name. A plain server learns the name that it was asked by: GitHub's links to
+    // further pages lead through the proxy then.
+    if shared.upstream.url.starts_with("https:") {
+        request.headers_mut().remove(header::HOST);
+    }
     strip(request.headers_mut());
     let mut response = shared.upstream.client.request(request).await?;
     strip(response.headers_mut());
@@ -143,8 +152,8 @@ fn strip(headers: &mut HeaderMap) {
 fn refuse(refusal: &Refusal) -> Result<Response<Body>, BoxError> {
     let mut answer =
         Response::builder().status(refusal.code).header(header::CONTENT_TYPE, "application/json");
-    if let Some(wait) = refusal.retry_after {
-        answer = answer.header(header::RETRY_AFTER, wait.as_secs().to_string());
+    for (name, value) in refusal.headers() {
+        answer = answer.header(name, value);
     }
-    Ok(answer.body(full(refusal.status().to_string()))?)
+    Ok(answer.body(full(refusal.body().to_string()))?)
 }

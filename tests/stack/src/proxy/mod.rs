@@ -3,6 +3,7 @@
 
 mod forward;
 mod record;
+mod refusal;
 mod rule;
 mod watch;
 
@@ -21,7 +22,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use tokio::sync::{broadcast, watch as signal};
+use tokio::sync::{Notify, broadcast, watch as signal};
 
 use crate::cluster::Cluster;
 use crate::lock::lock;
@@ -33,7 +34,8 @@ use rule::Rules;
 use watch::{Order, Pattern};
 
 pub use record::Recorded;
-pub use rule::{Action, KillWhen, Match, Refusal, RuleId, Seen};
+pub use refusal::Refusal;
+pub use rule::{Action, KillWhen, Match, RuleId, Seen};
 
 /// How many requests are remembered; older ones are forgotten.
 const LOG_LENGTH: usize = 50_000;
@@ -48,6 +50,8 @@ struct Shared {
     orders: broadcast::Sender<Order>,
     held: signal::Sender<Vec<Pattern>>,
     open_watches: AtomicUsize,
+    /// Ends what is frozen.
+    thaw: Notify,
 }
 
 #[derive(Default)]
@@ -92,7 +96,7 @@ impl FaultProxy {
         Self::start(cluster.url(), Some(&cluster.ca_file()))
     }
 
-    /// In front of a plain `http://HOST:PORT`, e.g. Prometheus.
+    /// In front of a plain `http://HOST:PORT`, e.g. Prometheus or [`crate::GitHub`].
     ///
     /// # Errors
     /// When no port can be had.
@@ -125,6 +129,7 @@ impl FaultProxy {
             orders: broadcast::channel(64).0,
             held: signal::channel(Vec::new()).0,
             open_watches: AtomicUsize::new(0),
+            thaw: Notify::new(),
         });
         let handled = Arc::clone(&shared);
         let server = Server::start(move |request| forward::handle(Arc::clone(&handled), request))?;
@@ -147,9 +152,10 @@ impl FaultProxy {
         lock(&self.shared.rules).remove(rule);
     }
 
-    /// Takes all rules away, hooks too, and lets held watches flow.
+    /// Takes all rules away, hooks too, lets held watches flow, and closes what is frozen.
     pub fn clear_rules(&self) {
         lock(&self.shared.rules).clear();
+        self.shared.thaw.notify_waiters();
         self.release_watches();
     }
 

@@ -25,6 +25,8 @@ pub struct Recorded {
     pub write: Option<usize>,
     /// The `user-agent` header.
     pub user_agent: String,
+    /// Whether it names an ETag that it has (`if-none-match`).
+    pub conditional: bool,
     /// The body of a request that may change something, its first 64 KiB.
     pub body: Bytes,
     /// What the server answered, if it was asked and has.
@@ -53,6 +55,7 @@ pub(super) fn enter(
     method: &Method,
     path: &str,
     agent: &str,
+    conditional: bool,
     body: &Bytes,
 ) -> (u64, Option<usize>) {
     let counted = lock(&shared.counted).clone();
@@ -74,6 +77,7 @@ pub(super) fn enter(
         path: path.to_owned(),
         write,
         user_agent: agent.to_owned(),
+        conditional,
         body: body.slice(..body.len().min(BODY_LENGTH)),
         upstream: None,
         status: None,

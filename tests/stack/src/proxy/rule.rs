@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use serde_json::json;
 use tokio::sync::watch as signal;
 
+use super::refusal::Refusal;
 use crate::lock::lock;
 
 /// What a rule may look at.
@@ -150,6 +150,8 @@ pub enum Action {
     DropRequest,
     /// The server answers, then the client's connection is closed without that answer.
     DropAnswer,
+    /// The connection stays open, and nothing comes until the rules are cleared. The server never sees it.
+    Freeze,
     /// The proxy refuses it in the server's name.
     Refuse(Refusal),
     /// A watch is answered, and its only event says 410 Expired.
@@ -196,86 +198,6 @@ impl Hook {
             callback();
             self.fired.send_replace(true);
         }
-    }
-}
-
-/// A refusal as the API server words it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The HTTP status.
-    pub code: u16,
-    /// The `reason` of the `Status`.
-    pub reason: String,
-    /// The `message` of the `Status`.
-    pub message: String,
-    /// The `Retry-After` header.
-    pub retry_after: Option<Duration>,
-}
-
-impl Refusal {
-    /// Any.
-    #[must_use]
-    pub fn new(code: u16, reason: &str, message: &str) -> Self {
-        Self { code, reason: reason.into(), message: message.into(), retry_after: None }
-    }
-
-    /// 409 Conflict: somebody else wrote in between.
-    #[must_use]
-    pub fn conflict() -> Self {
-        Self::new(
-            409,
-            "Conflict",
-            "the object has been modified; please apply your changes to the latest version",
-        )
-    }
-
-    /// 409 AlreadyExists.
-    #[must_use]
-    pub fn already_exists() -> Self {
-        Self::new(409, "AlreadyExists", "object already exists")
-    }
-
-    /// 410 Expired.
-    #[must_use]
-    pub fn expired() -> Self {
-        Self::new(410, "Expired", "too old resource version: 1 (2)")
-    }
-
-    /// 429 TooManyRequests, with the time to wait.
-    #[must_use]
-    pub fn too_many_requests(retry_after: Duration) -> Self {
-        let refusal = Self::new(429, "TooManyRequests", "too many requests, please try again later");
-        Self { retry_after: Some(retry_after), ..refusal }
-    }
-
-    /// 500 InternalError.
-    #[must_use]
-    pub fn internal() -> Self {
-        Self::new(500, "InternalError", "Internal error occurred: injected")
-    }
-
-    /// 503 ServiceUnavailable.
-    #[must_use]
-    pub fn unavailable() -> Self {
-        Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
-    }
-
-    /// 504 Timeout: whether the request took effect is unknown (here it did not).
-    #[must_use]
-    pub fn timeout() -> Self {
-        Self::new(504, "Timeout", "request did not complete within the allotted timeout")
-    }
-
-    /// The body.
-    pub(super) fn status(&self) -> serde_json::Value {
-        let mut status = json!({
-            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
-        });
-        if let Some(wait) = self.retry_after {
-            status["details"] = json!({ "retryAfterSeconds": wait.as_secs() });
-        }
-        status
     }
 }
 

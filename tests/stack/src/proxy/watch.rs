@@ -12,7 +12,7 @@ use hyper::body::{Frame, Incoming};
 use tokio::sync::mpsc;
 
 use super::Shared;
-use super::rule::Refusal;
+use super::refusal::Refusal;
 use crate::serve::{Body, BoxError};
 
 /// A part of a path; empty means any.

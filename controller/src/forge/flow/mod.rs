@@ -1,0 +1,72 @@
+//! The flow: one approval and what is known of the forge go in, the next steps come out. Pure and level-triggered: what
+//! was done is found again in the approval and on the forge, never remembered.
+
+mod asking;
+mod draft;
+mod effect;
+mod ending;
+mod leftover;
+mod orphan;
+mod pulls;
+mod sync;
+mod urgency;
+mod view;
+mod word;
+
+use autopilot_shared::api::{ActionApproval, FINALIZER, LABEL_OBJECT, LABEL_RULE, Proposal};
+use kube::ResourceExt as _;
+
+use crate::decide::Approval;
+use draft::Draft;
+
+pub use effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
+pub use ending::VIA;
+pub use orphan::{Orphan, orphan};
+pub use pulls::ours;
+pub use urgency::Urgency;
+pub use view::{Facts, Finding, Folder, Hold, Said, Settings, Trouble, Turn, Us, View};
+pub use word::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, WAITS};
+
+/// The next steps of one approval.
+pub fn step(view: &View<'_>) -> Plan {
+    let raw = &view.approval.raw;
+    let held = raw.finalizers().iter().any(|f| f == FINALIZER);
+    let status = raw.status.as_ref();
+    if let Some(since) = &raw.metadata.deletion_timestamp {
+        if !held {
+            return Plan::default();
+        }
+        let mut out = Draft::new(view, Class::Ending);
+        ending::leaving(&mut out, since.0);
+        return out.plan();
+    }
+    if let Some(decision) = status.and_then(|s| s.decision.as_ref()) {
+        let mut out = Draft::new(view, Class::Ending);
+        ending::decided(&mut out, decision);
+        return out.plan();
+    }
+    match question(view.approval) {
+        Some(proposal) => {
+            let mut out = Draft::new(view, Class::Creating);
+            asking::asking(&mut out, proposal);
+            out.plan()
+        }
+        None => {
+            let mut out = Draft::new(view, Class::Ending);
+            leftover::leftover(&mut out);
+            out.plan()
+        }
+    }
+}
+
+/// What an approval asks, if it asks: the engine writes the proposal into the status once the object is its own.
+pub fn question(approval: &Approval) -> Option<&Proposal> {
+    let raw = &approval.raw;
+    let status = raw.status.as_ref()?;
+    let open = status.decision.is_none() && raw.metadata.deletion_timestamp.is_none() && labelled(raw);
+    status.proposal.as_ref().filter(|p| open && !p.digest.is_empty())
+}
+
+fn labelled(raw: &ActionApproval) -> bool {
+    [LABEL_RULE, LABEL_OBJECT].iter().all(|label| raw.labels().contains_key(*label))
+}

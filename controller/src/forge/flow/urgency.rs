@@ -1,0 +1,55 @@
+//! Who comes first.
+
+use std::cmp::Ordering;
+
+use autopilot_shared::api::{Measured, Proposal};
+use jiff::Timestamp;
+
+/// Farther than any threshold.
+const FARTHEST: f64 = 1e9;
+
+/// How urgent a proposal is; the most urgent sorts first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Urgency {
+    /// By how much the measured value is beyond what it is compared with: 1 is at the threshold.
+    pub beyond: f64,
+    /// When it was proposed.
+    pub since: Timestamp,
+}
+
+impl Urgency {
+    /// Of a proposal. What cannot be compared counts as at the threshold.
+    pub fn of(proposal: &Proposal) -> Self {
+        let beyond = proposal.measured.iter().map(beyond).fold(1.0, f64::max);
+        Urgency { beyond, since: proposal.at.as_ref().map_or(Timestamp::MIN, |at| at.0) }
+    }
+}
+
+fn beyond(measured: &Measured) -> f64 {
+    let number = |text: &String| text.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+    let (Some(value), Some(limit)) = (number(&measured.value), measured.values.first().and_then(number))
+    else {
+        return 1.0;
+    };
+    let (large, small) = match measured.operator.as_str() {
+        "Gt" | "GtEq" => (value, limit),
+        "Lt" | "LtEq" => (limit, value),
+        _ => return 1.0,
+    };
+    // Nothing left, or a limit of nothing: as urgent as can be.
+    if small > 0.0 { (large / small).min(FARTHEST) } else { FARTHEST }
+}
+
+impl Eq for Urgency {}
+
+impl Ord for Urgency {
+    fn cmp(&self, other: &Self) -> Ordering {
+        other.beyond.total_cmp(&self.beyond).then(self.since.cmp(&other.since))
+    }
+}
+
+impl PartialOrd for Urgency {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}

@@ -1,0 +1,245 @@
+//! What the flow needs of a forge.
+
+use std::future::Future;
+
+use jiff::Timestamp;
+
+/// A pull request, as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pull {
+    /// Its number.
+    pub number: u64,
+    /// Where people see it.
+    pub url: String,
+    /// Name of the branch that it asks to merge.
+    pub branch: String,
+    /// `owner/name` of the repository that the branch is in; nothing when that is gone.
+    pub head_repo: Option<String>,
+    /// Commit at the head of that branch.
+    pub head: String,
+    /// Name of the branch that it asks to merge into.
+    pub base: String,
+    /// Title.
+    pub title: String,
+    /// Text.
+    pub body: String,
+    /// Login of who opened it.
+    pub author: String,
+    /// Open, closed or merged.
+    pub state: PullState,
+    /// When anything about it changed.
+    pub updated: Timestamp,
+    /// When it was closed or merged.
+    pub ended: Option<Timestamp>,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// Logins whose review is asked for.
+    pub reviewers: Vec<String>,
+}
+
+/// How a pull request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullState {
+    /// Waits.
+    Open,
+    /// Closed without a merge.
+    Closed,
+    /// Merged.
+    Merged,
+}
+
+/// A page of pull requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Changed last stands first.
+    pub pulls: Vec<Pull>,
+    /// For the next conditional request.
+    pub etag: Option<String>,
+    /// Whether there is another page.
+    pub more: bool,
+}
+
+/// The answer to a conditional request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Conditional<T> {
+    /// Nothing changed since the ETag.
+    NotModified,
+    /// What there is now.
+    Changed(T),
+}
+
+/// Who ended a pull request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decider {
+    /// Login; empty when the forge does not say.
+    pub login: String,
+}
+
+/// A branch and the commit at its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Branch {
+    /// Name, without `refs/heads/`.
+    pub name: String,
+    /// Commit.
+    pub commit: String,
+    /// Tree of that commit.
+    pub tree: String,
+    /// Message of that commit.
+    pub message: String,
+    /// Address of its author.
+    pub email: String,
+}
+
+/// A file in a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Path from the root of the repository.
+    pub path: String,
+    /// Hash of its content.
+    pub blob: String,
+}
+
+/// Who a commit is by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub email: String,
+}
+
+/// One commit: files that appear, files that go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Message.
+    pub message: String,
+    /// Author and committer.
+    pub author: Author,
+    /// Date of the commit: the same change on the same parent is the same commit, however often it is made.
+    pub at: Timestamp,
+    /// Path and content.
+    pub add: Vec<(String, String)>,
+    /// Paths.
+    pub remove: Vec<String>,
+}
+
+/// A pull request to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPull {
+    /// Title.
+    pub title: String,
+    /// Text.
+    pub body: String,
+    /// Branch to merge.
+    pub branch: String,
+    /// Branch to merge into.
+    pub base: String,
+}
+
+/// Why a request to the forge came to nothing. Texts are for people and hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ForgeError {
+    /// 401, or there is no token.
+    #[error("the forge does not accept the token: {0}")]
+    Unauthorized(String),
+    /// The token is another one than the forge was last asked about: whose it is comes first. Nothing was sent.
+    #[error("the token was replaced; whose it is must be asked first")]
+    NewToken,
+    /// 403 that is no rate limit, 409: protected branch, missing permission, empty repository.
+    #[error("the forge refuses: {0}")]
+    Refused(String),
+    /// 404, 410. GitHub also says so where the token may not look.
+    #[error("the forge does not find it: {0}")]
+    NotFound(String),
+    /// 422: the request makes no sense to the forge, or what it asks for is there already.
+    #[error("the forge does not understand: {0}")]
+    Invalid(String),
+    /// A rate limit: nothing may be asked before.
+    #[error("the forge asks for a pause until {until}: {why}")]
+    Limited {
+        /// When it may be asked again.
+        until: Timestamp,
+        /// In its words.
+        why: String,
+    },
+    /// 5xx, a time-out, no connection, an answer that cannot be read: whether a write happened is not known.
+    #[error("the forge does not answer: {0}")]
+    Unavailable(String),
+}
+
+/// One repository on a forge. No call retries: the flow is level-triggered and comes again.
+pub trait Forge: Send + Sync {
+    /// `owner/name`.
+    fn repository(&self) -> String;
+
+    /// Login that the token belongs to. Everything else fails with [`ForgeError::NewToken`] once the token is another one,
+    /// until this is asked again.
+    fn login(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
+
+    /// One page of all pull requests, open or not, changed last first; pages count from 1.
+    fn pulls(
+        &self,
+        page: u32,
+        etag: Option<&str>,
+    ) -> impl Future<Output = Result<Conditional<Page>, ForgeError>> + Send;
+
+    /// All pull requests of a branch of this repository, newest first: asked before one is opened.
+    fn pulls_of(&self, branch: &str) -> impl Future<Output = Result<Vec<Pull>, ForgeError>> + Send;
+
+    /// Who merged or closed a pull request.
+    fn decider(&self, number: u64) -> impl Future<Output = Result<Decider, ForgeError>> + Send;
+
+    /// Name of the branch that everything is merged into where the configuration names none.
+    fn default_branch(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
+
+    /// A branch, if it is there.
+    fn branch(&self, name: &str) -> impl Future<Output = Result<Option<Branch>, ForgeError>> + Send;
+
+    /// The files directly in a folder (empty for the root) at a branch or commit; none when there is no such folder.
+    fn files(&self, folder: &str, at: &str) -> impl Future<Output = Result<Vec<File>, ForgeError>> + Send;
+
+    /// Content of a file at a branch or commit, if it is there and text.
+    fn read(&self, path: &str, at: &str) -> impl Future<Output = Result<Option<String>, ForgeError>> + Send;
+
+    /// Makes a commit on top of a parent, in no branch yet; its hash.
+    fn commit(
+        &self,
+        parent: &Branch,
+        change: &Change,
+    ) -> impl Future<Output = Result<String, ForgeError>> + Send;
+
+    /// Creates a branch; [`ForgeError::Invalid`] when there is one of that name.
+    fn create_branch(&self, name: &str, commit: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Moves a branch forward to a commit, never otherwise; [`ForgeError::Invalid`] when it is not a step forward.
+    fn advance(&self, name: &str, commit: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Deletes a branch; one that is not there is deleted.
+    fn delete_branch(&self, name: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Opens a pull request; [`ForgeError::Invalid`] when that branch has an open one.
+    fn open(&self, pull: &NewPull) -> impl Future<Output = Result<Pull, ForgeError>> + Send;
+
+    /// Closes a pull request without a merge.
+    fn close(&self, number: u64) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Texts of the comments that `author` made on a pull request, oldest first.
+    fn comments(
+        &self,
+        number: u64,
+        author: &str,
+    ) -> impl Future<Output = Result<Vec<String>, ForgeError>> + Send;
+
+    /// Adds a comment.
+    fn comment(&self, number: u64, text: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Adds labels.
+    fn label(&self, number: u64, labels: &[String]) -> impl Future<Output = Result<(), ForgeError>> + Send;
+
+    /// Asks for reviews.
+    fn ask_review(
+        &self,
+        number: u64,
+        logins: &[String],
+    ) -> impl Future<Output = Result<(), ForgeError>> + Send;
+}

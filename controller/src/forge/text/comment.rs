@@ -1,0 +1,165 @@
+//! One comment per outcome. Each ends in a line that tells a restart that it was said.
+
+use autopilot_shared::api::{ActionApproval, Decision, Execution, Outcome, Proposal, PullRequestState};
+use jiff::Timestamp;
+
+use super::body::kubectl;
+use super::marker;
+use super::safe::{code, cut};
+
+/// Longest reason that is repeated.
+const LONGEST: usize = 1_000;
+
+/// What there is to say on a pull request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Saying<'a> {
+    /// What became of the approved action.
+    Ended(&'a Execution),
+    /// It was closed, so it was declined; whether its branch is gone, too.
+    Declined {
+        /// Who closed it.
+        by: &'a str,
+        /// Its branch is gone, too: deleting it closes a pull request.
+        branch_gone: bool,
+    },
+    /// It was decided in the cluster.
+    Decided(&'a Decision),
+    /// The controller took the question back.
+    Canceled(&'a Decision),
+    /// It was merged, and the cluster does not know of it.
+    NotSynced(&'a str),
+    /// It was opened again although it is decided.
+    Reopened(&'a Decision),
+    /// The approval was deleted.
+    Deleted,
+    /// Another proposal took its place.
+    Replaced,
+    /// The approval is not there any more.
+    Orphaned,
+}
+
+impl Saying<'_> {
+    /// Names it in the hidden line.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Saying::Ended(execution) => match execution.outcome.as_str() {
+                "done" => "done",
+                "failed" => "failed",
+                _ => "superseded",
+            },
+            Saying::Declined { .. } => "declined",
+            Saying::Decided(_) => "decided",
+            Saying::Canceled(_) => "canceled",
+            Saying::NotSynced(_) => "not-synced",
+            Saying::Reopened(_) => "reopened",
+            Saying::Deleted => "deleted",
+            Saying::Replaced => "replaced",
+            Saying::Orphaned => "orphaned",
+        }
+    }
+
+    /// The comment. `approval` is absent when it is gone.
+    pub fn text(&self, approval: Option<&ActionApproval>, digest: &str) -> String {
+        let proposal = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.proposal.as_ref());
+        let decision = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.decision.as_ref());
+        let again = approval.map(|a| kubectl(a, "delete")).unwrap_or_default();
+        let text = match self {
+            Saying::Ended(execution) => {
+                let merged_by = approval
+                    .and_then(|a| a.status.as_ref()?.pull_request.as_ref())
+                    .filter(|p| p.state == PullRequestState::Merged)
+                    .map_or("", |p| &p.by);
+                ended(execution, proposal, decision, merged_by)
+            }
+            Saying::Declined { by, branch_gone } => {
+                let gone = if *branch_gone { ", and its branch is gone" } else { "" };
+                format!(
+                    "**Declined.** Closed{}{gone}. Nothing is done, and nothing is asked again for this volume until somebody \
+                     deletes the approval: {again}",
+                    by_whom(by, "")
+                )
+            }
+            Saying::Decided(decision) => {
+                let word = if decision.outcome == Outcome::Approved { "Approved" } else { "Declined" };
+                format!(
+                    "**{word} in the cluster**{}{}. This pull request is not needed any more.",
+                    by_whom(&decision.by, &decision.via),
+                    reason(&decision.reason)
+                )
+            }
+            Saying::Canceled(decision) => format!(
+                "**Canceled.** Autopilot takes the question back{}. Nothing is done.",
+                reason(&decision.reason)
+            ),
+            Saying::NotSynced(why) => format!(
+                "**Merged, but the cluster does not know of it.** Nothing is done until the GitOps tool applies the \
+                 file. What was found: {}",
+                code(&cut(why, LONGEST))
+            ),
+            Saying::Reopened(decision) => {
+                let word = match decision.outcome {
+                    Outcome::Approved => "approved",
+                    Outcome::Declined => "declined",
+                    Outcome::Canceled => "canceled",
+                };
+                format!(
+                    "**Opening this again changes nothing:** it stays {word}. To be asked anew, delete the approval: \
+                     {again}"
+                )
+            }
+            Saying::Deleted => {
+                "**The approval was deleted.** This question is not asked any more; if the rule's \
+                                conditions still hold, there will be a new one."
+                    .to_owned()
+            }
+            Saying::Replaced => {
+                "**Another proposal took the place of this one.** A new pull request asks for it.".to_owned()
+            }
+            Saying::Orphaned => {
+                "**The approval is not in the cluster any more.** Merging this would do nothing.".to_owned()
+            }
+        };
+        format!("{text}\n\n{}\n", marker::said(self.word(), digest))
+    }
+}
+
+fn ended(
+    execution: &Execution,
+    proposal: Option<&Proposal>,
+    decision: Option<&Decision>,
+    merged_by: &str,
+) -> String {
+    let who = |d: &Decision| match d.by.as_str() {
+        "" if !merged_by.is_empty() => format!("{} by merging this", by_whom(merged_by, "")),
+        by => by_whom(by, &d.via),
+    };
+    let approved = decision.map(who).filter(|by| !by.is_empty());
+    let approved = approved.map(|by| format!(" Approved{by}.")).unwrap_or_default();
+    let when = execution.at.as_ref().map(|at| format!(" at {}", at_second(at.0))).unwrap_or_default();
+    let sizes = proposal.map(|p| format!(" from {} to {}", code(&p.from), code(&p.to))).unwrap_or_default();
+    match execution.outcome.as_str() {
+        "done" => format!("**Done.** Resized{sizes}{when}.{approved}"),
+        "failed" => format!("**Failed**{when}{}. Not resized{sizes}.{approved}", reason(&execution.message)),
+        _ => format!("**Not done**{when}{}.{approved}", reason(&execution.message)),
+    }
+}
+
+fn at_second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn by_whom(by: &str, via: &str) -> String {
+    match (by, via) {
+        ("", "") => String::new(),
+        ("", via) => format!(" with {}", code(via)),
+        (by, "") => format!(" by {}", code(by)),
+        (by, via) => format!(" by {} with {}", code(by), code(via)),
+    }
+}
+
+fn reason(why: &str) -> String {
+    match why.trim() {
+        "" => String::new(),
+        why => format!(": {}", code(&cut(why, LONGEST))),
+    }
+}

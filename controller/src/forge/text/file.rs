@@ -1,0 +1,237 @@
+//! The file that a pull request adds: where it lies, and what is in it.
+
+use std::collections::BTreeMap;
+
+use autopilot_shared::api::{ActionApproval, LABEL_OBJECT, LABEL_RULE, Proposal, approval_state};
+use autopilot_shared::digest;
+use kube::ResourceExt as _;
+use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+
+/// Longest part of a file's name that is the approval's: a UUID and an ending must fit into 255 bytes.
+const LONGEST: usize = 200;
+/// Keeps Flux from deleting the approval when its file goes.
+pub const UNPRUNED: &str = "kustomize.toolkit.fluxcd.io/prune";
+/// The same for Argo CD, and that Flux does not read `$` in it as a variable.
+const ANNOTATIONS: [(&str, &str); 3] = [
+    ("argocd.argoproj.io/sync-options", "Prune=false"),
+    (UNPRUNED, "disabled"),
+    ("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
+];
+
+/// Where the file of a proposal lies: `<folder>/<approval>-<uuid>.yaml`.
+pub fn path(folder: &str, approval: &str, cluster: &str, digest: &str) -> String {
+    in_folder(folder, &format!("{}-{}.yaml", stem(approval), uuid(cluster, digest)))
+}
+
+/// A path in a folder; the empty folder is the root.
+pub fn in_folder(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// The UUID of a proposal's file: the same for the same proposal, so that a retry writes the same file, and no other
+/// cluster's.
+pub fn uuid(cluster: &str, proposal: &str) -> String {
+    let text = digest::hex(format!("autopilot file {cluster} {proposal}").as_bytes(), 32);
+    // The bits that say version 8 (free form) and variant.
+    let variant = match text.as_bytes()[16] {
+        b'0' | b'4' | b'8' | b'c' => '8',
+        b'1' | b'5' | b'9' | b'd' => '9',
+        b'2' | b'6' | b'a' | b'e' => 'a',
+        _ => 'b',
+    };
+    format!("{}-{}-8{}-{variant}{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..32])
+}
+
+/// The UUID in the path of a file, if it can be one of this approval: whose else's name fits is for its content to say.
+pub fn uuid_of<'a>(path: &'a str, approval: &str) -> Option<&'a str> {
+    let name = path.rsplit('/').next()?.strip_suffix(".yaml")?;
+    let uuid = name.strip_prefix(&stem(approval))?.strip_prefix('-')?;
+    is_uuid(uuid).then_some(uuid)
+}
+
+/// The UUID in the path of a file that can be one of any approval.
+pub fn any_uuid(path: &str) -> Option<&str> {
+    let name = path.rsplit('/').next()?.strip_suffix(".yaml")?;
+    let at = name.len().checked_sub(36).filter(|at| *at > 1 && name.is_char_boundary(*at))?;
+    let (before, uuid) = name.split_at(at);
+    (before.ends_with('-') && is_uuid(uuid)).then_some(uuid)
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+fn stem(approval: &str) -> String {
+    if approval.len() <= LONGEST {
+        return approval.to_owned();
+    }
+    let kept = &approval[..approval.floor_char_boundary(LONGEST - 11)];
+    format!("{kept}-{}", digest::hex(approval.as_bytes(), 10))
+}
+
+/// What is in the file: the approval, approved, bound to its proposal. The same for the same proposal, whenever it is
+/// made.
+///
+/// # Errors
+/// When the approval holds what YAML cannot.
+pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String, String> {
+    let labels = approval.labels();
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    let status = approval.status.as_ref();
+    let previews = status.and_then(|s| s.action_previews.as_ref());
+    let file = json!({
+        "apiVersion": "autopilot.libopenstorage.org/v1alpha1",
+        "kind": "ActionApproval",
+        "metadata": {
+            "annotations": BTreeMap::from(ANNOTATIONS),
+            "creationTimestamp": null,
+            "labels": { LABEL_OBJECT: label(LABEL_OBJECT), LABEL_RULE: label(LABEL_RULE) },
+            "name": approval.name_any(),
+            "namespace": approval.namespace(),
+        },
+        "spec": {
+            "actions": [{
+                "name": proposal.action,
+                "params": proposal.params,
+                "proposal": proposal.digest,
+            }],
+            "approvalState": approval_state::APPROVED,
+        },
+        "status": {
+            "Rule": status.and_then(|s| s.rule.as_ref()),
+            "actionPreviews": previews,
+            "lastProcessTimestamp": proposal.at.as_ref().map(|at| whole_second(at.0)),
+        },
+    });
+    let options = serde_saphyr::ser_options! {
+        prefer_block_scalars: false,
+        compact_list_indent: true,
+    };
+    serde_saphyr::to_string_with_options(&Sorted(&file), options).map_err(|e| e.to_string())
+}
+
+fn whole_second(at: jiff::Timestamp) -> String {
+    jiff::Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}
+
+/// Keys in order, whatever a dependency makes of JSON's maps.
+struct Sorted<'a>(&'a Value);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(map) => {
+                let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+                let mut out = serializer.serialize_map(Some(sorted.len()))?;
+                for (key, value) in sorted {
+                    out.serialize_entry(key, &Sorted(value))?;
+                }
+                out.end()
+            }
+            Value::Array(list) => {
+                let mut out = serializer.serialize_seq(Some(list.len()))?;
+                for value in list {
+                    out.serialize_element(&Sorted(value))?;
+                }
+                out.end()
+            }
+            other => other.serialize(serializer),
+        }
+    }
+}
+
+/// What is in a file that may be an approval.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// Namespace of the approval.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Digest of its proposal; empty where there is none.
+    pub digest: String,
+    /// What it asks for: state, name and parameters of its actions.
+    pub request: Request,
+}
+
+/// What a file asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    state: String,
+    actions: Vec<(String, BTreeMap<String, String>)>,
+}
+
+#[derive(Deserialize)]
+struct RawFile {
+    kind: String,
+    metadata: RawMeta,
+    spec: RawSpec,
+}
+
+#[derive(Deserialize)]
+struct RawMeta {
+    name: String,
+    #[serde(default)]
+    namespace: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSpec {
+    #[serde(default)]
+    approval_state: Option<String>,
+    #[serde(default)]
+    actions: Option<Vec<RawAction>>,
+}
+
+#[derive(Deserialize)]
+struct RawAction {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    params: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    proposal: Option<String>,
+}
+
+/// Reads a file; nothing when it is no approval, or more than one document.
+pub fn read(text: &str) -> Option<Content> {
+    let raw: RawFile = serde_saphyr::from_str(text).ok()?;
+    if raw.kind != "ActionApproval" {
+        return None;
+    }
+    let actions = raw.spec.actions.unwrap_or_default();
+    let digest = match actions.as_slice() {
+        [one] => one.proposal.clone().unwrap_or_default(),
+        _ => String::new(),
+    };
+    Some(Content {
+        namespace: raw.metadata.namespace.unwrap_or_default(),
+        name: raw.metadata.name,
+        digest,
+        request: Request {
+            state: raw.spec.approval_state.unwrap_or_default(),
+            actions: actions
+                .into_iter()
+                .map(|a| (a.name.unwrap_or_default(), a.params.unwrap_or_default()))
+                .collect(),
+        },
+    })
+}
+
+impl Content {
+    /// Whether it asks for exactly this proposal of this approval.
+    pub fn is(&self, namespace: &str, name: &str, proposal: &Proposal) -> bool {
+        self.namespace == namespace
+            && self.name == name
+            && self.digest == proposal.digest
+            && self.request.state == approval_state::APPROVED
+            && self.request.actions
+                == [(proposal.action.clone(), proposal.params.clone().unwrap_or_default())]
+    }
+}

@@ -1,0 +1,20 @@
+//! The pull-request flow against a forge and a cluster in memory: no server, no clock.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking; the exception for tests does not cover their helpers"
+)]
+
+mod adversity;
+mod budget;
+mod costs;
+mod crash;
+mod hub;
+mod moving;
+mod paths;
+mod running;
+mod table;
+mod texts;
+mod world;

@@ -1,0 +1,103 @@
+//! A gate before the API server: it passes bytes on, counts who comes, can be shut, and breaks what is open.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+struct Shared {
+    upstream: SocketAddr,
+    came: Mutex<Vec<Instant>>,
+    /// Whether it is open. Every change breaks all connections.
+    open: watch::Sender<bool>,
+}
+
+/// The gate; dropping it closes its port.
+pub struct Gate {
+    url: String,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Gate {
+    /// Before a server, by its address (`https://127.0.0.1:PORT`).
+    pub async fn before(server: &str) -> Result<Gate> {
+        let (scheme, upstream) = server.split_once("://").context("no scheme")?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let came = Mutex::default();
+        let shared = Arc::new(Shared { upstream: upstream.parse()?, came, open: watch::channel(true).0 });
+        let task = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Ok(Gate { url, shared, task })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Breaks all connections; who comes next is let in.
+    pub fn cut(&self) {
+        self.shared.open.send_replace(true);
+    }
+
+    /// Who comes from now on is let in.
+    pub fn open(&self) {
+        self.cut();
+    }
+
+    /// From now on all connections are broken.
+    pub fn shut(&self) {
+        self.shared.open.send_replace(false);
+    }
+
+    /// How many came since then.
+    pub fn came(&self, since: Instant) -> usize {
+        let came = self.shared.came.lock().unwrap_or_else(PoisonError::into_inner);
+        came.iter().filter(|at| **at >= since).count()
+    }
+
+    /// Who came since then came at most once a second.
+    pub fn calm(&self, since: Instant) -> Result<()> {
+        let came = self.shared.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let times: Vec<Duration> = came.iter().filter_map(|at| at.checked_duration_since(since)).collect();
+        let limit = since.elapsed().as_secs() + 1;
+        ensure!(times.len() as u64 <= limit, "{} connections in {limit} s: {times:?}", times.len());
+        let close = times.windows(3).find(|t| t[2] - t[0] < Duration::from_millis(1500));
+        ensure!(close.is_none(), "connections too close: {close:?} of {times:?}");
+        Ok(())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.shut();
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    while let Ok((mut near, _)) = listener.accept().await {
+        shared.came.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        let mut open = shared.open.subscribe();
+        if !*open.borrow_and_update() {
+            continue;
+        }
+        let upstream = shared.upstream;
+        tokio::spawn(async move {
+            let passed = async {
+                let mut far = TcpStream::connect(upstream).await?;
+                tokio::io::copy_bidirectional(&mut near, &mut far).await
+            };
+            // Whoever ends it, it is over for both.
+            tokio::select! {
+                _ = passed => {}
+                _ = open.changed() => {}
+            }
+        });
+    }
+}

@@ -1,0 +1,54 @@
+//! The server goes, or says nothing: the console stays, says so, tries seldom, and is back at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use autopilot_shared::names;
+use autopilot_stack::cluster::ADMIN_TOKEN;
+
+use crate::gate::Gate;
+use crate::pty::Console;
+use crate::world::{NAMESPACE, RULE, waiting};
+
+/// Until the console must have said what is the matter.
+pub const NOTICED: Duration = Duration::from_secs(30);
+/// Until it must show what is new, once the server is back.
+pub const BACK: Duration = Duration::from_secs(5);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_and_a_killed_server_are_noticed_and_forgiven() -> Result<()> {
+    let (scene, volumes) = waiting(&["first"]).await?;
+    let kubeconfig = scene.cluster.kubeconfig(ADMIN_TOKEN, None)?;
+    let mut console = Console::start(&kubeconfig, &[], &[])?;
+    console.shows(&["live", "first"]).await?;
+    // A second one, whose connections are counted.
+    let gate = Gate::before(scene.cluster.url()).await?;
+    let mut counted = Console::start(&scene.cluster.kubeconfig(ADMIN_TOKEN, Some(gate.url()))?, &[], &[])?;
+    counted.shows(&["live", "first"]).await?;
+
+    let frozen = Instant::now();
+    scene.cluster.freeze_apiserver().await?;
+    console.shows_within(&["stale for", "first"], NOTICED).await?;
+    // Old data wants a word more.
+    console.asks("a", "Approve this?").await?;
+    console.shows(&["The connection is lost", "type the old"]).await?;
+    console.keys("\u{1b}").await?;
+    counted.shows_within(&["stale for", "first"], NOTICED).await?;
+    gate.calm(frozen)?;
+    scene.cluster.thaw_apiserver().await?;
+    console.shows_within(&["live"], BACK).await?;
+    counted.shows_within(&["live"], BACK).await?;
+
+    scene.cluster.stop_apiserver().await;
+    let killed = Instant::now();
+    console.shows_within(&["stale for", "Connection refused"], NOTICED).await?;
+    counted.shows_within(&["stale for", "first"], NOTICED).await?;
+    ensure!(gate.came(killed) > 0, "nobody tried");
+    gate.calm(killed)?;
+    scene.cluster.start_apiserver().await?;
+    scene.answer(NAMESPACE, &names::approval_name(RULE, &volumes[0]), "declined").await?;
+    console.shows_within(&["live", "declined"], BACK).await?;
+    counted.shows_within(&["live", "declined"], BACK).await?;
+    ensure!(console.runs()? && counted.runs()?);
+    Ok(())
+}

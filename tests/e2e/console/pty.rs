@@ -1,0 +1,262 @@
+//! The console in a terminal of its own: keys in, screen out, and every byte kept.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use autopilot_stack::{TempDir, wait_for};
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+
+/// How long a step may take.
+pub const STEP: Duration = Duration::from_secs(30);
+
+struct Seen {
+    bytes: Vec<u8>,
+    /// How many of them are on the screen.
+    shown: usize,
+    parser: vt100::Parser,
+}
+
+impl Seen {
+    /// More bytes. A picture is shown when it is whole, as terminals do that know synchronized updates.
+    fn add(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(part);
+        let tail = self.shown.saturating_sub(PICTURE.len());
+        let begun = last(&self.bytes[tail..], PICTURE);
+        let whole = last(&self.bytes[tail..], WHOLE);
+        let until = match begun {
+            Some(at) if whole < begun => (tail + at).max(self.shown),
+            _ => self.bytes.len(),
+        };
+        self.parser.process(&self.bytes[self.shown..until]);
+        self.shown = until;
+    }
+}
+
+/// Begins a picture, and ends it.
+const PICTURE: &[u8] = b"\x1b[?2026h";
+const WHOLE: &[u8] = b"\x1b[?2026l";
+
+fn last(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).rposition(|window| window == what)
+}
+
+/// A running console; ended on drop.
+pub struct Console {
+    child: Child,
+    keys: File,
+    terminal: OwnedFd,
+    seen: Arc<Mutex<Seen>>,
+    /// Where its local log is.
+    pub state: TempDir,
+}
+
+/// The console's binary.
+pub fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join("autopilot")).find(|path| path.is_file());
+    found.context("no autopilot above this test: run 'cargo build -p autopilot-tui' first")
+}
+
+impl Console {
+    /// Starts it on a kubeconfig, with more arguments and variables.
+    pub fn start(kubeconfig: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<Console> {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+        grantpt(&master)?;
+        unlockpt(&master)?;
+        let name = ptsname(&master, Vec::new())?;
+        let slave = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
+        tcsetwinsize(&slave, Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 })?;
+        let state = TempDir::new("console")?;
+        let stdio = || -> Result<Stdio> { Ok(Stdio::from(slave.try_clone()?)) };
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", "--", "setsid", "--ctty"])
+            .arg(binary()?)
+            .arg("--kubeconfig")
+            .arg(kubeconfig)
+            .args(more)
+            .env("XDG_STATE_HOME", state.path())
+            .env("XDG_CONFIG_HOME", state.path())
+            .env("TERM", "xterm-256color")
+            .env_remove("NO_COLOR")
+            .env("RUST_BACKTRACE", "0")
+            .envs(env.iter().copied())
+            .stdin(stdio()?)
+            .stdout(stdio()?)
+            .stderr(stdio()?);
+        let child = command.spawn().context("start the console")?;
+        let parser = vt100::Parser::new(40, 120, 0);
+        let seen = Arc::new(Mutex::new(Seen { bytes: Vec::new(), shown: 0, parser }));
+        let (mut out, into) = (File::from(master.try_clone()?), Arc::clone(&seen));
+        // Ends with the terminal: a read fails once nobody has it open.
+        std::thread::spawn(move || {
+            let mut part = [0; 65536];
+            while let Ok(n @ 1..) = out.read(&mut part) {
+                into.lock().unwrap_or_else(PoisonError::into_inner).add(&part[..n]);
+            }
+        });
+        Ok(Console { child, keys: File::from(master), terminal: slave, seen, state })
+    }
+
+    /// Types, a key at a time, as a person does: text that comes at once is taken for pasted.
+    pub async fn keys(&mut self, text: &str) -> Result<()> {
+        for c in text.chars() {
+            // Not a wait for something: this is how fast the person types.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            self.rush(c.encode_utf8(&mut [0; 4]))?;
+        }
+        Ok(())
+    }
+
+    /// Types all at once, as a terminal does that pastes without brackets.
+    pub fn rush(&mut self, text: &str) -> Result<()> {
+        Ok(self.keys.write_all(text.as_bytes())?)
+    }
+
+    /// Pastes as terminals do.
+    pub fn paste(&mut self, text: &str) -> Result<()> {
+        self.rush(&format!("\u{1b}[200~{text}\u{1b}[201~"))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The screen as text.
+    pub fn screen(&self) -> String {
+        self.seen().parser.screen().contents()
+    }
+
+    /// All that was written to the terminal, but for a picture that is not whole.
+    pub fn bytes(&self) -> Vec<u8> {
+        let seen = self.seen();
+        seen.bytes[..seen.shown].to_vec()
+    }
+
+    /// The columns at which a character stands, of each line in which it does and that has this text.
+    pub fn columns(&self, what: &str, text: &str) -> Vec<u16> {
+        let seen = self.seen();
+        let (rows, columns) = seen.parser.screen().size();
+        let stands = |row, column: &u16| {
+            seen.parser.screen().cell(row, *column).is_some_and(|cell| cell.contents() == what)
+        };
+        let has = |row: &u16| seen.parser.screen().contents_between(*row, 0, *row, columns).contains(text);
+        (0..rows).filter(has).filter_map(|row| (0..columns).find(|column| stands(row, column))).collect()
+    }
+
+    /// The colour of a text's first character, if the text is there.
+    pub fn colour(&self, text: &str) -> Option<vt100::Color> {
+        let seen = self.seen();
+        let screen = seen.parser.screen();
+        let (rows, columns) = screen.size();
+        let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+        let mut found = places
+            .filter(|&(row, column)| screen.contents_between(row, column, row, columns).starts_with(text));
+        found.next().and_then(|(row, column)| Some(screen.cell(row, column)?.fgcolor()))
+    }
+
+    /// Waits until one line of the screen has all of these.
+    pub async fn shows_line(&self, texts: &[&str], limit: Duration) -> Result<()> {
+        self.until(&format!("a line with {texts:?}"), limit, |screen| {
+            screen.lines().any(|line| texts.iter().all(|t| line.contains(t)))
+        })
+        .await
+    }
+
+    /// Waits until the screen is so.
+    pub async fn until(&self, what: &str, limit: Duration, so: impl Fn(&str) -> bool) -> Result<()> {
+        let asked = wait_for(what, limit, async || Ok(so(&self.screen()).then_some(())));
+        asked.await.with_context(|| format!("the screen is:\n{}", self.screen()))
+    }
+
+    /// Waits until the screen shows all of these.
+    pub async fn shows(&self, texts: &[&str]) -> Result<()> {
+        self.shows_within(texts, STEP).await
+    }
+
+    /// The same, within a time.
+    pub async fn shows_within(&self, texts: &[&str], limit: Duration) -> Result<()> {
+        self.until(&format!("{texts:?} on the screen"), limit, |screen| {
+            texts.iter().all(|t| screen.contains(t))
+        })
+        .await
+    }
+
+    /// Opens a question and waits until it can be answered.
+    pub async fn asks(&mut self, key: &str, title: &str) -> Result<()> {
+        self.keys(key).await?;
+        let what = format!("{title:?}, ready");
+        self.until(&what, STEP, |screen| screen.contains(title) && !screen.contains("one moment")).await
+    }
+
+    /// Goes to the button Yes with these keys, sees that it is there, and presses it: a busy console that reads it together
+    /// with the key before would take it for pasted.
+    pub async fn yes(&mut self, way: &str) -> Result<()> {
+        self.keys(way).await?;
+        self.shows(&["[ Yes ]"]).await?;
+        self.keys("\r").await
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
+        let pid =
+            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).context("no pid")?;
+        Ok(rustix::process::kill_process(pid, signal)?)
+    }
+
+    /// Another size. The kernel tells the console.
+    pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+        let mut seen = self.seen();
+        seen.parser.screen_mut().set_size(rows, columns);
+        tcsetwinsize(&self.terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
+        Ok(())
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Waits for its end.
+    pub async fn ends(&mut self) -> Result<ExitStatus> {
+        wait_for("the console's end", STEP, || {
+            let ended = self.child.try_wait();
+            async move { Ok(ended?) }
+        })
+        .await
+    }
+
+    /// Waits until the terminal is as it was: the last bytes may still be on their way here.
+    pub async fn until_given_back(&self) -> Result<()> {
+        let asked = wait_for("the terminal as it was", STEP, async || Ok(self.given_back()?.then_some(())));
+        asked.await.with_context(|| String::from_utf8_lossy(&self.bytes()).into_owned())
+    }
+
+    /// Whether the terminal is as it was: main screen, cursor, no mouse, no brackets, cooked.
+    pub fn given_back(&self) -> Result<bool> {
+        let cooked = tcgetattr(&self.terminal)?.local_modes.contains(rustix::termios::LocalModes::ICANON);
+        let seen = self.seen();
+        let screen = seen.parser.screen();
+        let mouse = screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None;
+        Ok(cooked
+            && mouse
+            && !screen.alternate_screen()
+            && !screen.hide_cursor()
+            && !screen.bracketed_paste())
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

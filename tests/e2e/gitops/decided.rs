@@ -1,0 +1,95 @@
+//! Decided with `kubectl` while the pull request is open, or with a merge that Flux is faster to see than we are.
+
+use anyhow::{Result, ensure};
+use autopilot_shared::RuleState;
+use autopilot_tests::gitops::{Case, Gitops};
+use serde_json::json;
+
+pub async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
+    world: &Gitops,
+) -> Result<()> {
+    let case = Case::new(world, "kubectl-approves").await?;
+    world.controller()?;
+    let question = case.asked().await?;
+    world.scene.answer(&case.namespace, &case.approval, "approved").await?;
+    case.until_request("20Gi").await?;
+    case.until_clean().await?;
+    case.until_state(RuleState::Normal).await?;
+    case.until_gone().await?;
+    let said = case.comments(question.number()).await?;
+    let begins: Vec<bool> =
+        ["**Approved in the cluster** with `kubectl`", "**Done.** Resized from `10Gi` to `20Gi`"]
+            .iter()
+            .map(|text| said.iter().filter(|s| s.starts_with(text)).count() == 1)
+            .collect();
+    ensure!(said.len() == 2 && begins == [true, true], "{said:?}");
+    let pull = world.reviewer.pull(question.number()).await?;
+    ensure!(pull.state == "closed" && !pull.merged, "{pull:?}");
+    ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
+    case.end().await
+}
+
+pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(world: &Gitops) -> Result<()> {
+    let case = Case::new(world, "kubectl-declines").await?;
+    world.controller()?;
+    let question = case.asked().await?;
+    world.scene.answer(&case.namespace, &case.approval, "declined").await?;
+    case.until_state(RuleState::ActionsDeclined).await?;
+    case.until_clean().await?;
+    case.until_approval("nothing left to do", |a| a.metadata.finalizers.is_none()).await?;
+    let said = case.comments(question.number()).await?;
+    ensure!(said.len() == 1 && said[0].starts_with("**Declined in the cluster** with `kubectl`"), "{said:?}");
+
+    // Somebody opens it again: it stays declined, and says so. (Its branch is gone: it is pushed again first.)
+    let head = world.reviewer.pull(question.number()).await?.head_sha;
+    world.reviewer.create_branch(&case.branch, &head).await?;
+    world.reviewer.reopen(question.number()).await?;
+    case.until_clean().await?;
+    world
+        .until("a comment that nothing changes", async || {
+            let said = case.comments(question.number()).await?;
+            ensure!(said.len() == 2, "{said:?}");
+            Ok(said[1].starts_with("**Opening this again changes nothing:** it stays declined").then_some(()))
+        })
+        .await?;
+    case.until_state(RuleState::ActionsDeclined).await?;
+    ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
+    case.end().await
+}
+
+pub async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(world: &Gitops) -> Result<()> {
+    let case = Case::new(world, "flux-first").await?;
+    world.controller()?;
+    let question = case.asked().await?;
+    // We look so seldom that Flux has long applied it.
+    world.configure(&[("pollInterval", json!(12))]).await?;
+    world
+        .until("the controller to look seldom", async || {
+            let times: Vec<_> =
+                world.forge.requests().iter().filter(|r| r.path.contains("/pulls?")).map(|r| r.at).collect();
+            let last = times.last().copied().unwrap_or_default();
+            Ok((jiff::Timestamp::now().duration_since(last).as_secs() >= 3).then_some(()))
+        })
+        .await?;
+    world.reviewer.merge(question.number()).await?;
+    case.until_request("20Gi").await?;
+    case.until_clean().await?;
+    let pull = case
+        .until_approval("known as merged", |a| {
+            a.status.as_ref().and_then(|s| s.pull_request.as_ref()).is_some_and(|p| p.by == "platform")
+        })
+        .await?;
+    ensure!(pull.metadata.uid == question.approval.metadata.uid);
+    let said = world
+        .until("the outcome", async || {
+            let said = case.comments(question.number()).await?;
+            Ok((!said.is_empty()).then_some(said))
+        })
+        .await?;
+    ensure!(said.len() == 1, "{said:?}");
+    ensure!(
+        said[0].starts_with("**Done.**") && said[0].contains("by `platform` by merging this"),
+        "{said:?}"
+    );
+    case.end().await
+}

@@ -1,0 +1,131 @@
+//! An approval counts once: no file that was merged before, and none of the original, answers another question.
+
+use anyhow::{Context as _, Result, ensure};
+use autopilot_shared::RuleState;
+use autopilot_tests::gitops::{Case, FOLDER, Gitops};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+
+const ORIGINAL: &str = include_str!("../../fixtures/approvals/original.yaml");
+
+/// Messages of events that call this approval stale.
+async fn stale(case: &Case<'_>) -> Result<Vec<String>> {
+    let api: Api<Event> = Api::namespaced(case.world.scene.client.clone(), &case.namespace);
+    let told =
+        ListParams::default().fields(&format!("involvedObject.name={},reason=StaleApproval", case.approval));
+    Ok(api.list(&told).await?.items.into_iter().filter_map(|e| e.message).collect())
+}
+
+async fn until_stale(case: &Case<'_>) -> Result<()> {
+    let said = case
+        .world
+        .until("an event that calls it stale", async || {
+            let said = stale(case).await?;
+            Ok((!said.is_empty()).then_some(said))
+        })
+        .await?;
+    ensure!(said.iter().any(|s| s.contains("kustomize-controller")), "nobody is named: {said:?}");
+    Ok(())
+}
+
+pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_nothing(
+    world: &Gitops,
+) -> Result<()> {
+    let case = Case::new(world, "replay-before").await?;
+    world.controller()?;
+    let (base, reviewer) = (world.github.base(), &world.reviewer);
+    let first = case.asked().await?;
+    let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
+    reviewer.merge(first.number()).await?;
+    case.until_request("20Gi").await?;
+    case.until_state(RuleState::Normal).await?;
+    case.until_gone().await?;
+    case.until_clean().await?;
+
+    // Given the same file again, on the base branch, and the volume fills again.
+    reviewer.put(base, &first.pull.path, &file).await?;
+    case.usage(18.0, 20.0);
+    until_stale(&case).await?;
+
+    // Then there is a new question with its own pull request, the file goes, and nothing was done.
+    let second = case.until_asked(&first.digest).await?;
+    ensure!(second.number() != first.number(), "{second:?}");
+    ensure!(reviewer.read(&case.branch, &first.pull.path).await?.is_none(), "its commit keeps the old file");
+    world
+        .until("the file to go", async || {
+            Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
+        })
+        .await?;
+    ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
+    // It is as good as any.
+    world.synced().await?;
+    reviewer.merge(second.number()).await?;
+    case.until_request("40Gi").await?;
+    case.until_clean().await?;
+    ensure!(case.sizes() == ["10Gi", "20Gi", "40Gi"], "{:?}", case.sizes());
+    case.end().await
+}
+
+pub async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothing(
+    world: &Gitops,
+) -> Result<()> {
+    let case = Case::new(world, "replay-onto").await?;
+    world.controller()?;
+    let (base, reviewer) = (world.github.base(), &world.reviewer);
+    let first = case.asked().await?;
+    let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
+    reviewer.merge(first.number()).await?;
+    case.until_request("20Gi").await?;
+    case.usage(18.0, 20.0);
+    let second = case.until_asked(&first.digest).await?;
+    world.synced().await?;
+
+    reviewer.put(base, &first.pull.path, &file).await?;
+    until_stale(&case).await?;
+    world
+        .until("the file to go", async || {
+            Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
+        })
+        .await?;
+    world.synced().await?;
+    case.until_approval("pending again", |a| a.spec.approval_state.as_deref() == Some("pending")).await?;
+    ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
+
+    let now = case.until_asked(&first.digest).await?;
+    ensure!(now.number() == second.number() && now.digest == second.digest, "{now:?}");
+    reviewer.merge(second.number()).await?;
+    case.until_request("40Gi").await?;
+    case.until_clean().await?;
+    case.end().await
+}
+
+pub async fn the_originals_own_file_on_a_pending_approval_is_inert(world: &Gitops) -> Result<()> {
+    let case = Case::new(world, "replay-original").await?;
+    world.controller()?;
+    let (base, reviewer) = (world.github.base(), &world.reviewer);
+    let question = case.asked().await?;
+    let text = ORIGINAL
+        .replace("$OBJECT", &case.volume)
+        .replace("$RULE", &case.rule)
+        .replace("$NAMESPACE", &case.namespace)
+        .replace("$CLAIM", "data");
+    let path = format!("{FOLDER}/{}-1b671a64-40d5-491e-99b0-da01ff1f3341.yaml", case.approval);
+    reviewer.put(base, &path, &text).await?;
+    until_stale(&case).await?;
+    world.synced().await?;
+    case.until_state(RuleState::ActionAwaitingApproval).await?;
+    ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
+
+    // A person takes it away. It did not say that it must not be pruned, so Flux deletes the object with it, which asks
+    // anew.
+    reviewer.remove(base, &path).await?;
+    world.synced().await?;
+    let now = case.until_asked(&question.digest).await?;
+    ensure!(now.number() != question.number(), "{now:?}");
+    ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
+    reviewer.merge(now.number()).await?;
+    case.until_request("20Gi").await?;
+    case.until_clean().await?;
+    case.end().await
+}

@@ -1,0 +1,111 @@
+//! What needs no terminal and no cluster: one picture, one filter, the start of the program.
+
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use autopilot_tui::cli::snapshot::render;
+use autopilot_tui::clock::Now;
+use autopilot_tui::model::link::KindName;
+use autopilot_tui::model::{ClusterLabel, Model, Settings};
+use autopilot_tui::record::{Approval, Names, Row as _};
+use autopilot_tui::table::{Rows, TableState};
+use autopilot_tui::update::{Feed, Msg, update};
+
+use super::pty::{SIZE, binary};
+use super::seed::{APPROVALS, approval};
+use crate::bench::table::{Row, p50_p99};
+
+/// How often each is done.
+const TIMES: usize = 60;
+
+fn approvals() -> Result<Vec<Approval>> {
+    let mut names = Names::default();
+    (0..APPROVALS)
+        .map(|i| {
+            let mut object = approval(i);
+            object["metadata"]["uid"] = format!("5e9d7c1a-8b2f-4e6d-a3c5-{i:012x}").into();
+            Ok(Approval::from_wire(serde_json::from_value(object)?, &mut names))
+        })
+        .collect()
+}
+
+fn milliseconds(since: Instant) -> f64 {
+    since.elapsed().as_secs_f64() * 1000.0
+}
+
+/// Row 17.
+pub fn frame_and_filter() -> Result<Vec<Row>> {
+    let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
+    let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, SIZE);
+    for feed in [Feed::Contact, Feed::Approvals(approvals()?), Feed::Done(KindName::Approvals)] {
+        update(&mut model, now, Msg::Feed(0, feed));
+    }
+    let mut frames = Vec::new();
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        let screen = render(&mut model)?;
+        frames.push(milliseconds(began));
+        ensure!(screen.area.width == SIZE.0);
+    }
+    let mut rows = Rows::default();
+    approvals()?.into_iter().for_each(|row| rows.put(row));
+    let mut filters = Vec::new();
+    for n in 0..TIMES {
+        let mut table = TableState::new(Approval::COLUMNS);
+        table.refresh(&rows, now.wall, |_, _| true);
+        table.set_filter(&format!("postgres-{:04}", n * 7), false, Approval::COLUMNS);
+        let began = Instant::now();
+        table.refresh(&rows, now.wall, |_, _| true);
+        filters.push(milliseconds(began));
+        ensure!(table.order().len() == 10, "{} rows", table.order().len());
+    }
+    let row = |what: &str, values: Vec<f64>, limit: f64| {
+        let (median, worst) = p50_p99(values);
+        Row {
+            number: 17,
+            what: what.to_owned(),
+            figure: format!("p50 {median:.2} ms, p99 {worst:.2} ms"),
+            target: format!("<= {limit:.0} ms"),
+            met: median <= limit,
+            note: format!("in this process; {TIMES} times; the median counts."),
+        }
+    };
+    Ok(vec![
+        row("console: one frame, 160x50", frames, 2.0),
+        row("console: filter over 10k rows", filters, 5.0),
+    ])
+}
+
+/// Row 18.
+pub fn program() -> Result<Vec<Row>> {
+    let binary = binary()?;
+    let mut starts = Vec::new();
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        let status = Command::new(&binary).arg("--version").stdout(Stdio::null()).status();
+        ensure!(status.context("start the console")?.success(), "--version failed");
+        starts.push(milliseconds(began));
+    }
+    let (median, worst) = p50_p99(starts);
+    #[expect(clippy::cast_precision_loss, reason = "a few million bytes")]
+    let size = std::fs::metadata(&binary)?.len() as f64 / 1e6;
+    Ok(vec![
+        Row {
+            number: 18,
+            what: "console: autopilot --version".to_owned(),
+            figure: format!("p50 {median:.1} ms, p99 {worst:.1} ms"),
+            target: "<= 10 ms".to_owned(),
+            met: median <= 10.0,
+            note: format!("{TIMES} times; the median counts."),
+        },
+        Row {
+            number: 18,
+            what: "console: binary".to_owned(),
+            figure: format!("{size:.1} MB"),
+            target: "<= 16 MB".to_owned(),
+            met: size <= 16.0,
+            note: String::new(),
+        },
+    ])
+}

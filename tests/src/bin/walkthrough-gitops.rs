@@ -1,0 +1,11 @@
+//! `make walkthrough-gitops`: what a person sees when approvals are pull requests, on real servers. `REAL_TIME=1` leaves
+//! the rule's times as they are. Exit code 1, with the reason, when something differs from what is documented.
+
+use std::process::ExitCode;
+
+use autopilot_tests::walkthrough::{Pace, report, tell_pulls};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    report(tell_pulls(Pace::of_environment()).await)
+}

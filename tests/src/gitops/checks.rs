@@ -1,0 +1,76 @@
+//! What must hold after every case.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
+use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
+use k8s_openapi::api::core::v1::Event;
+use kube::Api;
+use kube::api::ListParams;
+
+use super::{BOT, Case};
+
+impl Case<'_> {
+    /// Whoever opened a pull request with this branch: ours are one for each digest.
+    ///
+    /// # Errors
+    /// When there are two for one.
+    pub async fn check_one_each(&self) -> Result<()> {
+        let mut by_digest: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for pull in self.pulls().await?.into_iter().filter(|p| p.author == BOT) {
+            let digest = marker(&pull.body).unwrap_or_else(|| format!("of #{}", pull.number));
+            by_digest.entry(digest).or_default().push(pull.number);
+        }
+        ensure!(by_digest.values().all(|n| n.len() == 1), "two for one proposal: {by_digest:?}");
+        Ok(())
+    }
+
+    /// The token stands nowhere that people can see: log, events, status, pull requests.
+    ///
+    /// # Errors
+    /// When it does.
+    pub async fn check_secrecy(&self) -> Result<()> {
+        let client = || self.world.scene.client.clone();
+        let all = ListParams::default();
+        let places = [
+            ("the log", self.world.controllers.log()),
+            ("events", serde_json::to_string(&Api::<Event>::all(client()).list(&all).await?)?),
+            ("approvals", serde_json::to_string(&Api::<ActionApproval>::all(client()).list(&all).await?)?),
+            ("rules", serde_json::to_string(&Api::<AutopilotRule>::all(client()).list(&all).await?)?),
+            (
+                "journals",
+                serde_json::to_string(&Api::<AutopilotRuleObject>::all(client()).list(&all).await?)?,
+            ),
+            ("pull requests", format!("{:?}", self.world.reviewer.pulls("all").await?)),
+        ];
+        for (place, text) in places {
+            ensure!(!text.is_empty(), "there is nothing in {place}");
+            for token in [BOT_TOKEN, BOT_TOKEN_2] {
+                ensure!(!text.contains(token), "the token is in {place}");
+                let encoded = base64(token);
+                ensure!(!text.contains(&encoded), "the encoded token is in {place}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The digest in the hidden line of a pull request.
+fn marker(body: &str) -> Option<String> {
+    let line = body.lines().rev().find_map(|l| l.strip_prefix("<!-- autopilot-approval "))?;
+    line.split(' ').nth(4).map(str::to_owned)
+}
+
+/// As a Secret holds it, without the end, which depends on what follows.
+fn base64(text: &str) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for three in text.as_bytes().chunks_exact(3) {
+        let bits = three.iter().fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte));
+        for shift in [18, 12, 6, 0] {
+            out.push(char::from(ALPHABET[(bits >> shift) & 63]));
+        }
+    }
+    out
+}

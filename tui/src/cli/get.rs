@@ -1,0 +1,223 @@
+//! `get`: lists, as columns or as the cluster has them.
+
+use autopilot_shared::api::GROUP;
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{FAILED, NOTHING, OK, Output, Resource, USAGE};
+use crate::clock::Now;
+use crate::feed::Session;
+use crate::feed::trouble::{classify, within};
+use crate::filter::Filter;
+use crate::model::Settings;
+use crate::record::wire::{self, Page};
+use crate::record::{Approval, CellContext, Names, ObjectRow, Row, RuleRow};
+use crate::text::{Safe, escape};
+
+/// What is asked for.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// Of what.
+    pub resource: Resource,
+    /// Only this one.
+    pub name: Option<String>,
+    /// Format.
+    pub output: Option<Output>,
+    /// Filter.
+    pub filter: Option<String>,
+    /// Namespace; all if none.
+    pub namespace: Option<&'a str>,
+}
+
+/// Path of a collection.
+fn path(plural: &str, namespace: Option<&str>) -> String {
+    let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();
+    format!("/apis/{GROUP}/v1alpha1{within}/{plural}")
+}
+
+/// A whole list, page by page.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn list<K: DeserializeOwned>(
+    session: &Session,
+    plural: &str,
+    namespace: Option<&str>,
+) -> Result<Vec<K>, kube::Error> {
+    let params = kube::api::ListParams::default().limit(500);
+    let request = kube::core::Request::new(path(plural, namespace));
+    let mut items = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = match next.take() {
+            Some(token) => params.clone().continue_token(&token),
+            None => params.clone(),
+        };
+        let request = request.list(&page).map_err(kube::Error::BuildRequest)?;
+        let page: Page<K> = within(session.times().page, session.client().request(request)).await?;
+        items.extend(page.items);
+        match page.metadata.continue_.filter(|t| !t.is_empty()) {
+            Some(token) => next = Some(token),
+            None => return Ok(items),
+        }
+    }
+}
+
+/// An object as the cluster has it, without what only machines read.
+///
+/// # Errors
+/// Why not, for people.
+pub async fn yaml(
+    session: &Session,
+    plural: &str,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<String, String> {
+    let request = http::Request::get(format!("{}/{name}", path(plural, namespace))).body(Vec::new());
+    let request = request.map_err(|e| e.to_string())?;
+    let client = session.client();
+    let read = session.ask(client.request(request)).await;
+    let mut value: Value = read.map_err(|e| classify(&e).1.to_string())?;
+    if let Some(meta) = value["metadata"].as_object_mut() {
+        meta.remove("managedFields");
+    }
+    serde_saphyr::to_string(&value).map_err(|e| e.to_string())
+}
+
+/// Prints what is asked for.
+///
+/// # Errors
+/// When it cannot be printed.
+pub async fn get(session: &Session, asked: &Asked<'_>, settings: &Settings) -> anyhow::Result<u8> {
+    match asked.resource {
+        Resource::Approvals => {
+            let keep = |v: &Value| v.clone();
+            rows(session, asked, settings, "actionapprovals", &[0, 1, 2, 4, 5, 6, 7], |v| {
+                let object = serde_json::from_value(keep(v)).ok()?;
+                Some(Approval::from_wire(object, &mut Names::default()))
+            })
+            .await
+        }
+        Resource::Objects => {
+            rows(session, asked, settings, "autopilotruleobjects", &[0, 1, 2, 3, 4], |v| {
+                let object: wire::Object<_, _> = serde_json::from_value(v.clone()).ok()?;
+                Some(ObjectRow::from_wire(object, &mut Names::default()))
+            })
+            .await
+        }
+        Resource::Rules => {
+            rows(session, asked, settings, "autopilotrules", &[0, 1, 2, 3, 4], |v| {
+                let object: wire::Object<_, _> = serde_json::from_value(v.clone()).ok()?;
+                Some(RuleRow::from_wire(object, &mut Names::default()))
+            })
+            .await
+        }
+    }
+}
+
+/// A list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML, too.
+fn text(list: &Value, output: Output) -> anyhow::Result<String> {
+    if output == Output::Yaml {
+        let yaml = serde_saphyr::to_string(list)?;
+        if escape(&yaml) == yaml {
+            return Ok(yaml);
+        }
+    }
+    Ok(escape(&serde_json::to_string_pretty(list)?))
+}
+
+async fn rows<R: Row>(
+    session: &Session,
+    asked: &Asked<'_>,
+    settings: &Settings,
+    plural: &str,
+    short: &[usize],
+    read: impl Fn(&Value) -> Option<R>,
+) -> anyhow::Result<u8> {
+    let namespace = if asked.resource == Resource::Rules { None } else { asked.namespace };
+    let filter = match Filter::parse(asked.filter.as_deref().unwrap_or_default(), R::COLUMNS) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("autopilot: {error}");
+            return Ok(USAGE);
+        }
+    };
+    let items: Vec<Value> = match list(session, plural, namespace).await {
+        Ok(items) => items,
+        Err(error) => {
+            let (trouble, text) = classify(&error);
+            eprintln!("autopilot: listing {plural}: {text}");
+            return Ok(if trouble == crate::model::Trouble::Forbidden { super::DENIED } else { FAILED });
+        }
+    };
+    let now = Timestamp::now();
+    let mut found: Vec<(R, Value)> = items
+        .into_iter()
+        .filter(|v| asked.name.as_deref().is_none_or(|name| v["metadata"]["name"] == *name))
+        .filter_map(|v| Some((read(&v)?, v)))
+        .filter(|(row, _)| filter.passes(row, now))
+        .collect();
+    found.sort_by(|a, b| a.0.compare(&b.0, 0));
+    if let Some(output @ (Output::Json | Output::Yaml)) = asked.output {
+        let items: Vec<Value> = found
+            .into_iter()
+            .map(|(_, mut value)| {
+                if let Some(meta) = value["metadata"].as_object_mut() {
+                    meta.remove("managedFields");
+                }
+                value
+            })
+            .collect();
+        let none = items.is_empty();
+        let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
+        outln!("{}", text(&list, output)?.trim_end());
+        return Ok(if none && asked.name.is_some() { NOTHING } else { OK });
+    }
+    let context =
+        CellContext { now: Now { mono: std::time::Duration::ZERO, wall: now }, glyphs: settings.glyphs };
+    let all: Vec<usize> = (0..R::COLUMNS.len()).collect();
+    let columns = if asked.output == Some(Output::Wide) { &all } else { short };
+    if found.is_empty() {
+        let what = asked.name.as_deref().map(Safe::new);
+        eprintln!("autopilot: no {}{}", plural, what.map(|n| format!(" named {n}")).unwrap_or_default());
+        return Ok(if asked.name.is_some() { NOTHING } else { OK });
+    }
+    for line in crate::view::print_table(found.iter().map(|(row, _)| row), &context, columns) {
+        outln!("{line}");
+    }
+    Ok(OK)
+}
+
+/// Whether a kind can be listed at all.
+///
+/// # Errors
+/// Why not.
+pub async fn list_some(session: &Session, plural: &str, namespace: Option<&str>) -> Result<(), kube::Error> {
+    let request = kube::core::Request::new(path(plural, namespace));
+    let params = kube::api::ListParams::default().limit(1);
+    let request = request.list(&params).map_err(kube::Error::BuildRequest)?;
+    session.ask(session.client().request_text(request)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_and_yaml_hide_nothing_and_lose_nothing() {
+        let raw = "a\u{202e}b\u{9b}2Jc\u{200b}d\u{7f}e\u{e0041}f\u{1b}[1mg\nh\ti";
+        let list = serde_json::json!({ "items": [{ raw: raw, "plain": "größe" }] });
+        for output in [Output::Json, Output::Yaml] {
+            let text = text(&list, output).unwrap();
+            assert!(text.chars().all(|c| c == '\n' || !Safe::new(&c.to_string()).altered()), "{text:?}");
+            assert!(text.contains("\\u202e") && text.contains("größe"), "{text}");
+            assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), list);
+            if output == Output::Json {
+                assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), list);
+            }
+        }
+        let plain = serde_json::json!({ "kind": "List" });
+        assert_eq!(text(&plain, Output::Yaml).unwrap(), "kind: List\n");
+    }
+}

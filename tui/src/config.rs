@@ -1,0 +1,145 @@
+//! The configuration file: keys, theme, contexts.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::filter::glob;
+use crate::keymap::{Keymap, KeymapError};
+use crate::model::Settings;
+use crate::theme::{Glyphs, Theme};
+
+/// The file, as it is written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct File {
+    /// `default`, `light`, `high-contrast`, `colour-blind`, `terminal`.
+    pub theme: Option<String>,
+    /// ASCII only.
+    pub ascii: bool,
+    /// Whether the mouse is ours.
+    pub mouse: Option<bool>,
+    /// Whether links may be written as OSC 8.
+    pub hyperlinks: Option<bool>,
+    /// Hosts whose links may be opened; all if empty.
+    pub hosts: Vec<String>,
+    /// Keys by command: `approve: ["A"]`.
+    pub keys: BTreeMap<String, Vec<String>>,
+    /// What is said of contexts.
+    pub contexts: Vec<ContextRule>,
+}
+
+/// What is said of contexts.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContextRule {
+    /// Name, with `*` for anything, whatever the case.
+    pub name: String,
+    /// Looks different, and wants its name typed before every write.
+    #[serde(default)]
+    pub production: bool,
+    /// Nothing is written.
+    #[serde(default)]
+    pub read_only: bool,
+}
+
+impl ContextRule {
+    /// Whether this speaks of a context.
+    pub fn matches(&self, context: &str) -> bool {
+        glob(&self.name.to_ascii_lowercase(), context)
+    }
+}
+
+/// What was understood.
+#[derive(Clone, Debug, Default)]
+pub struct Settled {
+    /// What is said of contexts.
+    pub contexts: Vec<ContextRule>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("reading {0}: {1}")]
+    Read(PathBuf, #[source] std::io::Error),
+    /// It is no such file.
+    #[error("{0}: {1}")]
+    Parse(PathBuf, String),
+    /// Keys.
+    #[error("{0}: {1}")]
+    Keys(PathBuf, #[source] KeymapError),
+    /// No such theme.
+    #[error("there is no theme {0:?}: default, light, high-contrast, colour-blind, terminal, none")]
+    Theme(String),
+}
+
+/// Where the file is: `autopilot/config.yaml` under `XDG_CONFIG_HOME`, or `~/.config`.
+pub fn place() -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let home = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|h| h.join(".config")))?;
+    Some(home.join("autopilot/config.yaml"))
+}
+
+/// Reads a file; none is an empty one, unless it was asked for by name.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
+    let Some(path) = asked.map(Path::to_owned).or_else(place) else {
+        return Ok((File::default(), PathBuf::new()));
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && asked.is_none() => {
+            return Ok((File::default(), path));
+        }
+        Err(error) => return Err(ConfigError::Read(path, error)),
+    };
+    if text.trim().is_empty() {
+        return Ok((File::default(), path));
+    }
+    match serde_saphyr::from_str(&text) {
+        Ok(file) => Ok((file, path)),
+        Err(error) => Err(ConfigError::Parse(path, error.to_string())),
+    }
+}
+
+/// What the flags say.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// `--theme`.
+    pub theme: Option<String>,
+    /// `--no-mouse`.
+    pub no_mouse: bool,
+    /// `--ascii`.
+    pub ascii: bool,
+    /// `NO_COLOR` is set and not empty.
+    pub no_color: bool,
+    /// Whether the terminal is one that knows links, or leaves them out: all but `dumb` and the kernel's own.
+    pub links: bool,
+}
+
+/// File and flags together; flags win, `NO_COLOR` wins over all but a theme that was asked for.
+///
+/// # Errors
+/// What is wrong with them.
+pub fn settings(file: &File, path: &Path, flags: &Flags) -> Result<Settings, ConfigError> {
+    let named = |name: &String| Theme::named(name).ok_or_else(|| ConfigError::Theme(name.clone()));
+    let theme = match (&flags.theme, flags.no_color, &file.theme) {
+        (Some(name), ..) => named(name)?,
+        (None, true, _) => Theme::None,
+        (None, false, Some(name)) => named(name)?,
+        (None, false, None) => Theme::Default,
+    };
+    let keymap = Keymap::with(&file.keys).map_err(|e| ConfigError::Keys(path.to_owned(), e))?;
+    Ok(Settings {
+        keymap,
+        theme,
+        glyphs: if file.ascii || flags.ascii { Glyphs::ASCII } else { Glyphs::UNICODE },
+        mouse: file.mouse.unwrap_or(true) && !flags.no_mouse,
+        hyperlinks: file.hyperlinks.unwrap_or(flags.links),
+        hosts: file.hosts.clone(),
+    })
+}

@@ -1,0 +1,287 @@
+//! Filters: words, `!word`, `column=value`, `age>1h`, `ns=pg*`, `usage>80`; and fuzzy ones.
+
+use jiff::Timestamp;
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use crate::clock::parse_age;
+use crate::record::{Column, Kind, Row};
+
+/// How a column is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Is,
+    IsNot,
+    Above,
+    AtLeast,
+    Below,
+    AtMost,
+}
+
+/// With what.
+#[derive(Clone, Debug, PartialEq)]
+enum Value {
+    Globs(Vec<String>),
+    Number(f64),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Term {
+    Word { word: String, not: bool },
+    Column { column: usize, operator: Operator, value: Value },
+}
+
+/// A filter that has been understood.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    terms: Vec<Term>,
+    fuzzy: Option<String>,
+}
+
+/// Why a filter is not understood.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum FilterError {
+    /// No such column here.
+    #[error("no column {0:?} here: {1}")]
+    NoColumn(String, String),
+    /// Not a number, a size or an age.
+    #[error("{0:?} is no {1}")]
+    NoValue(String, &'static str),
+    /// Texts have no greater and smaller.
+    #[error("{0} is text: use = or !=")]
+    NotOrdered(&'static str),
+}
+
+const OPERATORS: [(&str, Operator); 6] = [
+    ("!=", Operator::IsNot),
+    (">=", Operator::AtLeast),
+    ("<=", Operator::AtMost),
+    ("=", Operator::Is),
+    (">", Operator::Above),
+    ("<", Operator::Below),
+];
+
+impl Filter {
+    /// Understands a filter for a table with these columns.
+    ///
+    /// # Errors
+    /// What is not understood; an unfinished term (`age>`) counts as not there yet.
+    pub fn parse(text: &str, columns: &'static [Column]) -> Result<Filter, FilterError> {
+        let mut terms = Vec::new();
+        for token in text.split_whitespace() {
+            let place = OPERATORS
+                .iter()
+                .filter_map(|(sign, operator)| Some((token.find(sign)?, *sign, *operator)))
+                .filter(|(at, ..)| *at > 0)
+                .min_by_key(|(at, sign, _)| (*at, 3 - sign.len()));
+            match place {
+                Some((at, sign, operator)) => {
+                    let (name, value) = (&token[..at], &token[at + sign.len()..]);
+                    if let Some(term) = column_term(name, operator, value, columns)? {
+                        terms.push(term);
+                    }
+                }
+                None => {
+                    let (not, word) = match token.strip_prefix('!') {
+                        Some(word) => (true, word),
+                        None => (false, token),
+                    };
+                    if !word.is_empty() {
+                        terms.push(Term::Word { word: word.to_ascii_lowercase(), not });
+                    }
+                }
+            }
+        }
+        Ok(Filter { terms, fuzzy: None })
+    }
+
+    /// Letters in this order.
+    pub fn fuzzy(text: &str) -> Filter {
+        let text = text.trim();
+        Filter { terms: Vec::new(), fuzzy: (!text.is_empty()).then(|| text.to_owned()) }
+    }
+
+    /// Whether it lets everything through.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty() && self.fuzzy.is_none()
+    }
+
+    /// Whether what it lets through changes with time alone.
+    pub fn depends_on_time(&self, columns: &[Column]) -> bool {
+        self.terms
+            .iter()
+            .any(|t| matches!(t, Term::Column { column, .. } if columns[*column].kind == Kind::Age))
+    }
+
+    /// Whether it is fuzzy, and so has an order of its own.
+    pub fn is_fuzzy(&self) -> bool {
+        self.fuzzy.is_some()
+    }
+
+    /// Whether a row passes; fuzzy filters pass everything here, see [`Scorer`].
+    pub fn passes<R: Row>(&self, row: &R, now: Timestamp) -> bool {
+        self.terms.iter().all(|term| match term {
+            Term::Word { word, not } => {
+                let found = match row.lower() {
+                    Some(lower) => memchr::memmem::find(lower.as_bytes(), word.as_bytes()).is_some(),
+                    None => row.any_text(&mut |text| contains(text, word)),
+                };
+                found != *not
+            }
+            Term::Column { column, operator, value } => compare(row, *column, *operator, value, now),
+        })
+    }
+}
+
+/// Scores rows of a fuzzy filter.
+pub struct Scorer {
+    pattern: Pattern,
+    matcher: Matcher,
+    buffer: Vec<char>,
+}
+
+impl std::fmt::Debug for Scorer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scorer").finish_non_exhaustive()
+    }
+}
+
+impl Scorer {
+    /// For a text.
+    pub fn new(text: &str) -> Scorer {
+        Scorer {
+            pattern: Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart),
+            matcher: Matcher::new(Config::DEFAULT),
+            buffer: Vec::new(),
+        }
+    }
+
+    /// For a filter, if it is fuzzy.
+    pub fn of(filter: &Filter) -> Option<Scorer> {
+        filter.fuzzy.as_deref().map(Scorer::new)
+    }
+
+    /// How well a text fits; `None` if it does not.
+    pub fn score(&mut self, text: &str) -> Option<u32> {
+        self.pattern.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
+    }
+
+    /// The best score of any text of a row.
+    pub fn row<R: Row>(&mut self, row: &R) -> Option<u32> {
+        let mut best = None;
+        row.any_text(&mut |text| {
+            best = best.max(self.score(text));
+            false
+        });
+        best
+    }
+}
+
+fn column_term(
+    name: &str,
+    operator: Operator,
+    value: &str,
+    columns: &'static [Column],
+) -> Result<Option<Term>, FilterError> {
+    let lower = name.to_ascii_lowercase();
+    let found = columns.iter().position(|c| c.id == lower || c.aliases.contains(&lower.as_str()));
+    let Some(column) = found else {
+        let known = columns.iter().map(|c| c.id).collect::<Vec<_>>().join(" ");
+        return Err(FilterError::NoColumn(name.to_owned(), known));
+    };
+    if value.is_empty() {
+        return Ok(None);
+    }
+    let kind = columns[column].kind;
+    let number = match kind {
+        Kind::Age => Some(parse_age(value).ok_or_else(|| FilterError::NoValue(value.to_owned(), "age"))?),
+        Kind::Number => Some(value.parse().map_err(|_| FilterError::NoValue(value.to_owned(), "number"))?),
+        // A text column may have a number, too: pull requests.
+        Kind::Text => value.trim_start_matches('#').parse().ok(),
+    };
+    let equal = matches!(operator, Operator::Is | Operator::IsNot);
+    let value = match number {
+        Some(number) if kind != Kind::Text || !equal => Value::Number(number),
+        _ if equal => Value::Globs(value.to_ascii_lowercase().split(',').map(str::to_owned).collect()),
+        _ => return Err(FilterError::NotOrdered(columns[column].id)),
+    };
+    Ok(Some(Term::Column { column, operator, value }))
+}
+
+fn compare<R: Row>(row: &R, column: usize, operator: Operator, value: &Value, now: Timestamp) -> bool {
+    match value {
+        Value::Globs(globs) => {
+            let text = row.text(column);
+            // A text column may have a number, too: `pr=42`.
+            let number = row.number(column, now);
+            let numbered =
+                |g: &str| number.is_some() && g.trim_start_matches('#').parse::<f64>().ok() == number;
+            globs.iter().any(|g| glob(g, &text) || numbered(g)) == (operator == Operator::Is)
+        }
+        Value::Number(wanted) => {
+            let Some(number) = row.number(column, now) else { return operator == Operator::IsNot };
+            match operator {
+                Operator::Is => (number - wanted).abs() < f64::EPSILON.max(wanted.abs() * 1e-9),
+                Operator::IsNot => (number - wanted).abs() >= f64::EPSILON.max(wanted.abs() * 1e-9),
+                Operator::Above => number > *wanted,
+                Operator::AtLeast => number >= *wanted,
+                Operator::Below => number < *wanted,
+                Operator::AtMost => number <= *wanted,
+            }
+        }
+    }
+}
+
+/// Whether a text contains a word, whatever the case of ASCII letters. The word is lower case.
+fn contains(text: &str, word: &str) -> bool {
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let Some((&first, rest)) = word.split_first() else { return true };
+    if text.len() < word.len() {
+        return false;
+    }
+    let starts = &text[..=text.len() - word.len()];
+    memchr::memchr2_iter(first, first.to_ascii_uppercase(), starts)
+        .any(|at| text[at + 1..at + word.len()].eq_ignore_ascii_case(rest))
+}
+
+/// Whether a text is of a form with `*` for anything. The form is lower case.
+pub(crate) fn glob(form: &str, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let mut parts = form.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_texts() {
+        for (form, text, fits) in [
+            ("pg*", "pg-prod", true),
+            ("pg*", "a-pg", false),
+            ("*pg*", "a-pg-b", true),
+            ("pg", "PG", true),
+            ("pg", "pg1", false),
+            ("a*b*c", "a-b-x-c", true),
+            ("a*bb", "ab", false),
+        ] {
+            assert_eq!(glob(form, text), fits, "{form} {text}");
+        }
+    }
+
+    #[test]
+    fn words_match_whatever_the_case() {
+        assert!(contains("Pending", "pend") && contains("xPENd", "pend") && !contains("pen", "pend"));
+    }
+}

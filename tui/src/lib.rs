@@ -1,0 +1,22 @@
+//! The console and the command line of Autopilot: what waits for a person, live, and the decision, bound to what was
+//! shown.
+//!
+//! `feed` turns watches into messages; `update` (pure) turns messages into a changed `model` and effects; `view` (pure)
+//! draws the model; `effect` does what must happen outside. Everything from outside passes through [`text::Safe`].
+
+pub mod cli;
+pub mod clock;
+pub mod commands;
+pub mod config;
+pub mod effect;
+pub mod feed;
+pub mod filter;
+pub mod keymap;
+pub mod model;
+pub mod record;
+pub mod run;
+pub mod table;
+pub mod text;
+pub mod theme;
+pub mod update;
+pub mod view;

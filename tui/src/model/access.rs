@@ -1,0 +1,91 @@
+//! What the server lets us do. Unknown is not no: the server has the last word.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Now;
+use crate::text::Safe;
+
+/// How long an answer is believed.
+const BELIEVED: Duration = Duration::from_secs(300);
+
+/// What we want to do to approvals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Approve and decline.
+    Patch,
+    /// Delete.
+    Delete,
+}
+
+impl Verb {
+    /// As RBAC spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
+/// An answer of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether we may.
+    pub allowed: bool,
+    /// Why not.
+    pub reason: Safe,
+}
+
+/// A namespace, or all, and a verb.
+type Question = (Option<Arc<str>>, Verb);
+
+/// All answers, by namespace; of all namespaces together under none.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    answers: BTreeMap<Question, (Answer, Now)>,
+    asked: BTreeMap<Option<Arc<str>>, Now>,
+    round: u64,
+}
+
+impl Access {
+    /// What questions of now are numbered with: an answer to one of a former context, or of somebody else, is none.
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Keeps an answer.
+    pub fn answered(&mut self, namespace: Option<Arc<str>>, verb: Verb, answer: Answer, now: Now) {
+        self.answers.insert((namespace, verb), (answer, now));
+    }
+
+    /// Why not; `None` if we may, or nobody said no.
+    pub fn denied(&self, namespace: &str, verb: Verb) -> Option<&Safe> {
+        let answer = |key: Option<Arc<str>>| self.answers.get(&(key, verb)).map(|(a, _)| a);
+        if answer(None).is_some_and(|a| a.allowed) {
+            return None;
+        }
+        // A no for all namespaces says nothing of one.
+        answer(Some(namespace.into())).filter(|a| !a.allowed).map(|a| &a.reason)
+    }
+
+    /// Whether the server should be asked about a namespace (or all), and notes that it is.
+    pub fn should_ask(&mut self, namespace: Option<&Arc<str>>, now: Now) -> bool {
+        let everywhere = |verb| self.answers.get(&(None, verb)).is_some_and(|(a, _)| a.allowed);
+        if namespace.is_some() && everywhere(Verb::Patch) && everywhere(Verb::Delete) {
+            return false;
+        }
+        let key = namespace.cloned();
+        let fresh = self.asked.get(&key).is_some_and(|at| now.mono.saturating_sub(at.mono) < BELIEVED);
+        if !fresh {
+            self.asked.insert(key, now);
+        }
+        !fresh
+    }
+
+    /// Another context, other credentials, or a 403: what was believed is not so, and what was asked is of then.
+    pub fn forget(&mut self) {
+        *self = Access { round: self.round + 1, ..Access::default() };
+    }
+}

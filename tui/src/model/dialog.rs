@@ -1,0 +1,253 @@
+//! What asks for an answer and takes all keys.
+
+use std::time::Duration;
+
+use tui_textarea::TextArea;
+
+use super::{ClusterLabel, SETTLE};
+use crate::commands::Command;
+use crate::effect::{Action, Target};
+use crate::text::Safe;
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// A field, by place.
+    Field(usize),
+    /// The button that does nothing. The default.
+    No,
+    /// The button that does it.
+    Yes,
+}
+
+/// A field to fill in.
+#[derive(Clone, Debug)]
+pub enum Field {
+    /// Why, in any number of lines.
+    Reason(Box<TextArea<'static>>),
+    /// Something that must be typed exactly.
+    Typed {
+        /// What to type.
+        prompt: &'static str,
+        /// Exactly this.
+        expected: String,
+        /// What was typed.
+        value: String,
+    },
+}
+
+impl Field {
+    /// Whether it is filled in as it must be.
+    pub fn done(&self) -> bool {
+        match self {
+            Field::Reason(area) => area.lines().iter().any(|l| !l.trim().is_empty()),
+            Field::Typed { expected, value, .. } => value == expected,
+        }
+    }
+}
+
+/// Fewest lines of a question's text that let it be read.
+const LEAST: usize = 3;
+
+/// How far the text of a question was on the screen.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reading {
+    /// First line that is shown.
+    pub scroll: usize,
+    lines: usize,
+    room: usize,
+    seen: usize,
+}
+
+impl Reading {
+    /// The text has so many lines, and the screen room for so many.
+    pub fn fit(&mut self, lines: usize, room: usize) {
+        if lines != self.lines && self.seen < self.lines {
+            (self.seen, self.scroll) = (0, 0);
+        }
+        if lines != self.lines && self.seen >= self.lines && self.lines > 0 {
+            self.seen = lines;
+        }
+        (self.lines, self.room) = (lines, room);
+        self.scroll = self.scroll.min(lines.saturating_sub(self.shown()));
+        if room >= LEAST {
+            self.seen = self.seen.max((self.scroll + self.shown()).min(lines));
+        }
+    }
+
+    /// Lines of the text on the screen; where there are more, one line tells so.
+    pub fn shown(&self) -> usize {
+        if self.lines <= self.room { self.room } else { self.room.saturating_sub(1) }
+    }
+
+    /// Lines further down, or up; never past lines that were not drawn yet, however many keys come between two pictures.
+    pub fn step(&mut self, by: isize) {
+        let end = self.lines.saturating_sub(self.shown()).min(self.seen);
+        self.scroll = self.scroll.saturating_add_signed(by).min(end);
+    }
+
+    /// Why it has not been read: what is not on the screen is not confirmed.
+    pub fn missing(&self) -> Option<&'static str> {
+        match () {
+            () if self.room < LEAST => Some("a higher terminal"),
+            () if self.seen < self.lines => Some("the rest of the text"),
+            () => None,
+        }
+    }
+}
+
+/// A question before a write.
+#[derive(Clone, Debug)]
+pub struct Confirm {
+    /// What.
+    pub action: Action,
+    /// On exactly these.
+    pub targets: Vec<Target>,
+    /// When it was opened.
+    pub opened: Duration,
+    /// Where keys go.
+    pub focus: Focus,
+    /// What must be filled in.
+    pub fields: Vec<Field>,
+    /// Whether what is shown may be old: asks for a word more.
+    pub stale: bool,
+    /// How far it was read.
+    pub reading: Reading,
+}
+
+impl Confirm {
+    /// A question about these targets.
+    pub fn new(
+        action: Action,
+        targets: Vec<Target>,
+        cluster: &ClusterLabel,
+        opened: Duration,
+        stale: bool,
+    ) -> Confirm {
+        let mut fields = Vec::new();
+        let typed = |prompt, expected: String| Field::Typed { prompt, expected, value: String::new() };
+        if action == Action::Decline {
+            let mut area = TextArea::default();
+            area.set_cursor_line_style(ratatui::style::Style::new());
+            fields.push(Field::Reason(Box::new(area)));
+        }
+        if let [target] = targets.as_slice() {
+            if action == Action::Delete {
+                fields.push(typed("name of the approval", target.name.to_string()));
+            }
+        } else {
+            fields.push(typed("number of approvals", targets.len().to_string()));
+        }
+        if cluster.production {
+            fields.push(typed("context, as it is production", cluster.raw_context.to_string()));
+        }
+        if stale {
+            fields.push(typed("old, as what is shown may be", "old".to_owned()));
+        }
+        let focus = if fields.is_empty() { Focus::No } else { Focus::Field(0) };
+        Confirm { action, targets, opened, focus, fields, stale, reading: Reading::default() }
+    }
+
+    /// The reason that was written.
+    pub fn reason(&self) -> String {
+        self.fields
+            .iter()
+            .find_map(|f| match f {
+                Field::Reason(area) => Some(area.lines().join("\n").trim().to_owned()),
+                Field::Typed { .. } => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// What is missing before it can be confirmed.
+    pub fn missing(&self) -> Option<&'static str> {
+        let field = self.fields.iter().find(|f| !f.done()).map(|f| match f {
+            Field::Reason(_) => "a reason",
+            Field::Typed { prompt, .. } => prompt,
+        });
+        self.reading.missing().or(field)
+    }
+
+    /// The next place for keys, or the one before.
+    pub fn turn(&mut self, forward: bool) {
+        let mut all: Vec<Focus> = (0..self.fields.len()).map(Focus::Field).collect();
+        all.extend([Focus::No, Focus::Yes]);
+        let at = all.iter().position(|f| *f == self.focus).unwrap_or(0);
+        let step = if forward { 1 } else { all.len() - 1 };
+        self.focus = all[(at + step) % all.len()];
+    }
+}
+
+/// What can be chosen from a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PickerKind {
+    /// Commands.
+    Palette,
+    /// Namespaces.
+    Namespace,
+    /// Contexts.
+    Context,
+}
+
+/// What a choice does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Does a command.
+    Command(Command),
+    /// Sorts by the column at this place.
+    Sort(usize),
+    /// Shows all namespaces.
+    AllNamespaces,
+    /// Shows one namespace.
+    Namespace(Safe),
+    /// Goes to another context.
+    Context(Safe),
+}
+
+/// A list to choose from by typing.
+#[derive(Clone, Debug)]
+pub struct Picker {
+    /// Of what.
+    pub kind: PickerKind,
+    /// What was typed.
+    pub typed: String,
+    /// What it offers, with a line each: what is typed for, and what is told.
+    pub all: Vec<(Choice, Safe, Safe)>,
+    /// What fits what was typed, best first, by place in `all`.
+    pub found: Vec<usize>,
+    /// The selected one, by place in `found`.
+    pub cursor: usize,
+}
+
+/// What asks for an answer.
+#[derive(Clone, Debug)]
+pub enum Dialog {
+    /// Before a write.
+    Confirm(Box<Confirm>),
+    /// A list to choose from.
+    Picker(Box<Picker>),
+    /// What each key does; first line.
+    Help(usize),
+    /// What was decided here; first line.
+    Decisions(usize),
+    /// Decisions are held or on their way: leave without them, or stay.
+    Leave(Duration),
+    /// A question was withdrawn while somebody may have been typing: takes all keys until it was read.
+    Notice {
+        /// When it was opened, or the last key came that was not for it.
+        opened: Duration,
+        /// What happened.
+        text: Safe,
+    },
+}
+
+impl Dialog {
+    /// From when on it can be confirmed.
+    pub fn ready_at(&self) -> Option<Duration> {
+        match self {
+            Dialog::Confirm(confirm) => Some(confirm.opened + SETTLE),
+            Dialog::Leave(opened) | Dialog::Notice { opened, .. } => Some(*opened + SETTLE),
+            Dialog::Picker(_) | Dialog::Help(_) | Dialog::Decisions(_) => None,
+        }
+    }
+}

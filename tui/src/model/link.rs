@@ -1,0 +1,208 @@
+//! How the connection to the cluster is, and since when.
+
+use std::collections::BTreeMap;
+
+use crate::clock::{Now, age, seconds_since};
+use crate::text::Safe;
+
+/// What is the matter, as far as it can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No kubeconfig, no such context, or nothing to connect to.
+    NoCluster,
+    /// Nobody answers, or the answer does not come.
+    Silent,
+    /// 401: the credentials are not taken.
+    Unauthorized,
+    /// 403: no permission to list.
+    Forbidden,
+    /// 404: the kinds are not there.
+    NoKinds,
+    /// Anything else that the server says.
+    Refused,
+}
+
+/// The kinds that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KindName {
+    /// ActionApproval.
+    Approvals,
+    /// Event.
+    Events,
+    /// AutopilotRuleObject.
+    Objects,
+    /// AutopilotRule.
+    Rules,
+}
+
+impl KindName {
+    /// All.
+    pub const ALL: [KindName; 4] =
+        [KindName::Approvals, KindName::Rules, KindName::Objects, KindName::Events];
+
+    /// Plural, as the API spells it.
+    pub fn plural(self) -> &'static str {
+        match self {
+            KindName::Approvals => "actionapprovals",
+            KindName::Events => "events",
+            KindName::Objects => "autopilotruleobjects",
+            KindName::Rules => "autopilotrules",
+        }
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            KindName::Approvals => "approvals",
+            KindName::Events => "events",
+            KindName::Objects => "objects",
+            KindName::Rules => "rules",
+        }
+    }
+}
+
+/// The connection, in one word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// No contact yet.
+    Connecting,
+    /// Lists are being read: kind and how many objects so far.
+    Loading(usize),
+    /// The server answers, and changes do not come in yet.
+    Behind,
+    /// What is shown is what is there.
+    Live,
+    /// It was, and is not any more.
+    Lost(Trouble),
+}
+
+/// The connection.
+#[derive(Clone, Debug, Default)]
+pub struct Link {
+    /// When the server last said something.
+    pub contact: Option<Now>,
+    /// What is the matter, since when, in the server's words.
+    pub trouble: Option<(Trouble, Now, Safe)>,
+    /// Attempts since.
+    pub tries: u32,
+    /// When the console started to try.
+    pub started: Option<Now>,
+    /// Kinds whose list is complete.
+    pub synced: Vec<KindName>,
+    /// Kinds whose changes do not come in, though the server answers.
+    pub behind: Vec<KindName>,
+    /// Kinds that cannot be listed, since when, and why.
+    pub denied: Vec<(KindName, Trouble, Now, Safe)>,
+    /// Objects of lists that are being read.
+    pub loading: BTreeMap<KindName, usize>,
+}
+
+impl Link {
+    /// Contact. Says whether that is news.
+    pub fn contacted(&mut self, now: Now) -> bool {
+        let news = self.trouble.take().is_some() || self.contact.is_none();
+        self.contact = Some(now);
+        self.tries = 0;
+        news
+    }
+
+    /// No contact.
+    pub fn troubled(&mut self, trouble: Trouble, text: Safe, now: Now) {
+        // Old since the last contact, not since it was noticed.
+        let since = match &self.trouble {
+            Some((_, since, _)) => *since,
+            None => self.contact.unwrap_or(now),
+        };
+        self.trouble = Some((trouble, since, text));
+        self.tries += 1;
+    }
+
+    /// A kind cannot be listed.
+    pub fn deny(&mut self, kind: KindName, trouble: Trouble, text: Safe, now: Now) {
+        let since = self.denial(kind).filter(|d| d.1 == trouble).map_or(now, |d| d.2);
+        self.denied.retain(|(k, ..)| *k != kind);
+        self.denied.push((kind, trouble, since, text));
+        self.synced.retain(|k| *k != kind);
+    }
+
+    fn denial(&self, kind: KindName) -> Option<&(KindName, Trouble, Now, Safe)> {
+        self.denied.iter().find(|(k, ..)| *k == kind)
+    }
+
+    /// How it is for one kind, in one word.
+    pub fn state_of(&self, kind: KindName) -> LinkState {
+        match &self.trouble {
+            Some((trouble, ..)) => LinkState::Lost(*trouble),
+            None if self.contact.is_none() => LinkState::Connecting,
+            None => match self.denial(kind) {
+                Some((_, trouble, ..)) => LinkState::Lost(*trouble),
+                None if self.behind.contains(&kind) => LinkState::Behind,
+                None if self.synced.contains(&kind) => LinkState::Live,
+                None => LinkState::Loading(self.loading.get(&kind).copied().unwrap_or(0)),
+            },
+        }
+    }
+
+    /// How it is for what is decided on.
+    pub fn state(&self) -> LinkState {
+        self.state_of(KindName::Approvals)
+    }
+
+    /// Whether the approvals that are shown are those that are there.
+    pub fn is_live(&self) -> bool {
+        self.state() == LinkState::Live
+    }
+
+    /// Which other kinds are not live, and how they are, where approvals are: `events: denied`.
+    pub fn others(&self, now: Now) -> String {
+        let others =
+            KindName::ALL.into_iter().filter(|k| self.is_live() && self.state_of(*k) != LinkState::Live);
+        let others: Vec<String> =
+            others.map(|k| format!("{}: {}", k.name(), self.words_of(k, now).0)).collect();
+        others.join(", ")
+    }
+
+    /// For people: `live`, `stale for 41s`; and why.
+    pub fn words_of(&self, kind: KindName, now: Now) -> (String, String) {
+        let since = |at: Now| age(seconds_since(at.wall, now.wall));
+        match self.state_of(kind) {
+            LinkState::Connecting => {
+                let waited = self.started.map(since).unwrap_or_default();
+                ("connecting".to_owned(), format!("for {waited}"))
+            }
+            LinkState::Loading(n) => (format!("loading {n}"), String::new()),
+            LinkState::Behind => ("catching up".to_owned(), String::new()),
+            LinkState::Live => ("live".to_owned(), String::new()),
+            LinkState::Lost(trouble) => {
+                let (at, text) = match &self.trouble {
+                    Some((_, at, text)) => (Some(*at), text.to_string()),
+                    None => {
+                        let denial = self.denial(kind);
+                        (denial.map(|d| d.2), denial.map(|d| d.3.to_string()).unwrap_or_default())
+                    }
+                };
+                let had = self.contact.is_some();
+                let word = match trouble {
+                    Trouble::NoCluster => "no cluster",
+                    Trouble::Silent if had => "stale",
+                    Trouble::Silent => "no answer",
+                    Trouble::Unauthorized => "not authenticated",
+                    Trouble::Forbidden => "denied",
+                    Trouble::NoKinds => "no Autopilot here",
+                    Trouble::Refused => "refused",
+                };
+                let since = at.map(|a| format!(" for {}", since(a))).unwrap_or_default();
+                (format!("{word}{since}"), text)
+            }
+        }
+    }
+
+    /// The moment that the youngest shown age counts from.
+    pub fn ages_from(&self) -> Option<Now> {
+        match &self.trouble {
+            Some((_, since, _)) => Some(*since),
+            None if self.contact.is_none() => self.started,
+            None => self.denied.iter().map(|d| d.2).max_by_key(|since| since.wall),
+        }
+    }
+}

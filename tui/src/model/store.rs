@@ -1,0 +1,206 @@
+//! All rows of all kinds.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::View;
+use crate::record::{Approval, EventRecord, ObjectRow, PairRow, Row as _, RuleRow, pair};
+use crate::table::{Pin, Rows};
+use crate::text::Safe;
+
+/// Rules' objects whose happenings are kept; the cluster keeps events for an hour, a console stays for weeks.
+const PAIRS: usize = 50_000;
+/// Names of PVCs that may be of objects that are gone.
+const SPARE: usize = 1000;
+
+/// All rows.
+#[derive(Debug, Default)]
+pub struct Store {
+    /// Approvals, by UID.
+    pub approvals: Rows<Approval>,
+    /// Happenings, by rule and object.
+    pub events: Rows<PairRow>,
+    /// Objects with a journal, by UID.
+    pub objects: Rows<ObjectRow>,
+    /// Rules, by UID.
+    pub rules: Rows<RuleRow>,
+    /// Namespaces that were seen.
+    pub namespaces: BTreeSet<Safe>,
+    /// Whether only one namespace is shown. Events are about rules and so in no namespace: what is about an object that
+    /// is not known there is kept aside.
+    scoped: bool,
+    aside: Rows<PairRow>,
+    claims: HashMap<Arc<str>, (Arc<str>, Safe, Safe)>,
+}
+
+impl Store {
+    /// For one namespace, or for all.
+    pub fn within(namespace: Option<&Arc<str>>) -> Store {
+        Store { scoped: namespace.is_some(), ..Store::default() }
+    }
+
+    /// An approval is there.
+    pub fn approval(&mut self, row: Approval) {
+        self.seen(&row.namespace);
+        self.claim(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
+        self.approvals.put(row);
+    }
+
+    /// An object is there.
+    pub fn object(&mut self, row: ObjectRow) {
+        self.seen(&row.namespace);
+        self.claim(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
+        self.objects.put(row);
+    }
+
+    /// Something happened.
+    pub fn event(&mut self, record: EventRecord) {
+        let id = pair(record.rule.as_str(), record.volume.as_str());
+        let elsewhere = self.scoped && !record.volume.is_empty() && !self.claims.contains_key(&id);
+        let rows = if elsewhere { &mut self.aside } else { &mut self.events };
+        match rows.get_mut(&id) {
+            Some(row) => row.add(record),
+            None => {
+                let mut row = PairRow::new(&record);
+                row.claim = self.claims.get(&id).map(|(_, ns, name)| (ns.clone(), name.clone()));
+                row.add(record);
+                rows.put(row);
+                if rows.len() > PAIRS {
+                    forget(rows);
+                }
+            }
+        }
+    }
+
+    /// The rows of one view as they are now.
+    pub fn copy(&self, view: View) -> Store {
+        let mut copy = Store::default();
+        match view {
+            View::Approvals => copy.approvals = self.approvals.clone(),
+            View::Events => copy.events = self.events.clone(),
+            View::Objects => copy.objects = self.objects.clone(),
+            View::Rules => copy.rules = self.rules.clone(),
+        }
+        copy
+    }
+
+    fn seen(&mut self, namespace: &Safe) {
+        if !self.namespaces.contains(namespace) {
+            self.namespaces.insert(namespace.clone());
+        }
+    }
+
+    /// Remembers which PVC a rule's object is.
+    fn claim(&mut self, rule: &Safe, volume: &Safe, uid: &Arc<str>, namespace: &Safe, object: &Safe) {
+        let id = pair(rule.as_str(), volume.as_str());
+        if self.claims.get(&id).is_some_and(|(_, ns, name)| ns == namespace && name == object) {
+            return;
+        }
+        if let Some(row) = self.aside.remove(&id) {
+            self.events.put(row);
+        }
+        if self.events.get(&id).is_some()
+            && let Some(row) = self.events.get_mut(&id)
+        {
+            row.claim = Some((namespace.clone(), object.clone()));
+        }
+        self.claims.insert(id, (Arc::clone(uid), namespace.clone(), object.clone()));
+        // Each object here has one, and each approval; where there are many more, they are of what is gone.
+        if self.claims.len() > 2 * (self.approvals.len() + self.objects.len() + self.events.len()) + SPARE {
+            let Store { approvals, objects, events, claims, .. } = self;
+            claims.retain(|id, (uid, ..)| {
+                events.get(id).is_some() || approvals.get(uid).is_some() || objects.get(uid).is_some()
+            });
+        }
+    }
+
+    /// The journal of a rule's object.
+    pub fn journal(&self, rule: &str, volume: &str) -> Option<&ObjectRow> {
+        self.objects.iter().find(|o| o.rule.as_str() == rule && o.volume.as_str() == volume)
+    }
+
+    /// What happened to a rule's object.
+    pub fn happened(&self, rule: &str, volume: &str) -> Option<&PairRow> {
+        self.events.get(&pair(rule, volume))
+    }
+
+    /// The rule of this name.
+    pub fn rule(&self, name: &str) -> Option<&RuleRow> {
+        self.rules.iter().find(|r| r.name.as_str() == name)
+    }
+}
+
+/// A tenth of what happened goes, the oldest first.
+fn forget(rows: &mut Rows<PairRow>) {
+    let mut all: Vec<_> = rows.iter().map(|row| (row.ages_from(), Arc::clone(&row.id))).collect();
+    let (oldest, ..) = all.select_nth_unstable(PAIRS / 10);
+    for (_, id) in oldest {
+        rows.remove(id);
+    }
+}
+
+/// Whether an approval belongs to a pin.
+pub fn approval_in(row: &Approval, pin: &Pin) -> bool {
+    belongs(row.rule.as_str(), row.volume.as_str(), pin)
+}
+
+/// Whether happenings belong to a pin.
+pub fn event_in(row: &PairRow, pin: &Pin) -> bool {
+    belongs(row.rule.as_str(), row.volume.as_str(), pin)
+}
+
+/// Whether an object belongs to a pin.
+pub fn object_in(row: &ObjectRow, pin: &Pin) -> bool {
+    belongs(row.rule.as_str(), row.volume.as_str(), pin)
+}
+
+/// Whether a rule belongs to a pin.
+pub fn rule_in(row: &RuleRow, pin: &Pin) -> bool {
+    match pin {
+        Pin::Rule(rule) | Pin::Pair(rule, ..) => row.name.as_str() == &**rule,
+    }
+}
+
+fn belongs(rule: &str, volume: &str, pin: &Pin) -> bool {
+    match pin {
+        Pin::Rule(pinned) => rule == &**pinned,
+        Pin::Pair(pinned, object, _) => rule == &**pinned && volume == &**object,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Names, wire};
+
+    fn event(number: usize) -> EventRecord {
+        let message = format!("rule: r:pvc-{number} transition from Normal => Triggered");
+        let at = jiff::Timestamp::from_second(i64::try_from(number).unwrap_or(0)).ok();
+        let event = wire::Event {
+            message: Some(message),
+            last_timestamp: at,
+            involved_object: wire::Involved { name: "r".to_owned() },
+            ..wire::Event::default()
+        };
+        EventRecord::from_wire(&event, &mut Names::default())
+    }
+
+    #[test]
+    fn what_happened_long_ago_to_many_is_forgotten() {
+        let mut store = Store::default();
+        (0..PAIRS + 1).for_each(|number| store.event(event(number)));
+        assert!(store.events.len() <= PAIRS && store.events.len() > PAIRS / 2);
+        assert!(store.happened("r", "pvc-0").is_none());
+        assert!(store.happened("r", &format!("pvc-{PAIRS}")).is_some());
+    }
+
+    #[test]
+    fn names_of_what_is_gone_are_forgotten() {
+        let mut store = Store::default();
+        for number in 0..5 * SPARE {
+            let (id, uid) = (Safe::new(&format!("pvc-{number}")), Arc::from(format!("uid-{number}")));
+            store.claim(&Safe::own("r"), &id, &uid, &Safe::own("ns"), &Safe::own("claim"));
+        }
+        assert!(store.claims.len() <= SPARE + 1, "{}", store.claims.len());
+    }
+}

@@ -1,0 +1,104 @@
+//! What is read of an object: the parts that are kept, and nothing of `managedFields`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+/// Metadata, as far as it is kept.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Name.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// UID.
+    pub uid: String,
+    /// Version.
+    pub resource_version: String,
+    /// When it was created.
+    pub creation_timestamp: Option<Timestamp>,
+    /// When its deletion was asked for.
+    pub deletion_timestamp: Option<Timestamp>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether there are annotations, and which.
+    pub annotations: Option<BTreeMap<String, IgnoredAny>>,
+    /// Spec's version.
+    pub generation: Option<i64>,
+}
+
+/// An object.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Object<S, T> {
+    /// Metadata.
+    #[serde(default)]
+    pub metadata: Meta,
+    /// Spec.
+    #[serde(default = "none")]
+    pub spec: Option<S>,
+    /// Status.
+    #[serde(default = "none")]
+    pub status: Option<T>,
+}
+
+fn none<T>() -> Option<T> {
+    None
+}
+
+/// An event of the cluster.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Event {
+    /// Metadata.
+    pub metadata: Meta,
+    /// `Transition`, …
+    pub reason: Option<String>,
+    /// The text.
+    pub message: Option<String>,
+    /// `Normal` or `Warning`.
+    #[serde(rename = "type")]
+    pub type_: Option<String>,
+    /// What it is about.
+    pub involved_object: Involved,
+    /// When it happened first.
+    pub first_timestamp: Option<Timestamp>,
+    /// When it happened last.
+    pub last_timestamp: Option<Timestamp>,
+    /// When it happened, in newer clients.
+    pub event_time: Option<Timestamp>,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Involved {
+    /// Name.
+    pub name: String,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Page<K> {
+    /// Where the list stands and how it goes on.
+    #[serde(default)]
+    pub metadata: PageMeta,
+    /// Its objects.
+    #[serde(default = "Vec::new")]
+    pub items: Vec<K>,
+}
+
+/// Where a list stands and how it goes on.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageMeta {
+    /// Version of the whole list.
+    pub resource_version: String,
+    /// Token of the next page; empty at the end.
+    #[serde(rename = "continue")]
+    pub continue_: Option<String>,
+    /// How many more there are, about.
+    pub remaining_item_count: Option<u64>,
+}

@@ -1,0 +1,85 @@
+//! What can be done here and now, and why not.
+
+use super::open::shown_approvals;
+use crate::commands::Command;
+use crate::effect::{Action, Target};
+use crate::model::{Model, Shown, Verb};
+
+/// The action of a command.
+pub(super) fn action(command: Command) -> Option<Action> {
+    match command {
+        Command::Approve => Some(Action::Approve),
+        Command::Decline => Some(Action::Decline),
+        Command::Delete => Some(Action::Delete),
+        _ => None,
+    }
+}
+
+/// The approvals that an action would be about, and how many are left out, with the first reason.
+pub(super) fn targets(model: &Model, action: Action) -> (Vec<Target>, Option<String>) {
+    let mut why_not = None;
+    let mut targets = Vec::new();
+    for row in shown_approvals(model) {
+        let verb = if action == Action::Delete { Verb::Delete } else { Verb::Patch };
+        let denied = model.access.denied(&row.raw_namespace, verb);
+        let busy = model.busy(&row.uid);
+        let reason = match (denied, action) {
+            (Some(reason), _) => Some(format!("RBAC: {reason}")),
+            _ if busy => Some("a decision on it is held or on its way".to_owned()),
+            (None, Action::Delete) => row.deleting.then(|| "it is being deleted".to_owned()),
+            (None, _) => row.undecidable(),
+        };
+        match reason {
+            Some(reason) => why_not = why_not.or(Some(reason)),
+            None => targets.push(Target::of(row)),
+        }
+    }
+    (targets, why_not)
+}
+
+/// Whether a command can be done now.
+///
+/// # Errors
+/// Why not, for people.
+pub fn enabled(model: &Model, command: Command) -> Result<(), String> {
+    let no = |why: &str| Err(why.to_owned());
+    match command {
+        Command::Approve | Command::Decline | Command::Delete => {
+            let Some(action) = action(command) else { return Ok(()) };
+            if model.read_only {
+                return no("read-only");
+            }
+            if shown_approvals(model).is_empty() {
+                return no("no approval is selected");
+            }
+            match targets(model, action) {
+                (targets, _) if !targets.is_empty() => Ok(()),
+                (_, why) => Err(why.unwrap_or_else(|| "no approval is selected".to_owned())),
+            }
+        }
+        Command::Undo | Command::SendNow if model.held.is_empty() => no("nothing is held"),
+        Command::OpenLink | Command::CopyLink => match shown_approvals(model).first() {
+            Some(row) if row.pull_request.is_some() => Ok(()),
+            _ => no("it has no pull request"),
+        },
+        Command::Mark | Command::MarkShown | Command::Unmark => match &model.screen().shown {
+            Shown::Table(crate::model::View::Approvals, _) => Ok(()),
+            _ => no("only approvals are marked"),
+        },
+        Command::Sort
+        | Command::Reverse
+        | Command::Filter
+        | Command::Fuzzy
+        | Command::Pause
+        | Command::ClearFilter
+            if model.screen().table_ref().is_none() =>
+        {
+            no("this is no list")
+        }
+        Command::Namespace | Command::Context if !model.held.is_empty() || !model.sending.is_empty() => {
+            no("a decision is held: wait for it or take it back")
+        }
+        Command::ReadOnly if model.cluster.sealed => no("this console was started read-only"),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,105 @@
+//! What the feed saw.
+
+use super::Feed;
+use crate::effect::Effect;
+use crate::model::link::KindName;
+use crate::model::{Dialog, Model};
+use crate::text::Safe;
+
+pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
+    let now = model.now;
+    match feed {
+        Feed::Start(kind) => {
+            match kind {
+                KindName::Approvals => model.store.approvals.mark(),
+                KindName::Objects => model.store.objects.mark(),
+                KindName::Rules => model.store.rules.mark(),
+                KindName::Events => {}
+            }
+            model.link.synced.retain(|k| *k != kind);
+            model.link.loading.remove(&kind);
+        }
+        Feed::Done(kind) => {
+            match kind {
+                KindName::Approvals => drop(model.store.approvals.sweep()),
+                KindName::Objects => drop(model.store.objects.sweep()),
+                KindName::Rules => drop(model.store.rules.sweep()),
+                KindName::Events => {}
+            }
+            if !model.link.synced.contains(&kind) {
+                model.link.synced.push(kind);
+            }
+            model.link.behind.retain(|k| *k != kind);
+            model.link.denied.retain(|(k, ..)| *k != kind);
+        }
+        Feed::Following(kind) if !model.link.behind.contains(&kind) => return,
+        Feed::Following(kind) => model.link.behind.retain(|k| *k != kind),
+        Feed::Behind(kind) if model.link.behind.contains(&kind) => return,
+        Feed::Behind(kind) => model.link.behind.push(kind),
+        Feed::Approvals(rows) => {
+            *model.link.loading.entry(KindName::Approvals).or_default() += rows.len();
+            rows.into_iter().for_each(|row| model.store.approval(row));
+        }
+        Feed::Objects(rows) => {
+            *model.link.loading.entry(KindName::Objects).or_default() += rows.len();
+            rows.into_iter().for_each(|row| model.store.object(row));
+        }
+        Feed::Rules(rows) => {
+            *model.link.loading.entry(KindName::Rules).or_default() += rows.len();
+            rows.into_iter().for_each(|row| model.store.rules.put(row));
+        }
+        Feed::Events(records) => {
+            *model.link.loading.entry(KindName::Events).or_default() += records.len();
+            records.into_iter().for_each(|record| model.store.event(record));
+        }
+        Feed::Gone(kind, uid) => match kind {
+            KindName::Approvals => drop(model.store.approvals.remove(&uid)),
+            KindName::Objects => drop(model.store.objects.remove(&uid)),
+            KindName::Rules => drop(model.store.rules.remove(&uid)),
+            // An event that expires has happened all the same.
+            KindName::Events => {}
+        },
+        Feed::Contact => {
+            if !model.link.contacted(now) {
+                return;
+            }
+        }
+        Feed::Trouble(trouble, text) => {
+            if model.link.started.is_none() {
+                model.link.started = Some(now);
+            }
+            model.link.troubled(trouble, text, now);
+        }
+        Feed::Denied(kind, trouble, text) => model.link.deny(kind, trouble, text, now),
+        Feed::Identity(user) => model.cluster.user = user,
+        Feed::Credentials(user) => {
+            model.cluster.user = user;
+            model.access.forget();
+        }
+        Feed::Cluster(label) => {
+            model.read_only |= label.sealed;
+            model.cluster = *label;
+        }
+    }
+    withdraw(model);
+    model.dirty = true;
+}
+
+/// A question about something that is not so any more is no question.
+pub(super) fn withdraw(model: &mut Model) {
+    let Some(Dialog::Confirm(confirm)) = &model.dialog else { return };
+    let stale_now = model.stale() && !confirm.stale;
+    let changed = confirm.targets.iter().find_map(|target| {
+        let row = model.store.approvals.get(&target.uid);
+        Some((target, target.changed(row, confirm.action)?))
+    });
+    let text = match changed {
+        Some((target, why)) => {
+            format!("withdrawn, nothing was written: {}/{}: {why}", target.namespace, target.object)
+        }
+        None if stale_now => "withdrawn, nothing was written: the connection was lost meanwhile".to_owned(),
+        None => return,
+    };
+    // Whoever types on must not give commands: what was meant for the question goes to this notice.
+    model.dialog = Some(Dialog::Notice { opened: model.now.mono, text: Safe::new(&text) });
+}

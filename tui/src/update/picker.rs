@@ -1,0 +1,141 @@
+//! Lists to choose from by typing: commands, namespaces, contexts.
+
+use super::{enabled, keys};
+use crate::commands::{COMMANDS, Command, Group};
+use crate::effect::Effect;
+use crate::filter::Scorer;
+use crate::keymap::Key;
+use crate::model::dialog::Choice;
+use crate::model::{ClusterLabel, Dialog, Model, Picker, PickerKind, Screen, Store, Tone, View};
+use crate::text::Safe;
+
+pub(super) fn open(model: &mut Model, kind: PickerKind) {
+    let all = match kind {
+        PickerKind::Palette => {
+            let commands = COMMANDS.iter().filter(|e| e.group != Group::Answer).map(|e| {
+                let why = enabled(model, e.command).err().map(|w| format!(" ({w})")).unwrap_or_default();
+                let key = model.settings.keymap.key(e.command);
+                let told = Safe::new(&format!("{key:>6}  {}{why}", e.title));
+                (Choice::Command(e.command), Safe::own(e.name), told)
+            });
+            let columns = model.screen().table_ref().map(|(view, _)| view.columns()).unwrap_or_default();
+            let sorts = columns.iter().enumerate().map(|(at, column)| {
+                let told = format!("{:>6}  Sort by {}", "", column.title);
+                (Choice::Sort(at), Safe::new(&format!("sort {}", column.id)), Safe::new(&told))
+            });
+            commands.chain(sorts).collect()
+        }
+        PickerKind::Namespace => {
+            let mut all = vec![(Choice::AllNamespaces, Safe::own("all namespaces"), Safe::default())];
+            let names = model.store.namespaces.iter().filter(|n| !n.altered());
+            all.extend(names.map(|n| {
+                let waiting = model.store.approvals.iter().filter(|a| a.namespace == *n && a.waits()).count();
+                let told = if waiting > 0 { format!("{waiting} waiting") } else { String::new() };
+                (Choice::Namespace(n.clone()), n.clone(), Safe::new(&told))
+            }));
+            all
+        }
+        PickerKind::Context => {
+            let now = &model.cluster.context;
+            let told = |c: &Safe| if c == now { Safe::own("this one") } else { Safe::default() };
+            model.contexts.iter().map(|c| (Choice::Context(c.clone()), c.clone(), told(c))).collect()
+        }
+    };
+    let found = (0..all.len()).collect();
+    model.dialog =
+        Some(Dialog::Picker(Box::new(Picker { kind, typed: String::new(), all, found, cursor: 0 })));
+}
+
+fn find(picker: &mut Picker) {
+    picker.cursor = 0;
+    if picker.typed.trim().is_empty() {
+        picker.found = (0..picker.all.len()).collect();
+        return;
+    }
+    let mut scorer = Scorer::new(picker.typed.trim());
+    let mut found: Vec<(u32, usize)> = Vec::new();
+    for (at, (_, name, told)) in picker.all.iter().enumerate() {
+        let exact = name.as_str() == picker.typed.trim();
+        let by_name = scorer.score(name.as_str()).map(|s| if exact { u32::MAX } else { s + 1000 });
+        if let Some(score) = by_name.or_else(|| scorer.score(told.as_str())) {
+            found.push((score, at));
+        }
+    }
+    found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    picker.found = found.into_iter().map(|(_, at)| at).collect();
+}
+
+pub(super) fn paste(picker: &mut Picker, text: &str) {
+    picker.typed.push_str(Safe::new(text.lines().next().unwrap_or_default()).as_str());
+    find(picker);
+}
+
+pub(super) fn key(model: &mut Model, mut picker: Box<Picker>, key: Key, effects: &mut Vec<Effect>) {
+    match model.settings.keymap.answer(key, true) {
+        Some(Command::Cancel) => return,
+        Some(Command::Accept) => {
+            let choice = picker.found.get(picker.cursor).map(|at| picker.all[*at].0.clone());
+            // A namespace that was never seen can be typed in full.
+            let choice = choice.or_else(|| {
+                let typed = picker.typed.trim();
+                let named = picker.kind == PickerKind::Namespace && !typed.is_empty();
+                named.then(|| Choice::Namespace(Safe::new(typed)))
+            });
+            if let Some(choice) = choice {
+                choose(model, choice, effects);
+            }
+            return;
+        }
+        Some(Command::NextLine | Command::NextField) => {
+            picker.cursor = (picker.cursor + 1).min(picker.found.len().saturating_sub(1));
+        }
+        Some(Command::PreviousLine | Command::PreviousField) => {
+            picker.cursor = picker.cursor.saturating_sub(1);
+        }
+        Some(Command::RubOut) => {
+            picker.typed.pop();
+            find(&mut picker);
+        }
+        Some(Command::ClearLine) => {
+            picker.typed.clear();
+            find(&mut picker);
+        }
+        _ => {
+            if let Some(c) = key.text() {
+                picker.typed.push(c);
+                find(&mut picker);
+            }
+        }
+    }
+    model.dialog = Some(Dialog::Picker(picker));
+}
+
+fn choose(model: &mut Model, choice: Choice, effects: &mut Vec<Effect>) {
+    let (context, namespace) = match choice {
+        Choice::Command(command) => return keys::dispatch(model, command, effects),
+        Choice::Sort(column) => return keys::sort(model, column),
+        Choice::AllNamespaces => (None, None),
+        Choice::Namespace(name) => (None, Some(name.shared())),
+        Choice::Context(name) => (Some(name.shared()), None),
+    };
+    if !model.held.is_empty() || !model.sending.is_empty() {
+        model.toast(Tone::Bad, "a decision is held: wait for it or take it back");
+        return;
+    }
+    model.generation += 1;
+    let namespaces = std::mem::take(&mut model.store.namespaces);
+    model.store = Store::within(namespace.as_ref());
+    model.store.namespaces = namespaces;
+    model.link = crate::model::Link { started: Some(model.now), ..crate::model::Link::default() };
+    model.namespace.clone_from(&namespace);
+    model.screens = vec![Screen::table(View::Approvals)];
+    model.left.clear();
+    if let Some(context) = &context {
+        // Nothing of the former one stays: what it is called and how it looks comes with the new feed.
+        let sealed = model.cluster.sealed;
+        model.cluster = ClusterLabel { context: Safe::new(context), sealed, ..ClusterLabel::default() };
+        model.access.forget();
+        model.store.namespaces.clear();
+    }
+    effects.push(Effect::Watch { context, namespace, generation: model.generation });
+}

@@ -1,0 +1,407 @@
+//! Dialogs: what will be written, to which cluster; lists to choose from; help.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use ratatui::widgets::{Block, Clear};
+
+use super::style;
+use autopilot_shared::api::PullRequestState;
+
+use crate::commands::{COMMANDS, Command, Group};
+use crate::effect::{Action, Ending, Target};
+use crate::model::{ClusterLabel, Confirm, Dialog, Field, Focus, Model, Picker, PickerKind};
+use crate::text::{fit, fit_middle, width, wrap};
+use crate::theme::{Glyphs, Role};
+
+/// Columns of what is only read.
+const WIDE: u16 = 110;
+
+pub(super) fn draw(model: &Model, dialog: &Dialog, frame: &mut Frame<'_>, area: Rect) {
+    match dialog {
+        Dialog::Confirm(confirm) => confirm_dialog(model, confirm, frame, area),
+        Dialog::Picker(picker) => picker_dialog(model, picker, frame, area),
+        Dialog::Help(scroll) => help(model, *scroll, frame, area),
+        Dialog::Decisions(scroll) => decisions(model, *scroll, frame, area),
+        Dialog::Leave(_) => {
+            let inner = frame_of(model, "Leave?", Role::Bad, frame, area, 60, 6);
+            let held: usize = model.held.iter().map(|h| h.targets.len()).sum();
+            let sending = model.sending.len();
+            let mut lines = Vec::new();
+            if held > 0 {
+                lines.push(format!("{held} held decision(s) would not be sent."));
+            }
+            if sending > 0 {
+                lines.push(format!("{sending} on the way: you would not learn how they end."));
+            }
+            if lines.is_empty() {
+                lines.push("Nothing is held or on its way any more.".to_owned());
+            }
+            for (y, line) in (0u16..).zip(&lines) {
+                put(model, frame, inner, y, line, Role::Text);
+            }
+            let hint =
+                format!("{} leave   {} stay (default)", key(model, Command::Yes), key(model, Command::No));
+            put(model, frame, inner, 3, &hint, Role::Key);
+        }
+        Dialog::Notice { opened, text } => {
+            let columns = 76.min(area.width.saturating_sub(2));
+            let lines = wrap(text.as_str(), usize::from(columns.saturating_sub(4)));
+            let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(4);
+            let inner = frame_of(model, "Withdrawn", Role::Bad, frame, area, columns, height);
+            for (y, line) in (0u16..).zip(&lines) {
+                put(model, frame, inner, y, line, Role::Bad);
+            }
+            let ready = model.now.mono >= *opened + crate::model::SETTLE;
+            let hint = format!("{} goes on", key(model, Command::Cancel));
+            let hint = if ready { hint.as_str() } else { "one moment …" };
+            put(model, frame, inner, inner.height.saturating_sub(1), hint, Role::Key);
+        }
+    }
+}
+
+/// An empty frame in the middle; what is inside it.
+fn frame_of(
+    model: &Model,
+    title: &str,
+    role: Role,
+    frame: &mut Frame<'_>,
+    area: Rect,
+    columns: u16,
+    lines: u16,
+) -> Rect {
+    let columns = columns.min(area.width.saturating_sub(2));
+    let lines = lines.min(area.height);
+    let place =
+        Rect::new(area.x + (area.width - columns) / 2, area.y + (area.height - lines) / 2, columns, lines);
+    frame.render_widget(Clear, place);
+    let title = format!(" {} ", fit(title, usize::from(columns.saturating_sub(6))));
+    let mut block =
+        Block::bordered().title(title).border_style(style(model, role)).title_style(style(model, role));
+    if !model.held.is_empty() {
+        let text = format!(" {} held: not sent while this is open ", model.held.len());
+        block = block.title_bottom(fit(&text, usize::from(columns.saturating_sub(4))));
+    }
+    if model.settings.glyphs.ascii {
+        block = block.border_set(ratatui::symbols::border::Set {
+            top_left: "+",
+            top_right: "+",
+            bottom_left: "+",
+            bottom_right: "+",
+            vertical_left: "|",
+            vertical_right: "|",
+            horizontal_top: "-",
+            horizontal_bottom: "-",
+        });
+    }
+    frame.render_widget(block, place);
+    Rect::new(place.x + 2, place.y + 1, columns.saturating_sub(4), lines.saturating_sub(2))
+}
+
+fn put(model: &Model, frame: &mut Frame<'_>, area: Rect, line: u16, text: &str, role: Role) {
+    if line < area.height {
+        let room = usize::from(area.width);
+        frame.buffer_mut().set_stringn(area.x, area.y + line, fit(text, room), room, style(model, role));
+    }
+}
+
+fn key(model: &Model, command: Command) -> String {
+    model.settings.keymap.key(command)
+}
+
+fn columns(width: u16) -> u16 {
+    76.min(width.saturating_sub(2))
+}
+
+/// Lines for a reason: on a low terminal, one.
+fn reason_rows(height: u16) -> u16 {
+    if height < 20 { 1 } else { 3 }
+}
+
+/// Lines of a question that are not its text: the frame, the fields, a blank and the buttons.
+fn fixed(confirm: &Confirm, height: u16) -> u16 {
+    let lines = |f: &Field| if matches!(f, Field::Reason(_)) { 1 + reason_rows(height) } else { 1 };
+    4 + confirm.fields.iter().map(lines).sum::<u16>()
+}
+
+/// Lines that a question's text has, and that there is room for.
+pub fn extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
+    let (width, height) = model.size;
+    let inside = usize::from(columns(width).saturating_sub(4));
+    let drawn = width >= super::DRAWN.0 && height >= super::DRAWN.1;
+    let room = if drawn { height.saturating_sub(fixed(confirm, height)) } else { 0 };
+    let lines = question(&model.cluster, model.settings.glyphs, confirm, inside).len();
+    (lines, usize::from(room))
+}
+
+fn confirm_dialog(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area: Rect) {
+    let verb = match confirm.action {
+        Action::Approve => "Approve",
+        Action::Decline => "Decline",
+        Action::Delete => "Delete",
+    };
+    let title = match confirm.targets.as_slice() {
+        [_] => format!("{verb} this?"),
+        many => format!("{verb} these {}?", many.len()),
+    };
+    let title = format!("{title} {}", model.cluster.context);
+    let columns = columns(area.width);
+    let inside = usize::from(columns.saturating_sub(4));
+    let mut lines = question(&model.cluster, model.settings.glyphs, confirm, inside);
+    let fixed = fixed(confirm, area.height);
+    let room = usize::from(area.height.saturating_sub(fixed));
+    if lines.len() > room {
+        let shown = room.saturating_sub(1);
+        let top = confirm.reading.scroll.min(lines.len() - shown);
+        let (above, below) = (top, lines.len() - shown - top);
+        lines.truncate(top + shown);
+        lines.drain(..top);
+        let (back, on) = (key(model, Command::ReadBack), key(model, Command::ReadOn));
+        lines.push((format!("{back}: {above} lines above, {on}: {below} more"), Role::Warn));
+    }
+    let height = fixed + u16::try_from(lines.len()).unwrap_or(u16::MAX);
+    let role = if model.cluster.production { Role::Production } else { Role::Warn };
+    let inner = frame_of(model, &title, role, frame, area, columns, height);
+    let mut y = 0;
+    for (text, role) in &lines {
+        put(model, frame, inner, y, text, *role);
+        y += 1;
+    }
+    for (place, field) in confirm.fields.iter().enumerate() {
+        let focused = confirm.focus == Focus::Field(place);
+        let role = if focused { Role::Key } else { Role::Text };
+        match field {
+            Field::Reason(area) => {
+                let hint = format!("why ({} goes on):", key(model, Command::NextField));
+                put(model, frame, inner, y, &hint, role);
+                let rows = reason_rows(frame.area().height);
+                let height = rows.min(inner.height.saturating_sub(y + 1));
+                let place = Rect::new(inner.x + 2, inner.y + y + 1, inner.width.saturating_sub(2), height);
+                let mut area = area.as_ref().clone();
+                if !focused {
+                    area.set_cursor_style(ratatui::style::Style::new());
+                }
+                frame.render_widget(&area, place);
+                y += 1 + rows;
+            }
+            Field::Typed { prompt, expected, value } => {
+                let shown = fit_middle(expected, inside / 2);
+                let sign = if field.done() { model.settings.glyphs.yes } else { " " };
+                let cursor = if focused { "_" } else { "" };
+                let text = format!("{sign} type the {prompt} ({shown}): {value}{cursor}");
+                // The end of what is typed stays in sight.
+                let over = width(&text).saturating_sub(inside);
+                let text: String = if over > 0 {
+                    format!(
+                        "{sign} ({prompt}) …{}_",
+                        value
+                            .chars()
+                            .skip(value.chars().count().saturating_sub(inside / 3))
+                            .collect::<String>()
+                    )
+                } else {
+                    text
+                };
+                put(model, frame, inner, y, &text, role);
+                y += 1;
+            }
+        }
+    }
+    y += 1;
+    let ready = model.now.mono >= confirm.opened + crate::model::SETTLE;
+    let no = if confirm.focus == Focus::No { "[ No ]" } else { "  No  " };
+    let yes = if confirm.focus == Focus::Yes { "[ Yes ]" } else { "  Yes  " };
+    let look = |on: bool, role: Role| {
+        let base = style(model, role);
+        if on { base.add_modifier(Modifier::REVERSED | Modifier::BOLD) } else { base }
+    };
+    if y < inner.height {
+        let at = inner.y + y;
+        let possible = ready && confirm.missing().is_none();
+        let yes_role = if possible { Role::Text } else { Role::Dim };
+        frame.buffer_mut().set_string(inner.x, at, no, look(confirm.focus == Focus::No, Role::Text));
+        frame.buffer_mut().set_string(inner.x + 8, at, yes, look(confirm.focus == Focus::Yes, yes_role));
+        let hint = match confirm.missing() {
+            _ if !ready => "one moment …".to_owned(),
+            Some(missing) => format!("missing: {missing}"),
+            None if matches!(confirm.focus, Focus::Field(_)) => {
+                format!(
+                    "{} to the buttons, {} leaves",
+                    key(model, Command::NextField),
+                    key(model, Command::Cancel)
+                )
+            }
+            None => {
+                let (yes, no) = (key(model, Command::Yes), key(model, Command::No));
+                format!("{yes} yes · {no} no · 5 s to take it back")
+            }
+        };
+        let room = usize::from(inner.width.saturating_sub(17));
+        frame.buffer_mut().set_stringn(inner.x + 17, at, fit(&hint, room), room, style(model, Role::Dim));
+    }
+}
+
+/// To what, what will be written, where. The objects come first.
+pub fn question(
+    cluster: &ClusterLabel,
+    glyphs: Glyphs,
+    confirm: &Confirm,
+    columns: usize,
+) -> Vec<(String, Role)> {
+    let mut lines = Vec::new();
+    let mut say = |text: String, role| lines.extend(wrap(&text, columns).into_iter().map(|l| (l, role)));
+    match confirm.targets.as_slice() {
+        [target] => one(target, confirm.action, glyphs.arrow, &mut say),
+        many => {
+            for target in many {
+                say(target.title(glyphs.arrow), if target.altered { Role::Bad } else { Role::Text });
+            }
+            let altered = many.iter().filter(|t| t.altered).count();
+            if altered > 0 {
+                say(format!("{altered} of them contain hidden characters"), Role::Bad);
+            }
+        }
+    }
+    let writes = match confirm.action {
+        Action::Approve => "writes spec.approvalState: approved; the volume grows once",
+        Action::Decline => "writes spec.approvalState: declined; no more questions until it is deleted",
+        Action::Delete => "deletes the approval; a condition that still holds asks again",
+    };
+    say(writes.to_owned(), Role::Text);
+    if confirm.action != Action::Delete {
+        let reason = if confirm.action == Action::Decline { "your reason" } else { "empty" };
+        let via = crate::effect::send::VIA;
+        let by = if cluster.user.is_empty() { "nobody yet" } else { cluster.user.as_str() };
+        say(
+            format!("and annotations decided-by: {by}, decided-via: {via}, decision-reason: {reason}"),
+            Role::Text,
+        );
+    }
+    for (state, after) in [
+        (PullRequestState::Open, "will be closed with a comment"),
+        (PullRequestState::Merged, "is merged and not synced yet: this decision does not wait for it"),
+    ] {
+        let pulls = confirm.targets.iter().filter(|t| !t.decided).filter_map(|t| t.pull_request.as_ref());
+        let pulls: Vec<u64> = pulls.filter(|p| p.state == state).map(|p| p.number).collect();
+        if let [first, rest @ ..] = pulls.as_slice() {
+            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+            say(format!("pull request #{first}{more} {after}"), Role::Warn);
+        }
+    }
+    let production = if cluster.production { "  PRODUCTION" } else { "" };
+    let role = if cluster.production { Role::Production } else { Role::Title };
+    say(format!("cluster {}{production}", cluster.context), role);
+    say(cluster.server.to_string(), Role::Dim);
+    if confirm.stale {
+        say("The connection is lost: what you see may be old.".to_owned(), Role::Bad);
+    }
+    lines
+}
+
+fn one(target: &Target, action: Action, arrow: &str, say: &mut impl FnMut(String, Role)) {
+    if target.altered {
+        say(
+            "This object contains hidden characters: what you read is not all there is.".to_owned(),
+            Role::Bad,
+        );
+    }
+    say(format!("{}/{}", target.namespace, target.object), Role::Head);
+    if action == Action::Delete {
+        say(format!("approval {}", target.name), Role::Text);
+    } else {
+        say(format!("from {} {arrow} to {}, rule {}", target.from, target.to, target.rule), Role::Text);
+    }
+    say(format!("proposal {}, uid {}", target.proposal, target.uid), Role::Dim);
+}
+
+fn picker_dialog(model: &Model, picker: &Picker, frame: &mut Frame<'_>, area: Rect) {
+    let title = match picker.kind {
+        PickerKind::Palette => "Command",
+        PickerKind::Namespace => "Namespace",
+        PickerKind::Context => "Context",
+    };
+    let height = area
+        .height
+        .saturating_sub(4)
+        .min(u16::try_from(picker.all.len()).unwrap_or(u16::MAX).saturating_add(4));
+    let inner = frame_of(model, title, Role::Title, frame, area, 80, height.max(6));
+    let typed = crate::text::Safe::new(&picker.typed);
+    put(model, frame, inner, 0, &format!("{}_", typed), Role::Key);
+    let rows = usize::from(inner.height.saturating_sub(1));
+    let first = (picker.cursor + 1).saturating_sub(rows);
+    for (line, at) in (1u16..).zip(picker.found.iter().skip(first).take(rows)) {
+        let (_, name, told) = &picker.all[*at];
+        let selected = first + usize::from(line) - 1 == picker.cursor;
+        let role = if selected { Role::Selected } else { Role::Text };
+        let name = fit_middle(name.as_str(), usize::from(inner.width) / 2);
+        put(model, frame, inner, line, &format!("{name:<16} {told}"), role);
+    }
+    if picker.found.is_empty() {
+        let text = match picker.kind {
+            PickerKind::Namespace => format!("{} takes what is typed", key(model, Command::Accept)),
+            _ => "nothing fits".to_owned(),
+        };
+        put(model, frame, inner, 1, &text, Role::Dim);
+    }
+}
+
+/// What each key does, from the command table.
+fn help(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
+    let mut lines: Vec<(String, Role)> = Vec::new();
+    for group in Group::ALL {
+        if !lines.is_empty() {
+            lines.push((String::new(), Role::Text));
+        }
+        lines.push((group.title().to_owned(), Role::Head));
+        for entry in COMMANDS.iter().filter(|e| e.group == group) {
+            let keys: Vec<String> =
+                model.settings.keymap.keys(entry.command).map(|k| k.to_string()).collect();
+            let keys = if keys.is_empty() { format!(":{}", entry.name) } else { keys.join(" ") };
+            let able = crate::update::enabled(model, entry.command);
+            let why = able.as_ref().err().map(|w| format!("  ({w})")).unwrap_or_default();
+            let role = if able.is_ok() { Role::Text } else { Role::Dim };
+            lines.push((format!("  {keys:<14} {}{why}", entry.title), role));
+        }
+    }
+    page(model, "Help", &lines, scroll, frame, area);
+}
+
+/// What was decided here, the last first.
+fn decisions(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
+    let columns = usize::from(WIDE.min(area.width.saturating_sub(2)).saturating_sub(4));
+    let mut lines: Vec<(String, Role)> = Vec::new();
+    for written in model.written.iter().rev() {
+        let role = match written.ending {
+            Ending::Done => Role::Good,
+            Ending::Dropped(_) => Role::Text,
+            _ => Role::Bad,
+        };
+        let text = written.line();
+        lines.extend(wrap(&text, columns).into_iter().map(|l| (l, role)));
+    }
+    if lines.is_empty() {
+        lines.push(("Nothing was decided here yet.".to_owned(), Role::Dim));
+    }
+    page(model, "Decided here", &lines, scroll, frame, area);
+}
+
+/// Lines that are only read.
+fn page(
+    model: &Model,
+    title: &str,
+    lines: &[(String, Role)],
+    scroll: usize,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let height =
+        area.height.saturating_sub(2).min(u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2));
+    let (leave, down, up) = (key(model, Command::Back), key(model, Command::Down), key(model, Command::Up));
+    let title = format!("{title}: {leave} leaves, {down} and {up} scroll");
+    let inner = frame_of(model, &title, Role::Title, frame, area, WIDE, height);
+    let rows = usize::from(inner.height);
+    let first = scroll.min(lines.len().saturating_sub(rows));
+    for (line, (text, role)) in (0u16..).zip(lines.iter().skip(first).take(rows)) {
+        put(model, frame, inner, line, text, *role);
+    }
+}

@@ -1,0 +1,213 @@
+//! A table: only the rows that are on the screen are made.
+
+use std::fmt::Write as _;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::{Modifier, Style};
+use ratatui::text::{Line, Span};
+
+use super::style;
+use crate::model::{LinkState, Model, Trouble, View};
+use crate::record::column::WIDE;
+use crate::record::{CellContext, Column, Row};
+use crate::table::{Rows, TableState};
+use crate::text;
+use crate::theme::Role;
+
+/// Columns at the left for marks.
+const GUTTER: u16 = 2;
+
+/// Which columns are shown, from where, how wide.
+fn layout(columns: &'static [Column], shift: usize, width: u16) -> Vec<(usize, u16, u16)> {
+    let room = width.saturating_sub(GUTTER);
+    let last = columns.iter().rposition(|c| c.rank < WIDE).unwrap_or(0);
+    let shift = shift.min(last);
+    let mut shown: Vec<usize> = (shift..columns.len()).filter(|c| columns[*c].rank < WIDE).collect();
+    let needed = |shown: &[usize]| shown.iter().map(|c| columns[*c].min + 1).sum::<u16>();
+    while needed(&shown) > room + 1 && shown.len() > 1 {
+        let worst = shown
+            .iter()
+            .rposition(|c| columns[*c].rank == shown.iter().map(|c| columns[*c].rank).max().unwrap_or(0));
+        shown.remove(worst.unwrap_or(shown.len() - 1));
+    }
+    let mut widths: Vec<u16> = shown.iter().map(|c| columns[*c].min).collect();
+    let mut left = (room + 1).saturating_sub(needed(&shown));
+    // A column at a time, each up to its widest.
+    while left > 0 {
+        let mut grown = false;
+        for (place, column) in shown.iter().enumerate() {
+            // Names are what one looks for: they grow faster.
+            let step = if columns[*column].max >= 40 { 3 } else { 1 };
+            let more = step.min(left).min(columns[*column].max.saturating_sub(widths[place]));
+            widths[place] += more;
+            left -= more;
+            grown |= more > 0;
+        }
+        if !grown {
+            break;
+        }
+    }
+    let mut x = GUTTER;
+    let mut out = Vec::with_capacity(shown.len());
+    for (place, column) in shown.into_iter().enumerate() {
+        out.push((column, x, widths[place].min(width.saturating_sub(x))));
+        x += widths[place] + 1;
+    }
+    out
+}
+
+/// Which heading is at a column of the terminal.
+pub fn heading_at(model: &Model, x: u16) -> Option<usize> {
+    let (view, table) = model.screen().table_ref()?;
+    let cells = layout(view.columns(), table.shift, model.size.0);
+    cells
+        .into_iter()
+        .find(|(_, from, width)| (*from..from + width + 1).contains(&x))
+        .map(|(column, ..)| column)
+}
+
+pub(super) fn draw<R: Row>(
+    model: &Model,
+    rows: &Rows<R>,
+    state: &TableState,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    if area.height == 0 {
+        return;
+    }
+    let cells = layout(R::COLUMNS, state.shift, area.width);
+    let glyphs = model.settings.glyphs;
+    let buffer = frame.buffer_mut();
+    for (column, x, width) in &cells {
+        let spec = &R::COLUMNS[*column];
+        let mut title = spec.title.to_owned();
+        if state.sort.0 == *column {
+            let _ = write!(title, "{}", if state.sort.1 { glyphs.down } else { glyphs.up });
+        }
+        let title = text::fit(&title, usize::from(*width));
+        buffer.set_stringn(area.x + x, area.y, title, usize::from(*width), style(model, Role::Head));
+    }
+    let stale = model.dim();
+    let context = CellContext { now: model.now, glyphs };
+    let rows_area = Rect::new(area.x, area.y + 1, area.width, area.height - 1);
+    if state.order().is_empty() {
+        empty(model, state, frame, rows_area);
+        return;
+    }
+    let buffer = frame.buffer_mut();
+    let shown = state.window().iter().take(usize::from(rows_area.height));
+    for (line, slot) in (0u16..).zip(shown) {
+        let Some(row) = state.row(rows, *slot) else { continue };
+        let y = rows_area.y + line;
+        let selected = state.selected.as_deref() == Some(&**row.id());
+        let base = if selected { style(model, Role::Selected) } else { Style::new() };
+        if selected {
+            buffer.set_style(Rect::new(area.x, y, area.width, 1), base);
+        }
+        let look = |role: Role| match (selected, stale) {
+            (true, _) => base,
+            (false, true) => style(model, Role::Dim),
+            (false, false) => style(model, role),
+        };
+        let marked = state.marked.contains(row.id());
+        let held = model.held.iter().flat_map(|h| &h.targets).any(|t| t.uid == *row.id());
+        let sending = model.sending.iter().any(|s| s.write.target.uid == *row.id());
+        let mut ended = model.outcomes.iter().flat_map(|o| &o.not).filter(|(t, ..)| t.uid == *row.id());
+        let not = ended.next_back();
+        if marked {
+            buffer.set_stringn(area.x, y, glyphs.mark, 1, look(Role::Marked));
+        } else if held || sending {
+            buffer.set_stringn(area.x, y, if held { glyphs.wait } else { glyphs.up }, 1, look(Role::Warn));
+        } else if let Some((.., unknown)) = not {
+            // Not done, or nobody knows: until that is put away.
+            let glyph = if *unknown { glyphs.altered } else { glyphs.no };
+            buffer.set_stringn(area.x, y, glyph, 1, look(Role::Bad));
+        }
+        if row.altered() {
+            let loud = look(Role::Bad).add_modifier(Modifier::BOLD);
+            buffer.set_stringn(area.x + 1, y, glyphs.altered, 1, loud);
+        }
+        for (column, x, width) in &cells {
+            let cell = row.cell(*column, &context);
+            let width = usize::from(*width);
+            let text =
+                if cell.middle { text::fit_middle(&cell.text, width) } else { text::fit(&cell.text, width) };
+            buffer.set_stringn(area.x + x, y, text, width, look(cell.role));
+        }
+    }
+}
+
+/// Why there is nothing to see: never a blank screen.
+fn empty(model: &Model, state: &TableState, frame: &mut Frame<'_>, area: Rect) {
+    let view = model.screen().view();
+    let kind = view.kind();
+    let (words, why) = model.link.words_of(kind, model.now);
+    let filtered = state.filtered() || state.pin.is_some();
+    let text = match model.link.state_of(kind) {
+        LinkState::Connecting => format!("Connecting to {} {words} {why}", model.cluster.server),
+        LinkState::Loading(_) | LinkState::Behind => "Reading the list …".to_owned(),
+        LinkState::Lost(Trouble::NoKinds) => {
+            "Autopilot's kinds are not in this cluster: its CRDs are missing. Install them with \
+             `kubectl apply -k deploy`, or choose another context."
+                .to_owned()
+        }
+        LinkState::Lost(Trouble::Forbidden) => {
+            let (place, choose) = match view {
+                View::Approvals | View::Objects => ("here", "Choose a namespace in which you may, or ask"),
+                View::Events => ("in namespace default", "Ask"),
+                View::Rules => ("in this cluster", "Ask"),
+            };
+            format!("You may not list {} {place} ({why}). {choose} for the permission.", kind.name())
+        }
+        LinkState::Lost(_) => format!("{words}: {why}. The console tries again by itself."),
+        LinkState::Live if filtered => "Nothing passes the filter.".to_owned(),
+        LinkState::Live => match view {
+            View::Approvals => "Nothing waits for you.",
+            View::Events => "Nothing has happened within the events that the cluster keeps.",
+            View::Objects => "No object has left Normal yet.",
+            View::Rules => "There are no rules.",
+        }
+        .to_owned(),
+    };
+    let text = crate::text::Safe::new(&text);
+    let width = area.width.saturating_sub(4);
+    let lines: Vec<Line<'_>> =
+        text::wrap(text.as_str(), usize::from(width)).into_iter().map(|l| Line::from(Span::raw(l))).collect();
+    let top = area.height / 3;
+    let place = Rect::new(area.x + 2, area.y + top.min(area.height), width, area.height.saturating_sub(top));
+    let paragraph = ratatui::widgets::Paragraph::new(lines).style(style(model, Role::Dim));
+    frame.render_widget(paragraph, place);
+}
+
+/// A table as plain lines, for the command line.
+pub fn print<'a, R: Row + 'a>(
+    rows: impl Iterator<Item = &'a R>,
+    context: &CellContext,
+    columns: &[usize],
+) -> Vec<String> {
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|c| R::COLUMNS[*c].title.to_owned()).collect()];
+    for row in rows {
+        let mut cells: Vec<String> =
+            columns.iter().map(|c| row.cell(*c, context).text.into_owned()).collect();
+        if row.altered()
+            && let Some(last) = cells.last_mut()
+        {
+            last.push_str(" (altered: hidden characters were taken out)");
+        }
+        lines.push(cells);
+    }
+    let widths: Vec<usize> =
+        (0..columns.len()).map(|c| lines.iter().map(|l| text::width(&l[c])).max().unwrap_or(0)).collect();
+    lines
+        .into_iter()
+        .map(|line| {
+            let mut out = String::new();
+            for (cell, width) in line.iter().zip(&widths) {
+                let _ = write!(out, "{cell}{}", " ".repeat(width - text::width(cell) + 3));
+            }
+            out.trim_end().to_owned()
+        })
+        .collect()
+}

@@ -1,0 +1,258 @@
+//! Between yes and the answer: held, on its way, ended, or not.
+
+use std::time::Duration;
+
+use autopilot_tui::effect::{Action, Effect, Ending, Written, send};
+use autopilot_tui::model::{Dialog, Settings};
+use autopilot_tui::text::Safe;
+use autopilot_tui::update::{Feed, Msg};
+use crossterm::event::KeyCode;
+use serde_json::json;
+
+use crate::fixture::{Stage, approval, approval_json, many, screen, stage};
+
+fn leaves(stage: &Stage) -> bool {
+    matches!(stage.model.dialog, Some(Dialog::Leave(_)))
+}
+
+#[test]
+fn what_is_held_is_on_the_screen_as_long_as_its_seconds_run() {
+    for size in [(120, 40), (60, 16), (40, 5)] {
+        let mut stage = Stage::busy(Settings::default(), (120, 40));
+        stage.keys("a");
+        stage.wait(400);
+        stage.keys("y");
+        stage.msg(Msg::Resize(size.0, size.1));
+        for n in 0..6 {
+            stage.msg(Msg::Say(autopilot_tui::model::Tone::Bad, Safe::new(&format!("message {n}"))));
+        }
+        let text = screen(&mut stage);
+        assert!(text.contains("u takes it back"), "{size:?}:\n{text}");
+        // Where it cannot be seen, or the key means something else, nothing is sent.
+        for (open, close) in [("j?", KeyCode::Esc), ("/", KeyCode::Esc), (":", KeyCode::Esc)] {
+            stage.keys(open);
+            stage.wait(20_000);
+            assert!(stage.sent().is_empty(), "{size:?}: sent under {open}");
+            stage.press(close);
+        }
+        stage.msg(Msg::Resize(19, 4));
+        stage.wait(20_000);
+        assert!(stage.sent().is_empty(), "sent unseen");
+        stage.msg(Msg::Resize(size.0, size.1));
+        stage.wait(5000);
+        assert_eq!(stage.sent().len(), 1);
+    }
+}
+
+#[test]
+fn leaving_asks_while_something_is_held_and_nothing_is_sent_behind_the_question() {
+    let mut stage = stage();
+    stage.keys("a");
+    stage.wait(400);
+    stage.keys("y");
+    stage.wait(4500);
+    stage.keys("q");
+    assert!(leaves(&stage));
+    stage.wait(60_000);
+    assert!(stage.sent().is_empty() && stage.model.held.len() == 1, "sent behind the question");
+    stage.keys("n");
+    stage.wait(100);
+    assert!(stage.sent().is_empty(), "the countdown goes on where it stood");
+    stage.wait(1000);
+    assert_eq!(stage.sent().len(), 1);
+}
+
+#[test]
+fn leaving_asks_while_something_is_on_its_way() {
+    let mut stage = stage();
+    stage.keys("a");
+    stage.wait(400);
+    stage.keys("y");
+    stage.wait(5100);
+    assert_eq!(stage.sent().len(), 1);
+    stage.keys("q");
+    assert!(leaves(&stage) && !stage.model.quit);
+    stage.wait(400);
+    stage.keys("y");
+    assert!(stage.model.quit);
+}
+
+#[test]
+fn whatever_ends_the_console_what_is_open_is_noted() {
+    let mut stage = stage();
+    stage.keys("a");
+    stage.wait(400);
+    stage.keys("y");
+    stage.wait(5100);
+    stage.keys("jx");
+    stage.wait(400);
+    stage.keys("not now");
+    stage.press(KeyCode::BackTab);
+    stage.press(KeyCode::Enter);
+    assert_eq!((stage.model.sending.len(), stage.model.held.len()), (1, 1), "{:?}", stage.model.dialog);
+    let noted: Vec<(String, &str)> = autopilot_tui::update::abandon(&mut stage.model)
+        .iter()
+        .map(|e| match e {
+            Effect::Note(written) => (written.write.target.uid.to_string(), written.ending.word()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(noted[0], ("uid-2".to_owned(), "unknown"));
+    assert_eq!((noted.len(), noted[1].1), (2, "not sent"));
+    assert_eq!(stage.model.written.len(), 2);
+    assert!(stage.model.held.is_empty() && stage.model.sending.is_empty());
+}
+
+#[test]
+fn what_did_not_end_well_stays_until_it_is_put_away() {
+    let mut stage = many(20, (120, 40));
+    stage.wait(800);
+    stage.keys("y");
+    for _ in 0..30 {
+        stage.wait(1000);
+        let sent: Vec<_> = stage.model.sending.iter().map(|s| s.write.clone()).collect();
+        for write in sent {
+            let ending = match &*write.target.uid {
+                "uid-3" => Ending::Changed(Safe::own("its proposal changed")),
+                "uid-7" => Ending::Unknown(Safe::own("the server does not answer")),
+                "uid-9" => Ending::Denied(Safe::own("maria may not")),
+                _ => Ending::Done,
+            };
+            stage.msg(Msg::Sent(Box::new(Written { at: stage.now.wall, write, ending })));
+        }
+    }
+    let text = screen(&mut stage);
+    let line = "17 approved, 2 not, 1 perhaps (no answer): ns/claim-7: the server does not answer";
+    assert!(text.contains(line), "{text}");
+    let marks = |text: &str| text.lines().filter(|l| l.starts_with('✗') || l.starts_with('⚠')).count();
+    assert_eq!(marks(&text), 3, "{text}");
+    stage.keys("w");
+    let list = screen(&mut stage);
+    assert!(list.contains("unknown") && list.contains("done, by") && list.contains("maria may"), "{list}");
+    stage.press(KeyCode::Esc);
+    assert!(screen(&mut stage).contains(line));
+    stage.press(KeyCode::Esc);
+    let text = screen(&mut stage);
+    assert!(!text.contains("17 approved") && marks(&text) == 0, "{text}");
+}
+
+#[test]
+fn a_decision_stays_with_the_cluster_it_was_made_in() {
+    let mut stage = stage();
+    stage.keys("a");
+    stage.wait(400);
+    stage.keys("y");
+    stage.wait(5100);
+    let write = stage.model.sending[0].write.clone();
+    stage.msg(Msg::Sent(Box::new(Written { at: stage.now.wall, write, ending: Ending::Done })));
+    // Another context, chosen as a person would, and known once its feed says so.
+    stage.model.contexts = vec![Safe::own("staging")];
+    stage.keys("C");
+    stage.press(KeyCode::Enter);
+    let cluster = autopilot_tui::model::ClusterLabel { context: Safe::own("staging"), ..Default::default() };
+    stage.feed(Feed::Cluster(Box::new(cluster)));
+    let lines = autopilot_tui::run::summary(&stage.model.written);
+    assert!(lines[0].ends_with("on prod-eu"), "{lines:?}");
+    assert!(autopilot_tui::effect::audit::line(&stage.model.written[0]).contains("\"context\":\"prod-eu\""));
+}
+
+#[test]
+fn what_is_held_is_not_sent_into_a_lost_connection() {
+    let lost = |stage: &mut Stage| {
+        stage.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, Safe::own("refused")));
+    };
+    let mut held = stage();
+    held.keys("a");
+    held.wait(400);
+    held.keys("y");
+    lost(&mut held);
+    held.wait(6000);
+    assert!(held.sent().is_empty() && held.model.written[0].ending.word() == "not sent");
+    // Who has typed that it may be old knew it.
+    let mut old = stage();
+    lost(&mut old);
+    old.keys("a");
+    old.wait(400);
+    old.keys("old");
+    old.press(KeyCode::Tab);
+    old.press(KeyCode::Tab);
+    old.press(KeyCode::Enter);
+    old.wait(6000);
+    assert_eq!(old.sent().len(), 1, "{:?}", old.model.dialog);
+}
+
+#[test]
+fn what_waits_for_its_turn_is_not_sent_once_something_is_wrong() {
+    type Wrong = fn(&mut Stage);
+    let wrongs: [(&str, Wrong); 3] = [
+        ("lost", |s| s.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, Safe::own("refused")))),
+        ("read-only", |s| s.model.read_only = true),
+        ("unknown", |s| {
+            let write = s.model.sending[0].write.clone();
+            let ending = Ending::Unknown(Safe::own("the server does not answer"));
+            s.msg(Msg::Sent(Box::new(Written { at: s.now.wall, write, ending })));
+        }),
+    ];
+    for (name, wrong) in wrongs {
+        let mut stage = many(20, (120, 40));
+        stage.wait(800);
+        stage.keys("y");
+        stage.wait(5100);
+        assert_eq!((stage.sent().len(), stage.model.sending.len()), (8, 20), "{name}");
+        wrong(&mut stage);
+        while let Some(sending) = stage.model.sending.first().cloned() {
+            let written = Written { at: stage.now.wall, write: sending.write, ending: Ending::Done };
+            stage.msg(Msg::Sent(Box::new(written)));
+        }
+        assert_eq!(stage.sent().len(), 8, "{name}");
+        let dropped = stage.model.written.iter().filter(|w| w.ending.word() == "not sent").count();
+        assert_eq!(dropped, 12, "{name}");
+    }
+}
+
+#[test]
+fn after_a_sleep_nothing_is_sent_and_nothing_confirmed() {
+    let sleep = |stage: &mut Stage| {
+        stage.now.wall += Duration::from_secs(3600);
+        stage.wait(10);
+    };
+    let mut held = stage();
+    held.keys("a");
+    held.wait(400);
+    held.keys("yjx");
+    held.wait(400);
+    sleep(&mut held);
+    assert!(matches!(held.model.dialog, Some(Dialog::Notice { .. })));
+    held.wait(800);
+    held.press(KeyCode::Esc);
+    held.wait(20_000);
+    assert!(held.sent().is_empty() && held.model.held.is_empty());
+    assert!(held.effects.contains(&Effect::Awake), "the cluster is asked at once");
+}
+
+#[test]
+fn a_write_tests_the_whole_state_that_was_shown() {
+    let patch = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut json = approval_json(1, "ns", "claim", "80", 5);
+        change(&mut json);
+        let write = autopilot_tui::effect::Write {
+            action: Action::Approve,
+            target: autopilot_tui::effect::Target::of(&approval(json)),
+            reason: String::new(),
+            by: "maria".to_owned(),
+            context: Safe::default(),
+            server: Safe::default(),
+            dry_run: false,
+        };
+        let steps = send::patch(&write);
+        steps.as_array().unwrap().iter().filter(|s| s["op"] == "test").cloned().collect::<Vec<_>>()
+    };
+    let test = |path: &str, value: serde_json::Value| json!({ "op": "test", "path": path, "value": value });
+    let undecided = test("/status/decision", json!(null));
+    let plain = patch(&|_| {});
+    assert!(plain.contains(&test("/spec/approvalState", json!("pending"))) && plain.contains(&undecided));
+    let absent = patch(&|j| drop(j["spec"].as_object_mut().unwrap().remove("approvalState")));
+    assert!(absent.contains(&test("/spec/approvalState", json!(null))) && absent.contains(&undecided));
+    let altered = patch(&|j| j["spec"]["approvalState"] = "pend\u{202e}ing".into());
+    assert!(altered.contains(&test("/metadata/resourceVersion", json!("100"))), "{altered:?}");
+}

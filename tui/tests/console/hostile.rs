@@ -1,0 +1,218 @@
+//! Text that wants to be more than text.
+
+use autopilot_tui::cli::snapshot::render;
+use autopilot_tui::model::{Settings, Yaml};
+use autopilot_tui::record::{EventRecord, Names, Row};
+use autopilot_tui::text::{LONGEST, Safe, fit, fit_middle, link, width, wrap};
+use autopilot_tui::update::{Feed, Msg};
+use crossterm::event::KeyCode;
+use serde_json::json;
+
+use crate::fixture::{Stage, approval, approval_json};
+
+const HOSTILE: &[&str] = &[
+    "\u{1b}[31mred\u{1b}[0m",
+    "\u{1b}]0;title\u{7}x",
+    "\u{1b}]52;c;aGk=\u{1b}\\x",
+    "\u{1b}]8;;https://evil\u{1b}\\x",
+    "\u{9b}2Jx",
+    "\u{90}q\u{9c}x",
+    "a\rb",
+    "a\u{8}b\u{7f}",
+    "data-\u{202e}tsop",
+    "\u{2066}a\u{2069}",
+    "a\u{200b}b\u{feff}c\u{2060}",
+    "pg\u{ad}1",
+    "a\u{e0041}b",
+    "\u{3164}",
+    "\u{1b}",
+    "\u{1b}[",
+    "\u{1b}]no end",
+];
+
+fn harmless(text: &str) -> bool {
+    text.chars().all(|c| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{ad}' | '\u{e0000}'..='\u{e0fff}' | '\u{3164}')
+    })
+}
+
+#[test]
+fn what_is_taken_out_is_marked() {
+    for raw in HOSTILE {
+        let safe = Safe::new(raw);
+        assert!(harmless(safe.as_str()), "{raw:?} became {safe:?}");
+        assert!(
+            safe.altered() && safe.as_str().contains('\u{fffd}'),
+            "{raw:?} became {safe:?} without a mark"
+        );
+    }
+}
+
+#[test]
+fn what_is_harmless_stays() {
+    for raw in ["pgbench-data", "größe", "日本語", "👩‍👩‍👧", "❤️", "e\u{301}", "a => b"]
+    {
+        let safe = Safe::new(raw);
+        assert_eq!((safe.as_str(), safe.altered()), (raw, false));
+    }
+    assert_eq!(Safe::new("a\nb\r\nc\td").as_str(), "a⏎b⏎c d");
+}
+
+#[test]
+fn long_texts_end() {
+    let safe = Safe::new(&"x".repeat(10_000));
+    assert!(safe.altered() && safe.as_str().chars().count() == LONGEST + 1 && safe.as_str().ends_with('…'));
+    let zalgo = format!("a{}", "\u{301}".repeat(500));
+    assert!(Safe::new(&zalgo).as_str().chars().count() < 6);
+}
+
+#[test]
+fn only_plain_links_are_opened() {
+    assert!(link("https://github.com/a/b/pull/1").is_some());
+    for bad in [
+        "http://github.com/a",
+        "https://user:pw@github.com/a",
+        "javascript:alert(1)",
+        "https://",
+        "https://a b/",
+        "https://a/\u{1b}",
+        "https://gith\u{fc}b.com/",
+        "file:///etc/passwd",
+        "https://a/`x`",
+    ] {
+        assert!(link(bad).is_none(), "{bad:?}");
+    }
+}
+
+#[test]
+fn cutting_keeps_to_the_columns() {
+    for text in
+        ["pgbench-data", "日本語日本語", "👩‍👩‍👧👩‍👩‍👧x", "e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}e\u{301}"]
+    {
+        for columns in 0..14 {
+            assert!(width(&fit(text, columns)) <= columns, "{text} {columns}");
+            assert!(width(&fit_middle(text, columns)) <= columns, "{text} {columns}");
+        }
+        assert!(wrap(text, 5).iter().all(|l| width(l) <= 5), "{text}");
+    }
+}
+
+#[test]
+fn the_digest_goes_back_as_it_came_and_is_shown_as_what_can_be_read() {
+    use autopilot_tui::clock::Now;
+    use autopilot_tui::effect::{Action, Ending, Target, Write, Written, audit, send};
+    use autopilot_tui::record::{Approval, CellContext};
+    let raw = "0123\u{202e}4567";
+    let mut json = approval_json(1, "ns", "claim", "99", 1);
+    json["spec"]["actions"][0]["proposal"] = raw.into();
+    let row = approval(json);
+    assert!(row.altered(), "by its digest alone");
+    let context = CellContext { now: Now::default(), glyphs: Settings::default().glyphs };
+    let columns: Vec<usize> = (0..Approval::COLUMNS.len()).collect();
+    let lines = autopilot_tui::view::print_table([&row].into_iter(), &context, &columns);
+    assert!(lines[0].contains("PROPOSAL") && lines[1].contains("0123\u{fffd}4567"), "{lines:#?}");
+    let target = Target::of(&row);
+    assert!(harmless(target.proposal.as_str()));
+    let write = Write {
+        action: Action::Approve,
+        target,
+        reason: String::new(),
+        by: String::new(),
+        context: Safe::new("dev"),
+        server: Safe::new("https://dev"),
+        dry_run: false,
+    };
+    assert_eq!(send::patch(&write)[1]["value"], raw);
+    let written = Written { at: jiff::Timestamp::UNIX_EPOCH, write, ending: Ending::Done };
+    let line = audit::line(&written);
+    assert!(harmless(&line) && line.contains("0123\\u202e4567"), "{line}");
+}
+
+#[test]
+fn no_field_brings_hostile_text_to_the_screen() {
+    for raw in HOSTILE {
+        let mut json = approval_json(1, "ns", "claim", "99", 1);
+        json["metadata"]["labels"]["rule"] = (*raw).into();
+        json["status"]["Rule"]["Name"] = (*raw).into();
+        json["status"]["actionPreviews"][0]["expectedResult"]["Message"] = (*raw).into();
+        json["status"]["actionPreviews"][0]["involvedObjects"][0]["name"] = (*raw).into();
+        json["status"]["actionPreviews"][0]["involvedObjects"][0]["ownerReferences"][0]["name"] =
+            (*raw).into();
+        json["status"]["proposal"]["from"] = (*raw).into();
+        json["spec"]["actions"][0]["proposal"] = (*raw).into();
+        json["status"]["proposal"]["measured"][0]["key"] = (*raw).into();
+        json["status"]["proposal"]["measured"][0]["value"] = (*raw).into();
+        json["status"]["pullRequest"] =
+            json!({ "number": 1, "url": raw, "state": "open", "by": raw, "branch": raw });
+        json["status"]["decision"] =
+            json!({ "digest": raw, "outcome": "declined", "by": raw, "via": raw, "reason": raw });
+        let row = approval(json);
+        assert!(row.altered(), "{raw:?}");
+        let event = json!({
+            "metadata": { "uid": "e" }, "reason": raw, "type": "Warning", "message": raw, "involvedObject": { "name": raw },
+        });
+        let event = EventRecord::from_wire(&serde_json::from_value(event).unwrap(), &mut Names::default());
+        let mut stage = Stage::calm(Settings::default(), (120, 40));
+        stage.feed(Feed::Approvals(vec![row]));
+        stage.feed(Feed::Events(vec![event]));
+        let mut screens = Vec::new();
+        for keys in ["", "2", "1"] {
+            stage.keys(keys);
+            screens.push(render(&mut stage.model).unwrap());
+            stage.press(KeyCode::Enter);
+            screens.push(render(&mut stage.model).unwrap());
+            stage.press(KeyCode::Esc);
+        }
+        stage.keys("D");
+        screens.push(render(&mut stage.model).unwrap());
+        stage.press(KeyCode::Esc);
+        stage.keys("y");
+        let of = autopilot_tui::model::DetailOf::Approval("uid-1".into());
+        stage.msg(Msg::Yaml(of, Yaml::Lines(Safe::lines(&format!("a: {raw}")))));
+        screens.push(render(&mut stage.model).unwrap());
+        for screen in screens {
+            for cell in screen.content() {
+                assert!(harmless(cell.symbol()), "{raw:?} reached the screen as {:?}", cell.symbol());
+            }
+        }
+    }
+}
+
+/// The screen of an approval whose pull request has this link, in a terminal that knows links.
+fn with_link(url: &str, hosts: &[&str]) -> ratatui::buffer::Buffer {
+    let mut json = approval_json(1, "ns", "claim", "99", 1);
+    json["status"]["pullRequest"] = json!({ "number": 1, "url": url, "state": "open" });
+    let hosts = hosts.iter().map(|h| (*h).to_owned()).collect();
+    let mut stage = Stage::calm(Settings { hyperlinks: true, hosts, ..Settings::default() }, (60, 40));
+    stage.feed(Feed::Approvals(vec![approval(json)]));
+    stage.press(KeyCode::Enter);
+    render(&mut stage.model).unwrap()
+}
+
+fn sequences(screen: &ratatui::buffer::Buffer) -> Vec<&str> {
+    screen.content().iter().map(ratatui::buffer::Cell::symbol).filter(|s| s.contains('\u{1b}')).collect()
+}
+
+#[test]
+fn the_link_of_a_pull_request_is_one_of_the_terminal() {
+    let url = "https://github.com/example/a-rather-long-name-of-a-repository/pull/482";
+    // What does not fit into a line is one link in two pieces.
+    let (head, tail) = url.split_at(42);
+    let expected = [head, tail].map(|label| format!("\u{1b}]8;;{url}\u{1b}\\{label}\u{1b}]8;;\u{1b}\\"));
+    assert_eq!(sequences(&with_link(url, &["github.com"])), expected);
+    assert!(sequences(&with_link(url, &["git.example.com"])).is_empty());
+}
+
+#[test]
+fn no_link_breaks_out_of_its_sequence() {
+    for raw in HOSTILE {
+        let url = format!("https://github.com/{raw}/pull/1");
+        assert!(sequences(&with_link(&url, &[])).is_empty(), "{raw:?}");
+    }
+    for url in ["http://github.com/a", "javascript:alert(1)", "https://user:pw@github.com/a", "https://a b/"]
+    {
+        assert!(sequences(&with_link(url, &[])).is_empty(), "{url}");
+    }
+}
