@@ -18,7 +18,7 @@ use kube::{Api, Client, ResourceExt as _};
 use crate::GIB;
 
 /// How long a step of a test may take.
-const STEP: Duration = Duration::from_secs(40);
+const STEP: Duration = Duration::from_secs(120);
 
 /// What a scene differs in.
 #[derive(Clone, Debug)]

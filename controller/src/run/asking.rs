@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use super::engine::Engine;
 use super::passes::{
-    Asked, Facts, Need, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll, questions,
+    Asked, DOWN, Facts, Need, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll,
+    questions,
 };
 use super::rules::Data;
 use crate::decide::Verdict;
@@ -65,14 +66,17 @@ impl Engine {
             }
             return;
         }
-        let lookback = match self.force.source(rule.provider.as_deref()) {
-            Ok((_, source)) => source.lookback,
+        let (lookback, heeds_targets) = match self.force.source(rule.provider.as_deref()) {
+            Ok((_, source)) => (source.lookback, source.heeds_targets()),
             Err(why) => {
                 self.no_data(name, time, "NoProvider", &why);
                 return;
             }
         };
         let mut wanted = questions(&rule);
+        if heeds_targets {
+            wanted.push((Part::Down, DOWN.to_owned()));
+        }
         let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
         if deep {
             wanted.extend(deep_questions(&rule));
@@ -188,6 +192,13 @@ impl Engine {
             self.no_data(name, time, reason, &message);
             return;
         }
+        if let Some(down) = pass.down() {
+            let message = format!(
+                "{down} scrape targets are down (up == 0), and the provider's ignore_unhealthy_targets is false"
+            );
+            self.no_data(name, time, "UnhealthyTargets", &message);
+            return;
+        }
         if matches!(pass.rule.action, Action::Pool { .. }) {
             self.judge_pools(name, &pass);
             return;
@@ -267,7 +278,7 @@ impl Engine {
         if pass.deep {
             self.look_deep(name, rule, facts, now);
         }
-        self.judge_data(name, facts, pass.deep);
+        self.judge_data(name, facts);
         for slot in candidates {
             let (verdict, values) = facts.judge(rule, slot);
             self.judge_one(name, slot, verdict, values, pass.time);
@@ -352,11 +363,10 @@ impl Engine {
         }
     }
 
-    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts, deep: bool) {
+    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        let Some(rule) = entry.rule().cloned() else { return };
         let selected = entry.selected.count_ones(..);
         let without = entry.without_data.count_ones(..);
         let empty = facts.counts.iter().position(|count| *count == Some(0));
@@ -384,8 +394,6 @@ impl Engine {
             Data::Available(silent)
         };
         self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
-        // What a deep look found stays true until the next one; without one only the counts speak.
-        let _ = (deep, rule);
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };

@@ -37,6 +37,8 @@ pub type Told = Result<Arc<Answer>, Arc<QueryError>>;
 /// The part of a question in a rule's evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
+    /// How many scrape targets are down.
+    Down,
     /// Which objects pass the test of this expression.
     Matching(usize),
     /// How many series this expression has.
@@ -93,6 +95,10 @@ pub fn count_query(expression: &Expression) -> String {
     format!("count(({}\n))", expression.key)
 }
 
+/// How many scrape targets are down, in one sample; none when all are up. Asked where the configuration says that nothing
+/// may happen while one is down.
+pub const DOWN: &str = "count(up == 0)";
+
 /// What a rule asks at first. The tests of presence ask one thing only.
 pub fn questions(rule: &Rule) -> Vec<(Part, String)> {
     let mut all = Vec::new();
@@ -141,6 +147,12 @@ impl RulePass {
         errors.first().map(|(_, error)| *error)
     }
 
+    /// How many scrape targets are down, if that was asked and any is.
+    pub fn down(&self) -> Option<f64> {
+        let answer = self.answers.get(&Part::Down)?.as_ref().ok()?;
+        answer.samples.first().map(|sample| sample.value).filter(|down| *down > 0.0)
+    }
+
     /// Reads the answers. `selected` bounds what is kept.
     pub fn facts(&self, world: &World, selected: &FixedBitSet, now: Timestamp) -> Facts {
         let number = self.rule.expressions.len();
@@ -159,6 +171,7 @@ impl RulePass {
                     .extend(answer.warnings.iter().map(|warning| without_position(warning).to_owned()));
             }
             match *part {
+                Part::Down => {}
                 Part::Count(i) => {
                     #[expect(
                         clippy::cast_possible_truncation,

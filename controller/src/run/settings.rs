@@ -19,6 +19,13 @@ pub struct Source {
     params: PrometheusParams,
 }
 
+impl Source {
+    /// Whether nothing may happen while a scrape target is down.
+    pub fn heeds_targets(&self) -> bool {
+        !self.params.ignore_unhealthy_targets
+    }
+}
+
 /// The configuration in force.
 #[derive(Debug)]
 pub struct InForce {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use autopilot_stack::{
     Action, Exporter, FaultProxy, Match, Prometheus, PrometheusOptions, StubAnswer, StubPrometheus,
-    StubRequest,
+    StubRequest, free_port,
 };
 use autopilot_tests::GIB;
 
@@ -17,6 +17,8 @@ pub enum Fault {
     Stopped,
     /// The case's own Prometheus stands still: connections are taken and nothing is answered.
     Frozen,
+    /// One of the targets of the case's own Prometheus is down.
+    TargetDown,
     /// A proxy before the real Prometheus does this with every question.
     Proxied(Action),
     /// A scripted Prometheus says this to every question.
@@ -45,6 +47,7 @@ pub type Usage = BTreeMap<String, (f64, f64)>;
 
 enum Server {
     Own(Prometheus),
+    Scraping(Prometheus),
     Proxy(FaultProxy, Action),
     Stub(StubPrometheus, StubAnswer),
     Shared(String, Spoilt),
@@ -62,15 +65,14 @@ impl Backend {
     /// Starts what the fault needs. `origin` is the url of the real Prometheus that all share.
     pub async fn start(case: &str, fault: Fault, origin: &str, exporter: &Exporter) -> Result<Self> {
         let usage = Arc::<Mutex<Usage>>::default();
+        let own = Prometheus::start(PrometheusOptions {
+            targets: vec![exporter.target()],
+            scrape_interval: Duration::from_secs(1),
+            ..PrometheusOptions::default()
+        });
         let server = match fault {
-            Fault::Stopped | Fault::Frozen => Server::Own(
-                Prometheus::start(PrometheusOptions {
-                    targets: vec![exporter.target()],
-                    scrape_interval: Duration::from_secs(1),
-                    ..PrometheusOptions::default()
-                })
-                .await?,
-            ),
+            Fault::Stopped | Fault::Frozen => Server::Own(own.await?),
+            Fault::TargetDown => Server::Scraping(own.await?),
             Fault::Proxied(action) => Server::Proxy(FaultProxy::to_plain(origin)?, action),
             Fault::Says(answer) => Server::Stub(StubPrometheus::start(healthy(&usage))?, answer),
             Fault::Series(spoilt) => Server::Shared(origin.to_owned(), spoilt),
@@ -87,7 +89,7 @@ impl Backend {
     /// The address for the configuration.
     pub fn url(&self) -> String {
         match &self.server {
-            Server::Own(prometheus) => prometheus.url().to_owned(),
+            Server::Own(prometheus) | Server::Scraping(prometheus) => prometheus.url().to_owned(),
             Server::Proxy(proxy, _) => proxy.url(),
             Server::Stub(stub, _) => stub.url(),
             Server::Shared(url, _) => url.clone(),
@@ -117,6 +119,10 @@ impl Backend {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.freeze().await?,
             Server::Own(prometheus) => prometheus.stop().await,
+            Server::Scraping(prometheus) => {
+                let nobody = format!("127.0.0.1:{}", free_port()?);
+                prometheus.set_targets(&[exporter.target(), nobody]).await?;
+            }
             Server::Proxy(proxy, action) => {
                 proxy.rule(Match::any(), action.clone());
             }
@@ -156,6 +162,7 @@ impl Backend {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.thaw().await?,
             Server::Own(prometheus) => prometheus.restart().await?,
+            Server::Scraping(prometheus) => prometheus.set_targets(&[exporter.target()]).await?,
             Server::Proxy(proxy, _) => proxy.clear_rules(),
             Server::Stub(stub, _) => stub.set(healthy(&self.usage)),
             Server::Shared(..) => {

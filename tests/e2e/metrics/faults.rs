@@ -87,6 +87,15 @@ fn cases() -> Vec<Case> {
                 &["HOST", "1048576", "max_answer"],
             )
         },
+        Case {
+            params: ",ignore_unhealthy_targets=false",
+            ..Case::new(
+                "targets",
+                Fault::TargetDown,
+                "UnhealthyTargets",
+                &["1 scrape targets are down", "ignore_unhealthy_targets"],
+            )
+        },
         Case::new("empty", Fault::Series(Spoilt::Gone), "NoSeries", &["expressions[0]", "no series"]),
         Case::new("nan", Fault::Series(Spoilt::NaN), "NoMatchingSeries", &["finite value"]),
         Case::new("infinite", Fault::Series(Spoilt::Infinite), "NoMatchingSeries", &["finite value"]),

@@ -122,8 +122,13 @@ async fn enlarged_while_asked(case: Case<'_>) -> Result<()> {
     let first = case.asked(&volume).await?;
     // When somebody enlarges it by hand, and it is too small still.
     case.enlarge("data", "15Gi").await?;
+    // Then the question is taken back; what was measured before the change asks nothing.
+    case.unasked(&volume).await?;
+    case.grown("data", "15Gi").await?;
+    case.stage.further_passes(3).await?;
+    case.unasked(&volume).await?;
+    // When the metrics show the new size. Then it is asked anew from there.
     case.usage(&volume, 12.0, 15.0);
-    // Then the question is taken back, and asked anew from the new size.
     case.asked_anew(&volume, &first).await?;
     case.answer(&volume, "approved").await?;
     case.requests("data", "30Gi").await?;
@@ -140,10 +145,11 @@ async fn enlarged_after_the_answer(case: Case<'_>) -> Result<()> {
     case.refused(held).await?;
     // When somebody enlarges the claim by hand meanwhile.
     case.enlarge("data", "15Gi").await?;
-    case.usage(&volume, 12.0, 15.0);
+    case.grown("data", "15Gi").await?;
     case.stage.api.remove(held);
-    // Then the answer is spent, and another question is asked.
+    // Then the answer is spent, and when the metrics show the new size another question is asked.
     case.event("FailedAction", "superseded: the PVC requests 15Gi").await?;
+    case.usage(&volume, 12.0, 15.0);
     case.asked_anew(&volume, &first).await?;
     case.sizes("data", &["10Gi", "15Gi"])?;
     let superseded = [

@@ -170,6 +170,18 @@ impl Case<'_> {
         self.stage.scene.until_request(self.name, claim, size).await.with_context(|| self.name)
     }
 
+    /// Waits until the storage has made a claim so large.
+    pub async fn grown(&self, claim: &str, size: &str) -> Result<()> {
+        self.stage
+            .scene
+            .until(&format!("{}/{claim} has {size}", self.name), async || {
+                let status = self.claims().get(claim).await?.status.unwrap_or_default();
+                let capacity = status.capacity.unwrap_or_default().get("storage").map(|q| q.0 == size);
+                Ok(capacity.unwrap_or_default().then_some(()))
+            })
+            .await
+    }
+
     /// These are all the sizes that a claim has requested.
     pub fn sizes(&self, claim: &str, wanted: &[&str]) -> Result<()> {
         let seen = self.stage.scene.csi.requests(self.name, claim);

@@ -31,6 +31,7 @@ pub use exporter::Exporter;
 pub use flux::{Flux, Kustomization, Ready};
 pub use github::{Actor, Budget, GitHub, GitHubOptions, GitMirror, SecondaryLimit};
 pub use kubectl::Output;
+pub use port::free_port;
 pub use process::{Killer, Process};
 pub use prometheus::{Prometheus, PrometheusOptions};
 pub use proxy::{Action, FaultProxy, Fired, KillWhen, Match, Recorded, Refusal, RuleId, Seen};

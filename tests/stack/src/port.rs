@@ -17,7 +17,10 @@ const COUNT: u16 = 12_000;
 static TAKEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
 
 /// A port of 127.0.0.1 that nobody listens on and that this process has not handed out before.
-pub(crate) fn free_port() -> Result<u16> {
+///
+/// # Errors
+/// When none is found.
+pub fn free_port() -> Result<u16> {
     let random = RandomState::new();
     let mut taken = lock(&TAKEN);
     for attempt in 0..200_u32 {
