@@ -15,5 +15,8 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // One TLS provider for all clients; an error says that one was installed before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok(runtime.block_on(run(flags, Some(handle)))?)
+    let ended = runtime.block_on(run(flags, Some(handle)));
+    // Not waited for: a name that the resolver still looks up may take longer than anybody waits for us.
+    runtime.shutdown_background();
+    Ok(ended?)
 }

@@ -57,6 +57,12 @@ pub fn label_value(text: &str) -> String {
     }
 }
 
+/// Whether [`label_value`] may have made this of another text: it ends in what its hash looks like.
+pub fn may_be_hashed(label: &str) -> bool {
+    let hash = label.rsplit('-').next().unwrap_or_default();
+    hash.len() == SUFFIX && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Name of an event: `<rule>.<seconds><step><hash>`, all but the rule in hex. Names of one rule sort by time,
 /// and within a second by `step` (which wraps after 256). The hash is over `seed`: whoever tells the same
 /// thing again gets the same name, and the API server refuses it.
@@ -247,6 +253,7 @@ mod tests {
             for end in [label.bytes().next(), label.bytes().last()].into_iter().flatten() {
                 prop_assert!(end.is_ascii_alphanumeric());
             }
+            prop_assert!(label == a || may_be_hashed(&label));
             prop_assert_eq!(label_value(&label), label);
         }
 

@@ -100,6 +100,11 @@ pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>,
     (effect, wake.into_iter().chain(due).min())
 }
 
+/// Lets go of an approval of this pair that is being deleted, when it is time.
+pub(super) fn leaving(view: &View<'_>) -> Option<Effect> {
+    [view.plain, view.hashed].into_iter().find_map(|approval| released(view, approval))
+}
+
 fn next(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>, Option<Timestamp>) {
     let status = draft.get();
     let mine = status.approval.as_ref().map(|a| a.uid.as_str());

@@ -58,6 +58,9 @@ pub fn decide(view: &View<'_>) -> Decision {
         return without_object(view);
     }
     let mut draft = Draft::new(view);
+    if view.settings.unknown && !latched(&draft) {
+        return standstill(view, &draft);
+    }
     let wake = settle::settle(view, &mut draft);
     let state = draft.state();
     if let Some(mut status) = draft.changed() {
@@ -65,12 +68,35 @@ pub fn decide(view: &View<'_>) -> Decision {
         return Decision { effect: Some(write_journal(view, status)), wake: None, state };
     }
     let (approval, look) = approval::effect(view, &draft);
-    let effect = resize(view, &draft).or(approval).or_else(|| telling::due(view, draft.get()));
-    let (effect, rest) = match effect {
+    let (effect, rest) = last(view, &draft, resize(view, &draft).or(approval));
+    Decision { effect, wake: earlier(earlier(wake, look), rest), state }
+}
+
+/// Nobody knows what is wanted: all stays as it is, but for what is on its way out or was not told yet.
+fn standstill(view: &View<'_>, draft: &Draft<'_, '_>) -> Decision {
+    let (effect, wake) = last(view, draft, approval::leaving(view));
+    Decision { effect, wake, state: draft.state() }
+}
+
+/// After everything else: what has not been told, and that it was.
+fn last(
+    view: &View<'_>,
+    draft: &Draft<'_, '_>,
+    first: Option<Effect>,
+) -> (Option<Effect>, Option<Timestamp>) {
+    match first.or_else(|| telling::due(view, draft.get())) {
         Some(effect) => (Some(effect), None),
         None => remember_told(view),
-    };
-    Decision { effect, wake: earlier(earlier(wake, look), rest), state }
+    }
+}
+
+/// Whether the action is decided: whatever happens, it is carried out and ends.
+fn latched(draft: &Draft<'_, '_>) -> bool {
+    match draft.state() {
+        RuleState::ActiveActionsInProgress | RuleState::ActiveActionsTaken => true,
+        RuleState::ActiveActionsPending => draft.get().approval.is_some(),
+        _ => false,
+    }
 }
 
 fn write_journal(view: &View<'_>, status: AutopilotRuleObjectStatus) -> Effect {

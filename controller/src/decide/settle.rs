@@ -15,7 +15,7 @@ pub(super) use action::execution_due;
 pub(super) use answer::{cancel_reason, cleared};
 
 use super::draft::{Draft, at};
-use super::verdict::{Baseline, Verdict, moved};
+use super::verdict::{Baseline, Verdict};
 use super::view::{Approval, ObjectView, View};
 
 /// Moves the draft as far as it goes without an outside effect; says when to look again.
@@ -82,11 +82,8 @@ fn fresh(view: &View<'_>, draft: &Draft<'_, '_>) -> bool {
     });
     // One in the future is from before the clock was set back; the journalled one is bounded elsewhere.
     let remembered = view.reading.baseline.iter().filter(|b| b.at <= view.now + clock::SKEW);
-    let numbers = view.reading.numbers();
     let old = |baseline: &Baseline| {
-        // Conditions that did not hold in between show that the data has moved, whatever it looks like now.
-        let moved = moved(baseline, &numbers) || view.reading.last_not_met.is_some_and(|t| t > baseline.at);
-        seen_at(view) < baseline.at + view.settings.metrics_lag && !moved
+        seen_at(view) < baseline.at + view.settings.metrics_lag && !view.reading.newer_than(baseline)
     };
     !journalled.iter().chain(remembered).any(old)
 }

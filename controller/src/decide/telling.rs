@@ -22,8 +22,10 @@ pub(super) fn due(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> Option
     }
     let kept = status.items.len() as u64;
     let first = status.transitions.saturating_sub(kept);
+    // A rule object that the original left has items that nobody counted.
+    let uncounted = usize::try_from(kept.saturating_sub(status.transitions)).unwrap_or(usize::MAX);
     let events = (first..status.transitions)
-        .zip(&status.items)
+        .zip(status.items.iter().skip(uncounted))
         .filter(|(number, _)| *number >= told)
         .flat_map(|(number, item)| events(view, status, number, item))
         .collect();

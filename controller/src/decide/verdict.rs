@@ -84,6 +84,19 @@ impl Reading {
         self.values.iter().map(|v| v.as_ref().map(|(n, _)| *n)).collect()
     }
 
+    /// Whether the data has moved since a change of size. Conditions that did not hold in between show that it has,
+    /// whatever it looks like now.
+    pub fn newer_than(&self, baseline: &Baseline) -> bool {
+        moved(baseline, &self.numbers()) || self.last_not_met.is_some_and(|at| at > baseline.at)
+    }
+
+    /// What is left of it when the conditions are others: a change of size that the data did not show yet.
+    pub fn under_other_conditions(&self) -> Reading {
+        let open = self.baseline.as_ref().filter(|baseline| !self.newer_than(baseline));
+        let baseline = open.map(|baseline| Baseline { values: Vec::new(), ..baseline.clone() });
+        Reading { baseline, ..Reading::default() }
+    }
+
     /// Takes in the verdict of a pass.
     pub fn take(&mut self, verdict: Verdict, at: Timestamp, values: Vec<Option<(f64, Box<str>)>>) {
         self.cleared_since = match verdict {
@@ -110,4 +123,29 @@ pub fn moved(baseline: &Baseline, now: &[Option<f64>]) -> bool {
         (Some(then), Some(now)) => now != then && (now - then).abs() >= share * then.abs(),
         _ => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_size_outlives_an_edit_of_the_rule_until_the_data_shows_it() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let value = |value: f64| vec![Some((value, value.to_string().into()))];
+        let mut reading = Reading::default();
+        reading.take(Verdict::Met, at(10), value(60.0));
+        reading.baseline = Some(Baseline { at: at(15), values: reading.numbers(), ratio: 0.5 });
+        // Old data: the change is remembered, what was measured for other conditions is not.
+        reading.take(Verdict::Met, at(20), value(60.5));
+        let kept = reading.under_other_conditions().baseline.unwrap();
+        assert_eq!((kept.at, kept.values), (at(15), Vec::new()));
+        // New data, or conditions that did not hold in between: nothing is left to wait for.
+        let mut moved = reading.clone();
+        moved.take(Verdict::Met, at(30), value(30.0));
+        assert_eq!(moved.under_other_conditions(), Reading::default());
+        reading.take(Verdict::NotMet, at(30), Vec::new());
+        reading.take(Verdict::Met, at(40), value(60.0));
+        assert_eq!(reading.under_other_conditions(), Reading::default());
+    }
 }

@@ -19,8 +19,22 @@ pub struct Settings {
     pub cancel_after: SignedDuration,
     /// All rules are suspended.
     pub suspended: bool,
+    /// There is a configuration, and it cannot be understood: nobody knows what it suspends, or where the metrics are.
+    /// Nothing is started, answered or taken back; what is latched is finished.
+    pub unknown: bool,
     /// Where approvals become pull requests, if they do.
     pub forge: Option<ForgeSettings>,
+}
+
+impl Settings {
+    /// Why no rule starts anything, for people, if that is so.
+    pub fn standstill(&self) -> Option<&'static str> {
+        if self.unknown {
+            Some("the configuration is not valid, and no good one is known")
+        } else {
+            self.suspended.then_some("all rules are suspended")
+        }
+    }
 }
 
 /// What the engine must know of the forge: it never asks it.

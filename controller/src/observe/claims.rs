@@ -83,6 +83,8 @@ pub struct Claim {
     pub labels: Labels,
     /// What most PVCs lack.
     pub rare: Option<Box<Rare>>,
+    /// When the storage last reported another size, in seconds since the epoch; zero for the size it was made with.
+    pub resized: u32,
     /// Phase is `Bound`.
     pub bound: bool,
     /// Has a deletion timestamp.
@@ -287,6 +289,7 @@ mod tests {
             class: None,
             labels: Labels::default(),
             rare: None,
+            resized: 0,
             bound: true,
             deleting: false,
         }

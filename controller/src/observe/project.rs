@@ -58,9 +58,22 @@ pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
             .map(|c| claims.text(c)),
         labels: claims.labels(pvc.labels().clone()),
         rare: (rare != Rare::default()).then(|| Box::new(rare)),
+        resized: resized(pvc),
         bound: status.and_then(|s| s.phase.as_deref()) == Some("Bound"),
         deleting: pvc.metadata.deletion_timestamp.is_some(),
     }
+}
+
+/// When the storage reported another size than the first. The binder writes the first one, together with the phase; whoever
+/// resizes writes the size without it, and nothing of it later but another size.
+fn resized(pvc: &PersistentVolumeClaim) -> u32 {
+    let reports = |entry: &&ManagedFieldsEntry| {
+        entry.subresource.as_deref() == Some("status")
+            && owns(entry, &["f:status", "f:capacity", "f:storage"])
+            && !owns(entry, &["f:status", "f:phase"])
+    };
+    let times = pvc.metadata.managed_fields.iter().flatten().filter(reports).filter_map(|e| e.time.as_ref());
+    times.filter_map(|time| u32::try_from(time.0.as_second()).ok()).max().unwrap_or(0)
 }
 
 /// The GitOps tool that owns the size: by an Apply of `requests.storage`, or by the labels that Flux and Argo CD set.
@@ -218,4 +231,37 @@ pub fn readable<K: kube::Resource>(guarded: DeserializeGuard<K>) -> Result<K, Un
         name: invalid.metadata.name.clone().unwrap_or_default(),
         why: invalid.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_time_of_a_resize_is_that_of_the_size_and_not_of_the_binding() {
+        let entry = |manager: &str, subresource: &str, second: u32, fields: Value| {
+            json!({
+                "manager": manager, "operation": "Update", "subresource": subresource,
+                "time": format!("2026-01-01T00:00:{second:02}Z"), "fieldsV1": fields,
+            })
+        };
+        let bound = json!({ "f:status": { "f:capacity": { ".": {}, "f:storage": {} }, "f:phase": {} } });
+        let sized = json!({ "f:status": { "f:capacity": { "f:storage": {} } } });
+        let told = json!({ "f:status": { "f:conditions": {} } });
+        let asked = json!({ "f:spec": { "f:resources": { "f:requests": { "f:storage": {} } } } });
+        let binder = entry("kube-controller-manager", "status", 1, bound);
+        let resizer = entry("csi-resizer", "status", 9, sized);
+        let kubelet = entry("kubelet", "status", 20, told);
+        let person = entry("kubectl-edit", "", 30, asked);
+        for (entries, second) in
+            [(vec![&binder, &kubelet, &person], 0), (vec![&binder, &resizer, &kubelet, &person], 9)]
+        {
+            let pvc = json!({ "metadata": { "name": "c", "managedFields": entries } });
+            let at = "2026-01-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second();
+            let expected = if second == 0 { 0 } else { u32::try_from(at).unwrap() + second };
+            assert_eq!(resized(&serde_json::from_value(pvc).unwrap()), expected);
+        }
+    }
 }

@@ -13,6 +13,10 @@ use autopilot_shared::rule::{Expression, Test};
 pub const IDENTITY: [&str; 6] =
     ["volumename", "namespace", "persistentvolumeclaim", "pv", "persistentvolume", "pool"];
 
+/// Values of a list that are compared by the server, which needs the key once for each. Of a longer list it compares
+/// the bounds, or nothing.
+const LISTED: usize = 32;
+
 /// The query whose samples pass the expression's test, all labels and values kept.
 ///
 /// `Exists` and `DoesNotExist` compare nothing; theirs is [`present`], so that it is also the same text and asked once.
@@ -30,6 +34,12 @@ pub fn matching(expression: &Expression) -> String {
         Test::NotInRange(low, high) => {
             format!("({key} < {}) or ({key} > {})", number(*low), number(*high))
         }
+        Test::In(list) if list.len() > LISTED => {
+            let low = list.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = list.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            format!("({key} >= {}) <= {}", number(low), number(high))
+        }
+        Test::NotIn(list) if list.len() > LISTED => key,
         Test::In(list) => {
             list.iter().map(|v| format!("({key} == {})", number(*v))).collect::<Vec<_>>().join(" or ")
         }
@@ -95,6 +105,13 @@ mod tests {
         ] {
             assert_eq!(matching(&expression("k", test.clone())), query, "{test:?}");
         }
+    }
+
+    #[test]
+    fn the_query_does_not_grow_with_a_long_list() {
+        let many: Vec<f64> = (0..10_000).map(f64::from).collect();
+        assert_eq!(matching(&expression("k", Test::In(many.clone()))), "((k\n) >= 0) <= 9999");
+        assert_eq!(matching(&expression("k", Test::NotIn(many))), "(k\n)");
     }
 
     #[test]

@@ -71,4 +71,4 @@ fn roots(host: &str, ca_file: Option<&Path>) -> Result<RootCertStore, ClientErro
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

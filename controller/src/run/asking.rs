@@ -229,7 +229,7 @@ impl Engine {
         // Somebody who could not be judged at the last deep look may wait; everybody else is told in this pass.
         let mut ask = |slot: u32| {
             if facts.judge(rule, slot).0 == Verdict::NoData {
-                let waits = entry.undecided.contains(slot as usize);
+                let waits = entry.without_data.contains(slot as usize);
                 need = need.max(if waits { Need::Later } else { Need::Now });
             }
             need == Need::Now
@@ -271,16 +271,19 @@ impl Engine {
         }
         candidates.sort_unstable();
         candidates.dedup();
-        for slot in facts.hits.iter().flat_map(HashMap::keys) {
+        let judged: Vec<_> = candidates.into_iter().map(|slot| (slot, facts.judge(rule, slot))).collect();
+        for (slot, _) in judged.iter().filter(|(_, (verdict, _))| *verdict != Verdict::NoData) {
             entry.without_data.grow(*slot as usize + 1);
             entry.without_data.set(*slot as usize, false);
+        }
+        if facts.hits.iter().any(|hits| !hits.is_empty()) {
+            entry.scan.strangers = false;
         }
         if pass.deep {
             self.look_deep(name, rule, facts, now);
         }
-        self.judge_data(name, facts);
-        for slot in candidates {
-            let (verdict, values) = facts.judge(rule, slot);
+        self.judge_data(name, facts, now);
+        for (slot, (verdict, values)) in judged {
             self.judge_one(name, slot, verdict, values, pass.time);
         }
     }
@@ -346,14 +349,14 @@ impl Engine {
             return;
         };
         let mut without = fixedbitset::FixedBitSet::with_capacity(entry.selected.len());
-        let mut undecided = without.clone();
+        let mut strangers = true;
         for index in entry.selected.ones() {
             let Ok(slot) = u32::try_from(index) else { continue };
-            without.set(index, facts.unknown(rule, slot));
-            undecided.set(index, facts.judge(rule, slot).0 == Verdict::NoData);
+            strangers &= facts.unknown(rule, slot);
+            without.set(index, facts.judge(rule, slot).0 == Verdict::NoData);
         }
-        let left = undecided.count_ones(..) > 0 || facts.counts.contains(&Some(0));
-        entry.undecided = undecided;
+        let left = without.count_ones(..) > 0 || facts.counts.contains(&Some(0));
+        entry.scan.strangers = strangers;
         entry.scan.fruitless = if left { entry.scan.fruitless.saturating_add(1) } else { 0 };
         entry.scan.last = Some(now);
         entry.scan.counts.clone_from(&facts.counts);
@@ -363,7 +366,7 @@ impl Engine {
         }
     }
 
-    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts) {
+    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts, now: Timestamp) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
@@ -378,7 +381,7 @@ impl Engine {
                     .trim_end()
                     .to_owned(),
             )
-        } else if selected > 0 && without >= selected {
+        } else if selected > 0 && without >= selected && entry.scan.strangers {
             Data::Missing(
                 "NoMatchingSeries",
                 format!(
@@ -386,9 +389,18 @@ impl Engine {
                      label volumename, or namespace and persistentvolumeclaim, or pv"
                 ),
             )
+        } else if selected > 0 && without >= selected {
+            Data::Missing(
+                "NoMatchingSeries",
+                format!(
+                    "none of the {selected} selected objects can be judged: for each, an expression has no series"
+                ),
+            )
         } else if without > 0 {
             Data::Available(
-                format!("{without} of {selected} objects have no data {silent}").trim_end().to_owned(),
+                format!("{without} of {selected} objects cannot be judged: an expression has no data for them {silent}")
+                    .trim_end()
+                    .to_owned(),
             )
         } else {
             Data::Available(silent)
@@ -397,8 +409,10 @@ impl Engine {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        if entry.data != data {
+        let lacking = (without > 0).then(|| entry.lacking_since.unwrap_or(now));
+        if entry.data != data || entry.lacking_since != lacking {
             entry.data = data;
+            entry.lacking_since = lacking;
             self.dirty_rules.insert(Arc::clone(name));
         }
     }

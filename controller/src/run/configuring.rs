@@ -10,6 +10,8 @@ use super::settings::InForce;
 use crate::decide::{Effect, EventDraft, ForgeSettings, Regarding};
 use crate::observe::{self, Seen};
 
+/// Where the ConfigMap has the text.
+const CONFIG_KEY: &str = "config.yaml";
 /// Pause before an event about the configuration is told again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -17,14 +19,14 @@ impl Engine {
     pub(super) fn config_map(&mut self, seen: Seen<Box<ConfigMap>>) {
         match seen {
             Seen::Is(map) => {
-                let text = map.data.as_ref().and_then(|d| d.get("config.yaml")).cloned().unwrap_or_default();
+                let text = map.data.as_ref().and_then(|d| d.get(CONFIG_KEY)).cloned();
                 let version = map.resource_version().unwrap_or_default();
-                self.config_text(&text, Some(&version));
+                self.config_is(text, Some(&version));
             }
             Seen::Done => {
                 if !self.config_seen {
                     info!("there is no ConfigMap {}; the defaults are in force", observe::CONFIG_MAP);
-                    self.config_text("", None);
+                    self.config_is(Some(String::new()), None);
                 }
             }
             Seen::Gone(_) => {
@@ -36,17 +38,29 @@ impl Engine {
 
     pub(super) fn config_file(&mut self, text: Option<String>) {
         match text {
-            Some(text) => self.config_text(&text, None),
+            // Emptied, and about to be written anew.
+            Some(text) if text.trim().is_empty() && self.config_seen => {
+                warn!("the configuration file is empty; what was read before stays in force");
+            }
+            Some(text) => self.config_is(Some(text), None),
             None => self.parts.config_file = None,
         }
     }
 
-    pub(super) fn config_text(&mut self, text: &str, version: Option<&str>) {
-        if self.config_text.as_deref() == Some(text) {
+    /// Takes in a configuration; without a text the ConfigMap lacks the key. One that was seen just before is no news.
+    fn config_is(&mut self, text: Option<String>, version: Option<&str>) {
+        let news = Some(text);
+        if self.config_text == news {
             return;
         }
-        self.config_text = Some(text.to_owned());
-        match Config::parse(text) {
+        self.config_text = news;
+        let parsed = match self.config_text.as_ref().and_then(Option::as_deref) {
+            Some(text) => Config::parse(text).map_err(|problem| problem.to_string()),
+            None => Err(format!(
+                "key {CONFIG_KEY} is missing; write the configuration there, or nothing for the defaults"
+            )),
+        };
+        match parsed {
             Ok(config) => {
                 self.config_seen = true;
                 self.config_trouble = None;
@@ -76,10 +90,10 @@ impl Engine {
                 } else {
                     // Nobody knows what was meant: better to wait than to act on what nobody wrote.
                     self.config_unusable = true;
-                    self.force.settings.suspended = true;
+                    self.force.settings.unknown = true;
                     // Nor whether there is a forge: what it would have to end is not let go.
                     self.force.settings.forge = Some(ForgeSettings::default());
-                    "nothing new is started until it is"
+                    "until it is, nothing is started, answered or taken back"
                 };
                 self.config_seen = true;
                 self.parts.metrics.set_config_valid(false);
@@ -91,7 +105,7 @@ impl Engine {
                     },
                     when: self.now(),
                     step: 0,
-                    seed: vec!["config".to_owned(), version.to_owned()],
+                    seed: vec!["config".to_owned(), version.to_owned(), kept.to_owned()],
                     warning: true,
                     reason: "InvalidConfiguration",
                     message: format!("{problem}; {kept}"),

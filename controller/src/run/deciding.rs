@@ -277,7 +277,7 @@ impl Engine {
             self.take_leave(name);
             return;
         }
-        let suspended = self.force.settings.suspended;
+        let suspended = self.force.settings.standstill();
         let (effect, wake) = entry.decide(&self.world, suspended, now);
         if let Ok(rule) = &entry.parsed {
             let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
@@ -314,6 +314,10 @@ impl Engine {
             .iter()
             .map(|(_, a)| a)
             .filter(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw))
+            // One that waits for somebody else's finalizer holds up nothing but itself.
+            .filter(|a| {
+                a.raw.metadata.deletion_timestamp.is_none() || decide::has_finalizer(a.raw.finalizers())
+            })
             .collect();
         let now = self.now();
         let remove = |approval: &&Approval| decide::remove(&self.force.settings, approval, now);

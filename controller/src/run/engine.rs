@@ -81,7 +81,8 @@ pub struct Engine {
     pub(super) parts: Parts,
     pub(super) force: InForce,
     pub(super) config_seen: bool,
-    pub(super) config_text: Option<String>,
+    /// What was read last; nothing inside when the ConfigMap has no such key.
+    pub(super) config_text: Option<Option<String>>,
     pub(super) world: World,
     pub(super) rules: BTreeMap<Arc<str>, RuleEntry>,
     pub(super) rules_synced: bool,
@@ -172,7 +173,7 @@ impl Engine {
                 },
                 text = next_config(&mut self.parts.config_file) => self.config_file(text),
                 changed = self.parts.leads.changed() => if changed.is_err() { break },
-                _ = beat.tick() => {}
+                _ = beat.tick() => self.force.renew(),
                 () = sleep_until(wake, self.parts.clock) => {}
             }
             for _ in 0..BATCH {

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
 use fixedbitset::FixedBitSet;
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::engine::Engine;
 use super::pairs::PairEntry;
-use crate::decide::{Approval, Journal, Verdict};
+use crate::decide::{Approval, Baseline, Journal, Reading, Verdict};
 use crate::observe::{Key, Pair};
 
 impl Engine {
@@ -100,16 +101,7 @@ impl Engine {
         let labels = approval.labels();
         let rule = self.rule_labels.get(labels.get(LABEL_RULE)?)?;
         let label = labels.get(LABEL_OBJECT)?;
-        let object: Arc<str> = if label.len() < names::MAX_LABEL {
-            label.as_str().into()
-        } else {
-            // A shortened label: find whose it is.
-            let known = self.pairs.keys().map(|p| &*p.object).find(|o| names::label_value(o) == *label);
-            let claimed = || {
-                self.world.claims.iter().map(|(_, c)| c.volume()).find(|v| names::label_value(v) == *label)
-            };
-            known.or_else(claimed)?.into()
-        };
+        let object: Arc<str> = self.object_of_label(label);
         let name = approval.name_any();
         let named =
             name == names::approval_name(rule, &object) || name == names::hashed_approval_name(rule, &object);
@@ -117,6 +109,19 @@ impl Engine {
         let namespace = self.namespace_of(&pair);
         let at_home = namespace.is_some_and(|n| Some(&*n) == approval.namespace().as_deref());
         (named && at_home).then_some(pair)
+    }
+
+    /// The object that a label stands for: itself, or one whose id makes no valid label.
+    fn object_of_label(&self, label: &str) -> Arc<str> {
+        if names::may_be_hashed(label) && self.world.claims.by_volume(label).is_none() {
+            let same = |id: &&str| *id != label && names::label_value(id) == label;
+            let known = self.pairs.keys().map(|p| &*p.object).find(same);
+            let claimed = || self.world.claims.iter().map(|(_, c)| c.volume()).find(same);
+            if let Some(object) = known.or_else(claimed) {
+                return object.into();
+            }
+        }
+        label.into()
     }
 
     /// Where the PVC of a pair lives, or lived.
@@ -140,8 +145,22 @@ impl Engine {
         self.pairs.entry(pair.clone()).or_insert_with(|| PairEntry::new(state))
     }
 
-    pub(super) fn insert_pair(&mut self, pair: Pair, entry: PairEntry) {
+    /// What is known of the data of a pair that was not followed so far: at what size nobody saw it must not count.
+    pub(super) fn first_reading(&self, pair: &Pair) -> Reading {
         let slot = self.world.claims.by_volume(&pair.object);
+        let resized = slot.and_then(|slot| self.world.claims.get(slot)).map_or(0, |claim| claim.resized);
+        let at = Timestamp::from_second(i64::from(resized)).ok().filter(|_| resized > 0);
+        // Of one that is known to be Normal there was data that said so: what says otherwise is newer.
+        let normal = self.quiet_state(pair) == RuleState::Normal;
+        let baseline = at.filter(|_| !normal).map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 });
+        Reading { baseline, ..Reading::default() }
+    }
+
+    pub(super) fn insert_pair(&mut self, pair: Pair, mut entry: PairEntry) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if entry.reading.baseline.is_none() {
+            entry.reading.baseline = self.first_reading(&pair).baseline;
+        }
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
             rule.paired.grow(slot as usize + 1);
             rule.paired.insert(slot as usize);

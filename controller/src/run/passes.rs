@@ -183,23 +183,29 @@ impl RulePass {
                 }
                 Part::Matching(i) => {
                     let test = &self.rule.expressions[i].test;
-                    if about_presence(test) {
-                        let there = self.slots(world, selected, answer, now);
-                        if matches!(test, Test::Exists) {
-                            facts.hits[i] = there
-                                .iter()
-                                .map(|(slot, sample)| (*slot, (sample.value, sample.text.clone())))
-                                .collect();
+                    match test {
+                        // A warning says that samples may be missing: then nothing is known to be absent.
+                        Test::DoesNotExist if !answer.warnings.is_empty() => {}
+                        Test::DoesNotExist => {
+                            let there = Self::named(world, selected, answer);
+                            facts.present[i] = Some(bits(selected.len(), there));
                         }
-                        // A warning says that the samples may be incomplete: then nothing is known to be absent.
-                        let whole = answer.warnings.is_empty() || matches!(test, Test::Exists);
-                        facts.present[i] =
-                            whole.then(|| bits(selected.len(), there.into_iter().map(|(slot, _)| slot)));
-                        continue;
-                    }
-                    for (slot, sample) in self.slots(world, selected, answer, now) {
-                        if test.holds(sample.value) {
-                            facts.hits[i].entry(slot).or_insert_with(|| (sample.value, sample.text.clone()));
+                        Test::Exists => {
+                            let there = self.slots(world, selected, answer, now);
+                            facts.present[i] =
+                                Some(bits(selected.len(), there.iter().map(|(slot, _)| *slot)));
+                            let hit =
+                                |(slot, sample): (u32, &Sample)| (slot, (sample.value, sample.text.clone()));
+                            facts.hits[i] = there.into_iter().map(hit).collect();
+                        }
+                        _ => {
+                            for (slot, sample) in self.slots(world, selected, answer, now) {
+                                if test.holds(sample.value) {
+                                    facts.hits[i]
+                                        .entry(slot)
+                                        .or_insert_with(|| (sample.value, sample.text.clone()));
+                                }
+                            }
                         }
                     }
                 }
@@ -228,27 +234,23 @@ impl RulePass {
     ) -> Vec<(u32, &'a Sample)> {
         // As old as it was at the time that the questions carry, however late the answer.
         let oldest = self.time.min(now).as_second() - self.lookback;
-        let of = |sample: &Sample| -> Option<u32> {
-            if let Some(volume) = &sample.volume
-                && let Some(slot) = world.claims.by_volume(volume)
-            {
-                return Some(slot);
-            }
-            if let (Some(namespace), Some(claim)) = (&sample.namespace, &sample.claim)
-                && let Some(slot) = world.claims.by_name(namespace, claim)
-            {
-                // A PVC of a name that was used before: samples of the old volume may still be answered.
-                return world.claims.get(slot).is_some_and(|c| c.created <= oldest).then_some(slot);
-            }
-            world.claims.by_volume(sample.pv.as_deref()?)
-        };
         answer
             .samples
             .iter()
             .filter(|sample| sample.value.is_finite())
-            .filter_map(|sample| Some((of(sample)?, sample)))
+            .filter_map(|sample| Some((owner(world, sample, oldest)?, sample)))
             .filter(|(slot, _)| selected.contains(*slot as usize))
             .collect()
+    }
+
+    /// The selected objects that samples name, whatever their value and age: for these a series is there.
+    fn named<'a>(
+        world: &'a World,
+        selected: &'a FixedBitSet,
+        answer: &'a Answer,
+    ) -> impl Iterator<Item = u32> + use<'a> {
+        let slots = answer.samples.iter().filter_map(|sample| owner(world, sample, i64::MAX));
+        slots.filter(|slot| selected.contains(*slot as usize))
     }
 
     /// The pools that samples name, and whether the conditions hold for them. Data is what a deep look found.
@@ -273,6 +275,22 @@ impl RulePass {
         }
         seen.into_iter().map(|(pool, all)| (pool.into(), judge(&self.rule, &all) == Verdict::Met)).collect()
     }
+}
+
+/// The object that a sample belongs to. One that is recognized by its PVC's name counts only for a PVC that was made at
+/// `oldest` or before: a name may have been used before, and samples of the old volume may still be answered.
+fn owner(world: &World, sample: &Sample, oldest: i64) -> Option<u32> {
+    if let Some(volume) = &sample.volume
+        && let Some(slot) = world.claims.by_volume(volume)
+    {
+        return Some(slot);
+    }
+    if let (Some(namespace), Some(claim)) = (&sample.namespace, &sample.claim)
+        && let Some(slot) = world.claims.by_name(namespace, claim)
+    {
+        return world.claims.get(slot).is_some_and(|c| c.created <= oldest).then_some(slot);
+    }
+    world.claims.by_volume(sample.pv.as_deref()?)
 }
 
 /// A remark of Prometheus without the position in the query that it ends in: each part of a pass wraps the key in another

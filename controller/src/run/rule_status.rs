@@ -10,7 +10,7 @@ use kube::ResourceExt as _;
 use super::rules::{Data, RuleEntry, signed};
 use crate::act::RuleEffect;
 use crate::decide::{EventDraft, Regarding, has_finalizer};
-use crate::observe::World;
+use crate::observe::{Claim, World};
 
 /// Objects without data that a status names.
 pub const WITHOUT_DATA_SHOWN: usize = 25;
@@ -20,11 +20,11 @@ pub const TOLD_ONE_BY_ONE: usize = 25;
 pub const TROUBLE_LASTS: SignedDuration = SignedDuration::from_secs(300);
 
 impl RuleEntry {
-    /// The next write for the rule itself. `suspended`: all rules are, by the configuration.
+    /// The next write for the rule itself. `suspended`: why the configuration lets no rule start anything.
     pub fn decide(
         &self,
         world: &World,
-        suspended: bool,
+        suspended: Option<&'static str>,
         now: Timestamp,
     ) -> (Option<RuleEffect>, Option<Timestamp>) {
         let finalizers = self.raw.metadata.finalizers.clone().unwrap_or_default();
@@ -39,7 +39,7 @@ impl RuleEntry {
         let mut wake = None;
         if let Some(since) = self.trouble_since() {
             if now >= since + TROUBLE_LASTS && self.told_trouble != Some(since) {
-                return (Some(RuleEffect::Tell(vec![self.trouble(since)])), None);
+                return (Some(RuleEffect::Tell(vec![self.trouble(world, since)])), None);
             }
             wake = (self.told_trouble != Some(since)).then(|| since + TROUBLE_LASTS);
         }
@@ -53,27 +53,47 @@ impl RuleEntry {
         (Some(RuleEffect::Status { target: self.target(), status: Box::new(wanted) }), None)
     }
 
-    /// Since when there has been no data, as the status has it.
+    /// Since when there has been no data, as the status has it; or not enough for some objects.
     pub(super) fn trouble_since(&self) -> Option<Timestamp> {
+        if matches!(self.data, Data::Available(_)) {
+            return self.lacking_since;
+        }
         matches!(self.data, Data::Missing(..)).then_some(())?;
         let condition = self.raw.status.as_ref()?.conditions.iter().find(|c| c.type_ == "DataAvailable")?;
         (condition.status == "False").then_some(condition.last_transition_time.0)
     }
 
-    fn trouble(&self, since: Timestamp) -> EventDraft {
-        let message = match &self.data {
-            Data::Missing(reason, message) => format!("no data since {since}: {reason}: {message}"),
-            _ => String::new(),
+    fn trouble(&self, world: &World, since: Timestamp) -> EventDraft {
+        let (which, when, message) = match &self.data {
+            Data::Missing(reason, message) => {
+                (since.as_second().to_string(), since, format!("no data since {since}: {reason}: {message}"))
+            }
+            // Only memory knows since when: the name follows from the objects.
+            Data::Available(message) => {
+                let lacking = self.lacking(world).fold((String::new(), 0), |(names, newest), claim| {
+                    (names + claim.volume() + ", ", newest.max(claim.created))
+                });
+                let (names, newest) = (lacking.0.trim_end_matches(", "), lacking.1);
+                let message = format!("no data for {names}: {message}");
+                (names.to_owned(), Timestamp::from_second(newest).unwrap_or(since), message)
+            }
+            Data::Unknown => (String::new(), since, String::new()),
         };
         EventDraft {
             regarding: self.regarding(),
-            when: since + TROUBLE_LASTS,
+            when: when + TROUBLE_LASTS,
             step: 0,
-            seed: vec![self.uid().to_owned(), "NoData".to_owned(), since.as_second().to_string()],
+            seed: vec![self.uid().to_owned(), "NoData".to_owned(), which],
             warning: true,
             reason: "NoData",
             message,
         }
+    }
+
+    /// Objects without data, the first few.
+    fn lacking<'a>(&'a self, world: &'a World) -> impl Iterator<Item = &'a Claim> {
+        let claims = self.without_data.ones().filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?));
+        claims.take(WITHOUT_DATA_SHOWN)
     }
 
     fn problems_to_tell(&self, now: Timestamp) -> Option<Vec<EventDraft>> {
@@ -156,7 +176,7 @@ impl RuleEntry {
     }
 
     /// The status as it should be.
-    fn status(&self, world: &World, suspended: bool, now: Timestamp) -> AutopilotRuleStatus {
+    fn status(&self, world: &World, suspended: Option<&str>, now: Timestamp) -> AutopilotRuleStatus {
         let old = self.raw.status.clone().unwrap_or_default();
         let mut conditions = old.conditions.clone();
         let generation = self.raw.metadata.generation;
@@ -222,20 +242,17 @@ impl RuleEntry {
             Data::Available(remark) => set("DataAvailable", "True", "DataAvailable", remark),
             Data::Missing(reason, message) => set("DataAvailable", "False", reason, message),
         }
-        match self.parsed.as_ref().is_ok_and(|r| r.suspended) {
-            true => set("Suspended", "True", "SpecSuspend", "spec.suspend is true: nothing new is started"),
-            false if suspended => set("Suspended", "True", "Configuration", "all rules are suspended"),
-            false => set("Suspended", "False", "Active", ""),
+        match suspended {
+            _ if self.parsed.as_ref().is_ok_and(|r| r.suspended) => {
+                set("Suspended", "True", "SpecSuspend", "spec.suspend is true: nothing new is started");
+            }
+            Some(why) => set("Suspended", "True", "Configuration", why),
+            None => set("Suspended", "False", "Active", ""),
         }
         let without: Vec<String> = if stands {
             old.without_data.clone()
         } else {
-            self.without_data
-                .ones()
-                .filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?))
-                .map(|claim| claim.volume().to_owned())
-                .take(WITHOUT_DATA_SHOWN)
-                .collect()
+            self.lacking(world).map(|claim| claim.volume().to_owned()).collect()
         };
         // Everything that left Initializing has been told when this is decided. An object that waits for data keeps
         // the mark where it is, unless it is named.
@@ -299,7 +316,7 @@ mod tests {
         let since: Timestamp = SINCE.parse().unwrap();
         let mut entry = RuleEntry::new(serde_json::from_value(rule).unwrap(), since);
         entry.data = Data::Missing("Unreachable", "cannot reach prometheus:9090".to_owned());
-        entry.raw.status = Some(entry.status(&World::default(), false, since));
+        entry.raw.status = Some(entry.status(&World::default(), None, since));
         entry
     }
 
@@ -309,7 +326,7 @@ mod tests {
         let since: Timestamp = SINCE.parse().unwrap();
         let mut entry = without_data();
         let at = |entry: &RuleEntry, seconds: i64| {
-            let (effect, wake) = entry.decide(&world, false, since + SignedDuration::from_secs(seconds));
+            let (effect, wake) = entry.decide(&world, None, since + SignedDuration::from_secs(seconds));
             (effect, wake.map(|w| w.duration_since(since).as_secs()))
         };
         assert!(matches!(at(&entry, 299), (None, Some(300))), "not yet, but looked at again in time");

@@ -38,6 +38,8 @@ pub struct Scan {
     pub last: Option<Timestamp>,
     /// Deep looks in a row that left objects unknown.
     pub fruitless: u32,
+    /// No selected object had any data at the last deep look, nor has one had since.
+    pub strangers: bool,
 }
 
 /// What events of a rule say, to be remembered once they are out.
@@ -68,10 +70,10 @@ pub struct RuleEntry {
     pub busy: FixedBitSet,
     /// Positions of PVCs with a pair that is kept, whatever its state.
     pub paired: FixedBitSet,
-    /// Selected PVCs that had no data at the last deep look.
+    /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
     pub without_data: FixedBitSet,
-    /// Selected PVCs that could not be judged at the last deep look: some expression had no data for them.
-    pub undecided: FixedBitSet,
+    /// Since when there have been some.
+    pub lacking_since: Option<Timestamp>,
     /// Pools that samples named, and whether the conditions hold for them.
     pub pools: BTreeMap<Box<str>, bool>,
     /// Pairs per state that is not Normal.
@@ -124,7 +126,7 @@ impl RuleEntry {
             busy: FixedBitSet::new(),
             paired: FixedBitSet::new(),
             without_data: FixedBitSet::new(),
-            undecided: FixedBitSet::new(),
+            lacking_since: None,
             pools: BTreeMap::new(),
             states: HashMap::new(),
             next_poll: now,
@@ -198,7 +200,6 @@ impl RuleEntry {
         }
         self.normal.intersect_with(&self.selected);
         self.without_data.intersect_with(&self.selected);
-        self.undecided.intersect_with(&self.selected);
     }
 
     /// Takes for Normal what an earlier process told to be.
@@ -213,15 +214,8 @@ impl RuleEntry {
     }
 
     /// Everything that is kept by the position of a PVC.
-    fn sets(&mut self) -> [&mut FixedBitSet; 6] {
-        [
-            &mut self.selected,
-            &mut self.normal,
-            &mut self.busy,
-            &mut self.paired,
-            &mut self.without_data,
-            &mut self.undecided,
-        ]
+    fn sets(&mut self) -> [&mut FixedBitSet; 5] {
+        [&mut self.selected, &mut self.normal, &mut self.busy, &mut self.paired, &mut self.without_data]
     }
 
     /// Computes anew whether one PVC is selected.
@@ -240,7 +234,6 @@ impl RuleEntry {
         if !selected {
             self.normal.set(index, false);
             self.without_data.set(index, false);
-            self.undecided.set(index, false);
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 use super::engine::Engine;
 use super::keeping::key_of;
 use super::rules::RuleEntry;
-use crate::decide::{Baseline, Reading, Verdict};
+use crate::decide::{Baseline, Verdict};
 use crate::observe::readable;
 use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
 
@@ -230,7 +230,7 @@ impl Engine {
                 }
                 // What was measured was measured for other conditions.
                 for (_, entry) in self.pairs.iter_mut().filter(|(pair, _)| pair.rule == name) {
-                    entry.reading = Reading::default();
+                    entry.reading = entry.reading.under_other_conditions();
                 }
                 self.dirty_pairs_of(&name);
             }

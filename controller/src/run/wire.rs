@@ -140,10 +140,13 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     };
     readiness.shut_down();
     stop.cancel();
-    if !engine.is_finished() {
-        let _ = engine.await;
-    }
-    if tokio::time::timeout(FINISH, pulls).await.is_err() {
+    let ending = async {
+        if !engine.is_finished() {
+            let _ = engine.await;
+        }
+    };
+    let (forge, ()) = tokio::join!(tokio::time::timeout(FINISH, pulls), ending);
+    if forge.is_err() {
         warn!("stopped while something was asked of the forge; it is looked at anew at the next start");
     }
     if let Some(lease) = lease

@@ -70,6 +70,8 @@ pub enum Event {
     Suspend(bool),
     /// Edits the configuration's `suspend`.
     SuspendAll(bool),
+    /// The configuration cannot be understood, and there was no good one; or it can.
+    Unknown(bool),
     /// Edits `actionsCoolDownPeriod`.
     CoolDown(i64),
     /// Edits `for`.

@@ -59,6 +59,7 @@ impl World {
             }),
             Event::Break => self.edit(|rule| "explode".clone_into(&mut rule.spec.actions[0].name)),
             Event::SuspendAll(on) => self.settings.suspended = on,
+            Event::Unknown(on) => self.settings.unknown = on,
             Event::Forge(on) => {
                 self.settings.forge = on.then_some(ForgeSettings {
                     sync_limit: SignedDuration::from_secs(900),

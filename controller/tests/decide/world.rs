@@ -113,6 +113,7 @@ impl World {
                 metrics_lag: SignedDuration::from_secs(300),
                 cancel_after: SignedDuration::from_secs(600),
                 suspended: false,
+                unknown: false,
                 forge: None,
             },
             raw,

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::{FaultProxy, TempDir};
 use autopilot_tests::{RuleText, Scene, SceneOptions};
+use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::{metric, warnings};
@@ -118,6 +119,62 @@ async fn an_invalid_configuration_keeps_the_last_good_one_and_a_valid_one_takes_
     scene.configure_text(&text(&metrics.url(), "")).await?;
     scene.until_pending("pg1", "ask", &second).await?;
     drop(metrics);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invalid_configuration_and_a_restart_take_no_question_back() -> Result<()> {
+    // Given an open question.
+    let mut scene = Scene::start(SceneOptions::default()).await?;
+    let url = scene.prometheus.as_ref().context("a Prometheus")?.url().to_owned();
+    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    scene.configure_text(&text(&url, "")).await?;
+    scene.controller_without_lease().await?;
+    scene.cluster.apply(&RuleText::new("ask").text()).await?;
+    let volume = scene.claim("pg1", "data", "10Gi", &[("app", "postgres")]).await?;
+    scene.usage(&volume, 6.0, 10.0);
+    let question = scene.until_pending("pg1", "ask", &volume).await?;
+    // When the ConfigMap loses its key. Then that is told, and all goes on.
+    let other = json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "autopilot-config", "namespace": "kube-system" },
+        "data": { "config.yml": "suspend: true" },
+    });
+    scene.cluster.apply(&other.to_string()).await?;
+    let told = async |words: &'static [&'static str]| {
+        scene
+            .until(&format!("an event that says {words:?}"), async || {
+                let all =
+                    warnings(&scene, "kube-system", "ConfigMap", "autopilot-config", "InvalidConfiguration")
+                        .await?;
+                Ok(all.iter().any(|m| words.iter().all(|word| m.contains(word))).then_some(()))
+            })
+            .await
+    };
+    told(&["key config.yaml is missing", "the last good one stays in force"]).await?;
+    let more = scene.claim("pg1", "more", "10Gi", &[("app", "postgres")]).await?;
+    scene.usage(&more, 6.0, 10.0);
+    scene.until_pending("pg1", "ask", &more).await?;
+    // When it is nonsense, the controller starts anew, and somebody answers meanwhile.
+    scene.configure_text("min_poll_interval: soon").await?;
+    told(&["min_poll_interval", "the last good one stays in force"]).await?;
+    scene.controllers.clear();
+    scene.controller_without_lease().await?;
+    told(&["min_poll_interval", "nothing is started, answered or taken back"]).await?;
+    let (reason, why) = scene.until_condition("ask", "Suspended", "True").await?;
+    ensure!(reason == "Configuration" && why.contains("not valid"), "{reason}: {why}");
+    scene.answer("pg1", &question.name_any(), "approved").await?;
+    // Then the question still stands, and nothing has come of the answer yet.
+    scene.running()?.wait_for_log("is not valid", std::time::Duration::from_secs(40)).await?;
+    let stands = scene.approval("pg1", "ask", &volume).await?.context("the question was taken back")?;
+    ensure!(stands.metadata.uid == question.metadata.uid, "another question");
+    ensure!(stands.status.is_some_and(|status| status.decision.is_none()), "the answer was taken");
+    scene.until_state("pg1", "ask", &volume, RuleState::ActionAwaitingApproval).await?;
+    // When it makes sense again. Then the answer counts.
+    scene.configure_text(&text(&url, "")).await?;
+    scene.until_request("pg1", "data", "20Gi").await?;
+    let left = scene.approval("pg1", "ask", &more).await?.context("the other question was taken back")?;
+    ensure!(left.spec.approval_state.as_deref() == Some("pending"));
     Ok(())
 }
 

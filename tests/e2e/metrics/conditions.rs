@@ -23,7 +23,7 @@ use Verdict::{Met, NoData, NotMet};
 /// Key, operator, values.
 type Expression = (&'static str, &'static str, &'static [&'static str]);
 
-/// The volume's series: `fifty` is 50, `ten` is 10, and there is no `missing`.
+/// The volume's series: `fifty` is 50, `ten` is 10, `broken` is NaN, and there is no `missing`.
 const ALONE: &[(Expression, Verdict)] = &[
     (("fifty", "Gt", &["49.9"]), Met),
     (("fifty", "Gt", &["50"]), NotMet),
@@ -47,6 +47,9 @@ const ALONE: &[(Expression, Verdict)] = &[
     (("missing", "Exists", &[]), NoData),
     (("fifty", "DoesNotExist", &[]), NotMet),
     (("missing", "DoesNotExist", &[]), NoData),
+    (("broken", "Gt", &["0"]), NoData),
+    (("broken", "Exists", &[]), NoData),
+    (("broken", "DoesNotExist", &[]), NotMet),
     (("missing", "Gt", &["0"]), NoData),
     (("fifty # percent, of the volume", "Gt", &["40"]), Met),
     (("missing or fifty", "Gt", &["40"]), Met),
@@ -68,6 +71,7 @@ const TOGETHER: &[(&[Expression], u64, Verdict)] = &[
     (&[("fifty", "Gt", &["60"]), ("missing", "DoesNotExist", &[])], 0, NotMet),
     (&[("fifty", "Gt", &["60"]), ("missing", "DoesNotExist", &[])], 1, Met),
     (&[("fifty", "Gt", &["40"]), ("ten", "DoesNotExist", &[])], 0, NotMet),
+    (&[("fifty", "Gt", &["40"]), ("broken", "DoesNotExist", &[])], 0, NotMet),
 ];
 
 fn rows() -> Vec<(Vec<Expression>, u64, Verdict)> {
@@ -85,7 +89,7 @@ async fn conditions_mean_what_the_table_says() -> Result<()> {
     scene.configure(&proxy.url(), "").await?;
     scene.cluster.namespace("db", &[("type", "db")]).await?;
     let volume = scene.claim("db", "data", "10Gi", &[("app", "postgres")]).await?;
-    for (series, value) in [("fifty", 50.0), ("ten", 10.0)] {
+    for (series, value) in [("fifty", 50.0), ("ten", 10.0), ("broken", f64::NAN)] {
         scene.exporter.set(series, &[("volumename", &volume)], value);
     }
     let rows = rows();

@@ -1,7 +1,7 @@
 //! The claim changes under an open question, or after its answer.
 
 use anyhow::{Result, ensure};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::{RuleState as S, names};
 use autopilot_stack::Behaviour;
 use serde_json::{Value, json};
 
@@ -22,8 +22,71 @@ async fn a_claim_that_changes_is_another_question() -> Result<()> {
         enlarged_while_asked(stage.case("enlarged").await?),
         enlarged_after_the_answer(stage.case("overtaken").await?),
         declined_then_relabelled(stage.case("declined").await?),
+        named_at_length(stage.case("lengthy").await?),
     )?;
     Ok(())
+}
+
+/// The id of such a volume makes no label; that of its approval is cut, and looks like another id.
+async fn named_at_length(case: Case<'_>) -> Result<()> {
+    let manifest = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": { "namespace": case.name, "name": "data", "labels": { "app": "postgres" } },
+        "spec": {
+            "accessModes": ["ReadWriteOnce"], "storageClassName": "fast",
+            "resources": { "requests": { "storage": "10Gi" } },
+        },
+    });
+    let scene = &case.stage.scene;
+    scene.cluster.apply(&manifest.to_string()).await?;
+    // 64 characters; the 52nd, where a label is cut, is a hyphen.
+    let prefix = "prod-eu-west-1-k8s-platform";
+    let volume = scene.csi.provision_with_prefix(case.name, "data", prefix).await?;
+    ensure!(volume.len() == 64 && names::label_value(&volume).len() < 63, "{volume} is no such name");
+    case.usage(&volume, 6.0, 10.0);
+    case.apply(&case.rule()).await?;
+    let first = case.asked(&volume).await?;
+    case.stage.further_passes(3).await?;
+    ensure!(case.asked(&volume).await?.metadata.uid == first.metadata.uid, "the question was asked twice");
+    case.answer(&volume, "approved").await?;
+    case.requests("data", "20Gi").await?;
+    case.sizes("data", &["10Gi", "20Gi"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_size_is_remembered_over_a_restart_and_by_rules_that_are_made_anew() -> Result<()> {
+    let mut stage = Stage::start().await?;
+    // Given a question about a claim that somebody enlarged by hand, and a claim that its rule enlarged.
+    let (asked, grown) = (stage.case("asked").await?, stage.case("grown").await?);
+    let (first, second) = (asked.full_claim("data").await?, grown.full_claim("data").await?);
+    asked.apply(&asked.rule()).await?;
+    let question = asked.asked(&first).await?;
+    asked.enlarge("data", "15Gi").await?;
+    asked.grown("data", "15Gi").await?;
+    asked.unasked(&first).await?;
+    grown.apply(&grown.rule().without_approval()).await?;
+    grown.requests("data", "20Gi").await?;
+    grown.grown("data", "20Gi").await?;
+    grown.state(&second, S::ActiveActionsTaken).await?;
+    // When the controller starts anew, the rule is made anew, and the metrics are late.
+    stage.restart().await?;
+    let (asked, grown) = (Case { stage: &stage, name: "asked" }, Case { stage: &stage, name: "grown" });
+    stage.kubectl(&["delete", "autopilotrule", "grown"]).await?;
+    grown.apply(&grown.rule().without_approval()).await?;
+    // Then old data neither asks nor acts.
+    asked.state(&first, S::Triggered).await?;
+    stage.further_passes(5).await?;
+    asked.unasked(&first).await?;
+    grown.sizes("data", &["10Gi", "20Gi"])?;
+    // And new data does.
+    asked.usage(&first, 3.0, 15.0);
+    grown.usage(&second, 6.0, 20.0);
+    asked.state(&first, S::Normal).await?;
+    asked.usage(&first, 12.0, 15.0);
+    asked.asked_anew(&first, &question).await?;
+    grown.usage(&second, 12.0, 20.0);
+    grown.requests("data", "40Gi").await?;
+    grown.sizes("data", &["10Gi", "20Gi", "40Gi"])
 }
 
 async fn label(case: Case<'_>, claim: &str, app: &str) -> Result<()> {

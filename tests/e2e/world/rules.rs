@@ -132,8 +132,21 @@ async fn deleted(case: Case<'_>) -> Result<()> {
     let (asked, _) = one_asked_one_moving(case).await?;
     let finalizers = case.stage.scene.rule(case.name).await?.metadata.finalizers.unwrap_or_default();
     ensure!(finalizers == ["autopilot.libopenstorage.org/delete"], "{finalizers:?}");
-    // When it is deleted (kubectl waits until it is gone). Then nothing of it is left.
-    case.stage.kubectl(&["delete", "autopilotrule", case.name, "--timeout=30s"]).await?;
+    // And something that looks like an approval of it, which somebody else holds.
+    let held = json!({
+        "apiVersion": "autopilot.libopenstorage.org/v1alpha1", "kind": "ActionApproval",
+        "metadata": {
+            "namespace": case.name, "name": "held", "labels": { "rule": case.name, "object": "none" },
+            "annotations": { "autopilot.libopenstorage.org/proposal": "0123456789abcdef" },
+            "finalizers": ["example.com/hold"],
+        },
+        "spec": { "approvalState": "pending" },
+    });
+    case.stage.scene.cluster.apply(&held.to_string()).await?;
+    // When it is deleted (kubectl waits until it is gone). Then nothing of it is left but what others hold.
+    case.stage.kubectl(&["delete", "autopilotrule", case.name, "--timeout=60s"]).await?;
+    let free = r#"{"metadata":{"finalizers":null}}"#;
+    case.stage.kubectl(&["patch", "aa", "held", "-n", case.name, "--type=merge", "-p", free]).await?;
     case.nothing_left().await?;
     case.path(&asked, &ASKED).await?;
     // When a rule of that name comes again. Then it knows nothing of the old one.

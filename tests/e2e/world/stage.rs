@@ -40,6 +40,13 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Kills the controller and starts another one.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.scene.controllers.clear();
+        self.scene.controller_at(&self.api.url(), &[]).await?;
+        Ok(())
+    }
+
     /// The configuration, with more lines.
     pub async fn configure(&self, more: &str) -> Result<()> {
         self.scene.configure(&self.metrics.url(), &format!("cancelAfter: {CANCEL_AFTER}\n{more}")).await

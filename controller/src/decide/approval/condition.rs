@@ -23,10 +23,16 @@ pub(super) struct Word {
     pub(super) text: String,
 }
 
+/// Who wrote the spec, and from which file in git, where that is known.
 pub(super) fn written_by(approval: &Approval) -> String {
-    match approval.writers.last() {
-        Some(writer) => format!("written by {}", writer.manager),
-        None => "its writer is not known".to_owned(),
+    let file = approval.raw.status.as_ref().and_then(|status| status.pull_request.as_ref());
+    let file = file.filter(|pull| pull.in_base && !pull.path.is_empty()).map(|pull| &pull.path);
+    match (approval.writers.last(), file) {
+        (Some(writer), Some(path)) if writer.apply => {
+            format!("written by {}, from {path} if it lies there still", writer.manager)
+        }
+        (Some(writer), _) => format!("written by {}", writer.manager),
+        (None, _) => "its writer is not known".to_owned(),
     }
 }
 

@@ -12,7 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::*;
 use crate::query::{Client, Endpoint};
 
-const AUTHORITY: &str = "\
+pub const AUTHORITY: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBbDCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAcMRowGAYDVQQDDBFBdXRvcGls
 b3QgdGVzdCBDQTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowHDEa

@@ -69,7 +69,7 @@ impl CsiDriver {
                 .create(&PostParams::default(), &claim)
                 .await
                 .with_context(|| format!("create claim {namespace}/{name}"))?;
-            provision(client, has_binder, created).await
+            provision(client, has_binder, created, "pvc").await
         })
         .await
     }
@@ -80,13 +80,21 @@ impl CsiDriver {
     /// # Errors
     /// When the API refuses, or the claim is not bound within a minute.
     pub async fn provision_for(&self, namespace: &str, name: &str) -> Result<String> {
-        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        self.provision_with_prefix(namespace, name, "pvc").await
+    }
+
+    /// The same, with a volume whose name begins with another prefix: external-provisioner's `--volume-name-prefix`.
+    ///
+    /// # Errors
+    /// As for [`Self::provision_for`].
+    pub async fn provision_with_prefix(&self, namespace: &str, name: &str, prefix: &str) -> Result<String> {
+        let (namespace, name, prefix) = (namespace.to_owned(), name.to_owned(), prefix.to_owned());
         self.on_runtime(move |client: Client, has_binder| async move {
             let claim = Api::namespaced(client.clone(), &namespace)
                 .get(&name)
                 .await
                 .with_context(|| format!("read claim {namespace}/{name}"))?;
-            provision(client, has_binder, claim).await
+            provision(client, has_binder, claim, &prefix).await
         })
         .await
     }
@@ -102,14 +110,19 @@ impl CsiDriver {
     }
 }
 
-async fn provision(client: Client, has_binder: bool, claim: PersistentVolumeClaim) -> Result<String> {
+async fn provision(
+    client: Client,
+    has_binder: bool,
+    claim: PersistentVolumeClaim,
+    prefix: &str,
+) -> Result<String> {
     let (namespace, name) = (claim.namespace().unwrap_or_default(), claim.name_any());
     let what = format!("claim {namespace}/{name}");
     let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &namespace);
     let uid = claim.uid().with_context(|| format!("{what} has no UID"))?;
     let size = super::resize::requested(&claim).with_context(|| format!("{what} asks for no size"))?;
     let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.clone());
-    let volume_name = format!("pvc-{uid}");
+    let volume_name = format!("{prefix}-{uid}");
     let volume: PersistentVolume = serde_json::from_value(json!({
         "apiVersion": "v1",
         "kind": "PersistentVolume",
