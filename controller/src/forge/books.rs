@@ -10,6 +10,7 @@ mod queue;
 mod request;
 mod seen;
 mod strays;
+mod survey;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,6 +29,7 @@ use listing::Listing;
 use loose::Loose;
 use pace::Pace;
 use queue::Queue;
+use survey::Survey;
 
 /// A clock that goes back further than this was set.
 const CLOCK: SignedDuration = SignedDuration::from_secs(2);
@@ -46,6 +48,8 @@ pub struct Books {
     settings: Settings,
     us: Us,
     known: bool,
+    /// The token is another one than before.
+    renewed: bool,
     synced: bool,
     approvals: BTreeMap<Key, Approval>,
     facts: BTreeMap<Key, Facts>,
@@ -61,6 +65,7 @@ pub struct Books {
     /// Files that nobody waits for are left alone until then.
     sweep_due: Timestamp,
     listing: Listing,
+    survey: Survey,
     pace: Pace,
     queue: Queue,
     plans: BTreeMap<Key, Plan>,
@@ -87,6 +92,7 @@ impl Books {
             us: Us { repository, login: String::new(), cluster, base },
             settings,
             known: false,
+            renewed: false,
             synced: false,
             approvals: BTreeMap::new(),
             facts: BTreeMap::new(),
@@ -101,6 +107,7 @@ impl Books {
             folder_due: Some(Timestamp::MIN),
             sweep_due: Timestamp::MIN,
             listing: Listing::new(),
+            survey: Survey::new(),
             pace: Pace::new(),
             queue: Queue::default(),
             plans: BTreeMap::new(),
@@ -151,9 +158,12 @@ impl Books {
         self.pulls.contains_key(&number)
     }
 
-    /// Who opened a pull request; who we are, when it was not seen.
-    pub fn author(&self, number: u64) -> &str {
-        self.pulls.get(&number).map_or(&self.us.login, |pull| &pull.author)
+    /// Whose comments on a pull request are ours: those of who opened it, and of who we are by now, since the token may be
+    /// another account's.
+    pub fn voices(&self, number: u64) -> impl Iterator<Item = &str> {
+        let opened = self.pulls.get(&number).map(|pull| pull.author.as_str());
+        let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.us.login));
+        opened.into_iter().chain([self.us.login.as_str()])
     }
 
     /// Who we are.
@@ -179,7 +189,7 @@ impl Books {
         }
         let orphans = self.orphans.values().filter_map(|known| known.until).min();
         let loose = self.loose.values().filter_map(|known| known.until).min();
-        let dues = [Some(self.sweep_due), self.folder_due, orphans, loose];
+        let dues = [Some(self.sweep_due), self.folder_due, orphans, loose, self.survey.due()];
         for due in dues.into_iter().flatten().filter(|due| *due > now) {
             wait(due);
         }
@@ -215,6 +225,7 @@ impl Books {
         self.started = None;
         self.pace = Pace::new();
         self.listing.again();
+        self.survey.again();
         self.rests.clear();
         self.stalls.clear();
         self.folder = None;
@@ -266,6 +277,11 @@ impl Books {
             && step.is_none_or(|(class, ..)| *class > Class::Decision)
         {
             return Ok((Class::Ending, all(Call::Step(ForgeEffect::Ask(Ask::Folder)))));
+        }
+        if step.is_none_or(|(class, ..)| *class > Class::Ending)
+            && let Some(found) = self.survey(now, step.is_none())
+        {
+            return Ok((Class::Creating, found));
         }
         let Some((class, _, key)) = step else { return Err(Some(self.listing.due())) };
         let found = self.plans.get(key).and_then(|p| p.forge.as_ref());

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::books::{Answer, Books, Call, Next, Request, Stray, Subject};
 use super::flow::{self, Ask, ClusterEffect, Finding, ForgeEffect, Write};
 use super::port::{Forge, ForgeError};
-use super::text::file;
+use super::text::branch::PREFIX;
+use super::text::file::{self, Content};
 use crate::decide::{Approval, Target};
 
 /// Files of one approval that are read at one commit at most: more cannot come from us.
@@ -125,6 +126,7 @@ impl<F: Forge, C: Cluster> Desk<F, C> {
                 Ok(Answer::Us(login, base))
             }
             Call::List { page, etag } => Ok(Answer::Page(self.forge.pulls(*page, etag.as_deref()).await?)),
+            Call::Branches => Ok(Answer::Branches(self.forge.branches(PREFIX).await?)),
             Call::Step(ForgeEffect::Ask(ask)) => self.ask(&request.subject, ask).await,
             Call::Step(ForgeEffect::Write(write)) => self.write(write.as_ref()).await,
         }
@@ -161,7 +163,7 @@ impl<F: Forge, C: Cluster> Desk<F, C> {
         let (namespace, name) = match subject {
             Subject::Approval(key) => (key.0.as_str(), key.1.as_str()),
             Subject::Orphan(_, marker) => (marker.namespace.as_str(), marker.name.as_str()),
-            Subject::Loose(_) | Subject::Strays(_) | Subject::All => ("", ""),
+            Subject::Loose(_) | Subject::Unowned(_) | Subject::Strays(_) | Subject::All => ("", ""),
         };
         Ok(match ask {
             Ask::Search { branch } => Answer::Pulls(self.forge.pulls_of(branch).await?),
@@ -171,21 +173,20 @@ impl<F: Forge, C: Cluster> Desk<F, C> {
                 let own = files.iter().filter(|f| file::uuid_of(&f.path, name).is_some()).take(FILES);
                 let mut found = Vec::new();
                 for own in own {
-                    let text = self.forge.read(&own.path, commit).await?;
-                    found
-                        .extend(text.and_then(|t| file::read(&t)).map(|content| (own.path.clone(), content)));
+                    let content = self.content(&own.path, commit).await?;
+                    found.extend(content.map(|content| (own.path.clone(), content)));
                 }
                 Answer::Tip(found)
             }
-            Ask::Head { commit, path } => {
-                Answer::Content(self.forge.read(path, commit).await?.and_then(|text| file::read(&text)))
-            }
-            Ask::File { path, at, .. } => {
-                Answer::Content(self.forge.read(path, at).await?.and_then(|text| file::read(&text)))
-            }
+            Ask::Head { commit, path } => Answer::Content(self.content(path, commit).await?),
+            Ask::File { path, at, .. } => Answer::Content(self.content(path, at).await?),
             Ask::Decider { number } => Answer::Decider(self.forge.decider(*number).await?.login),
             Ask::Comments { number } => {
-                Answer::Comments(self.forge.comments(*number, self.books.author(*number)).await?)
+                let mut said = Vec::new();
+                for author in self.books.voices(*number) {
+                    said.extend(self.forge.comments(*number, author).await?);
+                }
+                Answer::Comments(said)
             }
             Ask::Folder => {
                 let Some(base) = self.forge.branch(&us.base).await? else {
@@ -206,6 +207,11 @@ impl<F: Forge, C: Cluster> Desk<F, C> {
                 Answer::Gone(found.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&marker.uid)))
             }
         })
+    }
+
+    async fn content(&self, path: &str, at: &str) -> Result<Option<Content>, ForgeError> {
+        let text = self.forge.read(path, at).await?;
+        Ok(text.and_then(|text| file::read(path, &self.books.us().cluster, &text)))
     }
 
     fn merged(&self, namespace: &str, name: &str) -> Merged {
@@ -261,11 +267,12 @@ fn what(request: &Request) -> String {
     let about = match &request.subject {
         Subject::Approval((namespace, name)) => format!(" for {namespace}/{name}"),
         Subject::Orphan(number, _) => format!(" for pull request {number}"),
-        Subject::Loose(_) | Subject::Strays(_) | Subject::All => String::new(),
+        Subject::Loose(_) | Subject::Unowned(_) | Subject::Strays(_) | Subject::All => String::new(),
     };
     match &request.call {
         Call::Login => "ask who we are".to_owned(),
         Call::List { page, .. } => format!("list pull requests, page {page}"),
+        Call::Branches => "list our branches".to_owned(),
         Call::Step(effect) => format!("{}{about}", effect.mark()),
     }
 }

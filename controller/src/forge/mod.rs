@@ -13,5 +13,6 @@ pub use flow::Settings;
 pub use github::GitHub;
 pub use port::{
     Author, Branch, Change, Conditional, Decider, File, Forge, ForgeError, NewPull, Page, Pull, PullState,
+    is_kustomization,
 };
 pub use run::{Parts, run};

@@ -99,6 +99,12 @@ pub struct File {
     pub blob: String,
 }
 
+/// Whether a file lists the files that a GitOps tool reads.
+pub fn is_kustomization(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
+}
+
 /// Who a commit is by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
@@ -195,7 +201,11 @@ pub trait Forge: Send + Sync {
     /// A branch, if it is there.
     fn branch(&self, name: &str) -> impl Future<Output = Result<Option<Branch>, ForgeError>> + Send;
 
-    /// The files directly in a folder (empty for the root) at a branch or commit; none when there is no such folder.
+    /// Names of all branches that begin so.
+    fn branches(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, ForgeError>> + Send;
+
+    /// The files directly in a folder (empty for the root) at a branch or commit; none when there is no such folder. In
+    /// front of them what [`is_kustomization`] in the folders above: these are looked through anyway.
     fn files(&self, folder: &str, at: &str) -> impl Future<Output = Result<Vec<File>, ForgeError>> + Send;
 
     /// Content of a file at a branch or commit, if it is there and text.

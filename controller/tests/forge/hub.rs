@@ -33,6 +33,24 @@ pub enum Fault {
     After,
 }
 
+/// A forge that says no to one kind of request.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub what: &'static str,
+    pub error: ForgeError,
+    /// How often it will.
+    pub times: u32,
+    /// How often it did.
+    pub said: u32,
+}
+
+impl Refusal {
+    /// Until it is taken away.
+    pub fn always(what: &'static str, error: ForgeError) -> Self {
+        Refusal { what, error, times: u32::MAX, said: 0 }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Lists that were not conditional.
@@ -69,6 +87,10 @@ pub struct State {
     pub faulted: bool,
     /// Every request gives this.
     pub down: Option<ForgeError>,
+    /// Requests of which the line in the log begins so, or would, give this, so many times.
+    pub refusals: Vec<Refusal>,
+    /// Who cannot be asked for a review.
+    pub strangers: BTreeSet<String>,
     /// Branches that nobody may move.
     pub protected: BTreeSet<String>,
     /// Branches that nobody may delete.
@@ -108,6 +130,8 @@ impl Hub {
             faults: BTreeMap::new(),
             faulted: false,
             down: None,
+            refusals: Vec::new(),
+            strangers: BTreeSet::new(),
             protected: BTreeSet::new(),
             kept: BTreeSet::new(),
             duplicates: false,
@@ -121,10 +145,11 @@ impl Hub {
         self.0.lock().unwrap()
     }
 
-    fn read_once(&self) -> Result<MutexGuard<'_, State>, ForgeError> {
+    fn read_once(&self, what: &str) -> Result<MutexGuard<'_, State>, ForgeError> {
         let mut state = self.state();
         state.request()?;
         state.counts.reads += 1;
+        state.refused(what)?;
         Ok(state)
     }
 
@@ -137,6 +162,7 @@ impl Hub {
         let mut state = self.state();
         state.request()?;
         state.content(weight)?;
+        state.refused(what)?;
         state.counts.writes += 1;
         let number = state.counts.writes;
         let fault = state.faults.remove(&number);
@@ -304,6 +330,17 @@ impl State {
             return self.limited("primary");
         }
         Ok(())
+    }
+
+    fn refused(&mut self, what: &str) -> Result<(), ForgeError> {
+        let mut all = self.refusals.iter_mut();
+        match all.find(|refusal| what.starts_with(refusal.what) && refusal.said < refusal.times) {
+            Some(refusal) => {
+                refusal.said += 1;
+                Err(refusal.error.clone())
+            }
+            None => Ok(()),
+        }
     }
 
     /// GitHub: 80 creations a minute, 500 an hour, a second between writes.

@@ -139,7 +139,7 @@ fn a_digest_that_looks_like_a_number_stays_a_text() {
         digest.clone_into(&mut status.proposal.as_mut().unwrap().digest);
         let text = file::content(&approval, proposal(&approval)).unwrap();
         assert!(text.contains(&format!("proposal: \"{digest}\"\n")), "{text}");
-        assert_eq!(file::read(&text).unwrap().digest, digest);
+        assert_eq!(file::read("a.yaml", "c", &text).unwrap().digest, digest);
     }
 }
 
@@ -305,7 +305,7 @@ proptest! {
         let read: Value = serde_saphyr::from_str(&written).unwrap();
         prop_assert_eq!(&read["status"]["actionPreviews"][0]["expectedResult"]["Message"], &json!(text));
         prop_assert_eq!(&read["metadata"]["labels"]["rule"], &json!(text));
-        let content = file::read(&written).unwrap();
+        let content = file::read("a.yaml", "c", &written).unwrap();
         prop_assert!(content.is("shop", "grow-pvc-0a1b", proposal(&approval)));
     }
 

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::backoff;
-use super::{Answer, Books, Call, Key, Request, Subject, local, weight};
+use super::{Answer, Books, Call, Key, Loose, Request, Subject, local, weight};
 use crate::forge::flow::{Ask, Folder, ForgeEffect, Hold, Orphan, Said, Write};
 use crate::forge::port::{Branch, Change, ForgeError};
 use crate::forge::text::{file, marker};
@@ -23,6 +23,7 @@ impl Books {
     pub fn learn(&mut self, now: Timestamp, request: Request, answer: Result<Answer, ForgeError>) {
         if let Err(error @ ForgeError::NewToken) = &answer {
             self.known = false;
+            self.renewed = true;
             return self.bad(now, request, error);
         }
         if !local(&request.call) && !matches!(answer, Ok(Answer::Moved(_))) {
@@ -33,7 +34,7 @@ impl Books {
                     self.pace.well();
                 }
                 Err(ForgeError::Refused(_) | ForgeError::NotFound(_) | ForgeError::Invalid(_))
-                    if request.subject != Subject::All =>
+                    if !about_all(&request.call) =>
                 {
                     self.pace.well();
                 }
@@ -65,6 +66,9 @@ impl Books {
                 self.us.login = login;
                 self.us.base = base;
                 self.known = true;
+                if std::mem::take(&mut self.renewed) {
+                    self.lift_refusals();
+                }
                 self.count_open();
                 self.look_for_orphans();
                 self.touch_all();
@@ -95,6 +99,8 @@ impl Books {
             (Subject::Strays(_), _, Answer::Moved(Some(waits))) => self.see(*waits),
             (Subject::Strays(_), _, _) => self.swept(now, None),
             (Subject::Loose(name), _, answer) => self.untied(now, &name, Ok(answer)),
+            (_, Call::Branches, Answer::Branches(names)) => self.survey.is(names),
+            (Subject::Unowned(name), _, Answer::Pulls(pulls)) => self.surveyed(&name, pulls),
             (Subject::Orphan(number, _), Call::Step(effect), answer) => {
                 self.about_orphan(now, number, effect, answer);
             }
@@ -150,17 +156,18 @@ impl Books {
             (ForgeEffect::Ask(Ask::Nudge), _) => {
                 facts.nudged.extend(approval_pull.map(|number| (number, now)));
             }
-            (ForgeEffect::Write(write), answer) => self.wrote(key, *write, answer),
+            (ForgeEffect::Write(write), answer) => self.wrote(now, key, *write, answer),
             _ => {}
         }
     }
 
-    fn wrote(&mut self, key: &Key, write: Write, answer: Answer) {
+    fn wrote(&mut self, now: Timestamp, key: &Key, write: Write, answer: Answer) {
         let Some(facts) = self.facts.get_mut(key) else { return };
         match (write, answer) {
             (Write::Push { branch, change, .. }, Answer::Pushed(commit)) => {
                 let Change { message, author, add, .. } = change;
-                let contents = add.iter().filter_map(|(_, text)| file::read(text)).collect();
+                let contents =
+                    add.iter().filter_map(|(path, text)| file::read(path, &self.us.cluster, text)).collect();
                 facts.tips.insert(commit.clone(), contents);
                 let tree = String::new();
                 facts.branch =
@@ -175,15 +182,15 @@ impl Books {
             (Write::Label { number, .. }, _) => {
                 facts.labelled.insert(number);
             }
-            (Write::Review { number, .. }, _) => {
-                facts.reviewed.insert(number);
+            (Write::Review { number, logins }, _) => {
+                facts.reviewed.extend(logins.into_iter().map(|login| (number, login)));
             }
             (Write::Comment { number, outcome, .. }, _) => {
                 let said = facts.said.entry(number).or_default();
                 said.outcomes.insert(outcome);
                 said.fresh = false;
             }
-            (Write::Close { number }, _) => self.closed(number),
+            (Write::Close { number }, _) => self.closed(now, number),
             (Write::DeleteBranch { .. }, Answer::Branch(branch)) => facts.branch = Some(branch),
             (Write::DeleteBranch { .. }, _) => facts.branch = Some(None),
             (Write::DeleteFiles { .. }, _) => {
@@ -193,14 +200,15 @@ impl Books {
         }
     }
 
-    fn about_orphan(&mut self, _now: Timestamp, number: u64, effect: ForgeEffect, answer: Answer) {
+    fn about_orphan(&mut self, now: Timestamp, number: u64, effect: ForgeEffect, answer: Answer) {
         if let (ForgeEffect::Ask(Ask::Gone), Answer::Gone(false)) = (&effect, &answer) {
             // The watch is late, and will bring it.
             self.orphans.remove(&number);
             return;
         }
         if let Some(Write::Close { .. }) = effect.change() {
-            return self.closed(number);
+            self.keep_loose(now, number);
+            return self.closed(now, number);
         }
         let Some(orphan): Option<&mut Orphan> = self.orphans.get_mut(&number) else { return };
         match (effect, answer) {
@@ -243,6 +251,7 @@ impl Books {
         match (request.subject, request.call) {
             (_, Call::List { .. }) => self.listing.failed(),
             (Subject::Strays(_), _) => self.swept(now, Some(error)),
+            (Subject::Unowned(_), _) | (_, Call::Branches) => self.survey.failed(now),
             (Subject::All, Call::Step(_)) => {
                 if matches!(error, ForgeError::NotFound(_)) {
                     self.base_is_doubtful();
@@ -255,10 +264,11 @@ impl Books {
                 if matches!((&effect, error), (ForgeEffect::Ask(Ask::Folder), ForgeError::NotFound(_))) {
                     self.base_is_doubtful();
                 }
-                let optional = matches!(effect.change(), Some(Write::Label { .. } | Write::Review { .. }));
-                if definite && optional {
-                    // A label or a reviewer that the forge does not take must not hold up the question.
+                // A label or a reviewer that the forge does not take must not hold up the question.
+                if definite && matches!(effect.change(), Some(Write::Label { .. })) {
                     self.about_approval(now, &key, effect, Answer::Done);
+                } else if definite && let Some(Write::Review { number, logins }) = effect.change() {
+                    self.unwelcome(&key, *number, logins);
                 } else if matches!(effect.change(), Some(Write::DeleteFiles { .. }))
                     && matches!(error, ForgeError::Invalid(_))
                 {
@@ -285,6 +295,34 @@ impl Books {
                 *orphan = Orphan { gone, kept, attempts, until: Some(until), ..Orphan::default() };
             }
             _ => {}
+        }
+    }
+
+    /// A forge that does not take one of them takes none: who it is shows when they are asked for one by one.
+    fn unwelcome(&mut self, key: &Key, number: u64, logins: &[String]) {
+        let Some(facts) = self.facts.get_mut(key) else { return };
+        match logins {
+            [login] => {
+                facts.reviewed.insert((number, login.clone()));
+                facts.unwelcome.insert((number, login.clone()));
+            }
+            _ => drop(facts.singly.insert(number)),
+        }
+    }
+
+    /// What the forge refused under another token may be asked again.
+    fn lift_refusals(&mut self) {
+        for facts in self.facts.values_mut() {
+            facts.held.clear();
+        }
+        for orphan in self.orphans.values_mut() {
+            (orphan.until, orphan.kept, orphan.attempts) = (None, false, 0);
+        }
+        self.loose.values_mut().for_each(Loose::again);
+        self.survey.again();
+        self.sweep_due = Timestamp::MIN;
+        if self.folder.is_none() {
+            self.folder_due = Some(Timestamp::MIN);
         }
     }
 
@@ -336,6 +374,11 @@ impl Books {
         let until = now + backoff(first, attempts, longest);
         facts.held.insert(mark, Hold { since, until, attempts, why: why.to_owned(), definite });
     }
+}
+
+/// Whether a no to this is a no to everything.
+fn about_all(call: &Call) -> bool {
+    matches!(call, Call::Login | Call::List { .. })
 }
 
 fn said(comments: &[String]) -> Said {

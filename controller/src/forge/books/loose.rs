@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::backoff;
-use super::{Answer, Books, Call, Key, Request, Subject};
+use super::{Answer, Books, Call, Key, Request, Subject, is_open};
 use crate::forge::flow::{self, Ask, ForgeEffect, Write};
-use crate::forge::port::{Branch, ForgeError};
+use crate::forge::port::{Branch, ForgeError, Pull};
 
 /// First pause after it did not work; doubles.
 const FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// Longest pause.
 const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 
-/// A forge that says no so often in a row keeps it.
+/// A forge that says no so often in a row keeps it for now: then it is asked once in [`SELDOM`].
 const PATIENCE: u32 = 5;
+/// What may be kept for ever must cost next to nothing, however much of it there is.
+const SELDOM: SignedDuration = SignedDuration::from_hours(24);
 
 /// What is known of one.
 #[derive(Debug, Default)]
@@ -29,7 +31,39 @@ pub(super) struct Loose {
     pub(super) until: Option<Timestamp>,
 }
 
+impl Loose {
+    /// One of which only the commits are known that it ended at.
+    fn of(ours: BTreeSet<String>) -> Self {
+        Loose { ours, ..Loose::default() }
+    }
+
+    /// Nothing stands in the way of another attempt.
+    pub(super) fn again(&mut self) {
+        (self.tip, self.until, self.attempts) = (None, None, 0);
+    }
+}
+
 impl Books {
+    /// A pull request without approval is closed; where its branch was refused to go, that is tried again.
+    pub(super) fn keep_loose(&mut self, now: Timestamp, number: u64) {
+        let kept = self.orphans.get(&number).is_some_and(|orphan| orphan.kept);
+        if let Some(pull) = self.pulls.get(&number).filter(|_| kept) {
+            let loose = Loose::of(BTreeSet::from([pull.head.clone()]));
+            self.loose.insert(pull.branch.clone(), Loose { until: Some(now + LONGEST), ..loose });
+        }
+    }
+
+    /// What was found on a branch that no approval has: what is open is an orphan, and the branch of what ended is loose.
+    pub(super) fn surveyed(&mut self, name: &str, pulls: Vec<Pull>) {
+        self.survey.looked_at(name);
+        let ended = pulls.iter().filter(|pull| !is_open(pull) && flow::ours(&self.us, pull).is_some());
+        let ours: BTreeSet<String> = ended.map(|pull| pull.head.clone()).collect();
+        if !ours.is_empty() && !self.loose.contains_key(name) {
+            self.loose.insert(name.to_owned(), Loose::of(ours));
+        }
+        pulls.into_iter().for_each(|pull| self.take(pull));
+    }
+
     /// An approval goes; what it knew of its branch is kept, unless the branch is known to be gone.
     pub(super) fn loosen(&mut self, key: &Key, name: &str) {
         let Some(facts) = self.facts.get(key).filter(|facts| facts.branch != Some(None)) else { return };
@@ -39,7 +73,7 @@ impl Books {
         let heads = pulls.filter(|pull| flow::ours(&self.us, pull).is_some()).map(|pull| pull.head.clone());
         let ours: BTreeSet<String> = pushed.chain(heads).collect();
         if !ours.is_empty() {
-            self.loose.insert(name.to_owned(), Loose { ours, ..Loose::default() });
+            self.loose.insert(name.to_owned(), Loose::of(ours));
         }
     }
 
@@ -73,7 +107,8 @@ impl Books {
             Ok(Answer::Branch(tip)) => loose.tip = Some(tip),
             Ok(_) => drop(self.loose.remove(name)),
             Err(ForgeError::Refused(_) | ForgeError::Invalid(_)) if loose.attempts >= PATIENCE => {
-                self.loose.remove(name);
+                loose.tip = None;
+                loose.until = Some(now + SELDOM);
             }
             Err(_) => {
                 loose.tip = None;

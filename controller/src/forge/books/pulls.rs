@@ -59,6 +59,7 @@ impl Books {
                     && known.is_some()
                 {
                     facts.branch = None;
+                    facts.deciders.remove(&pull.number);
                 }
             }
         }
@@ -148,10 +149,15 @@ impl Books {
     }
 
     /// We closed it. A list from before that shows it open is passed over: it is older by a hair.
-    pub(super) fn closed(&mut self, number: u64) {
-        if let Some(pull) = self.pulls.get(&number).cloned() {
-            let updated = pull.updated + SignedDuration::from_millis(1);
-            self.take(Pull { state: PullState::Closed, ended: Some(updated), updated, ..pull });
+    pub(super) fn closed(&mut self, now: Timestamp, number: u64) {
+        let Some(pull) = self.pulls.get(&number).cloned() else { return };
+        let keys: Vec<Key> = self.branches.get(&pull.branch).into_iter().flatten().cloned().collect();
+        let updated = pull.updated + SignedDuration::from_millis(1);
+        self.take(Pull { state: PullState::Closed, ended: Some(now), updated, ..pull });
+        for key in keys {
+            if let Some(facts) = self.facts.get_mut(&key) {
+                facts.deciders.insert(number, self.us.login.clone());
+            }
         }
     }
 }

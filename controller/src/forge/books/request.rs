@@ -42,6 +42,8 @@ pub enum Subject {
     Orphan(u64, Box<Marker>),
     /// A branch that an approval left behind.
     Loose(String),
+    /// A branch with a name of ours that no approval has.
+    Unowned(String),
     /// Files on the branch to merge into that nobody waits for.
     Strays(Vec<Stray>),
     /// Everything.
@@ -71,6 +73,8 @@ pub enum Call {
         /// Of the last answer.
         etag: Option<String>,
     },
+    /// Which branches have a name of ours.
+    Branches,
     /// A step of the flow.
     Step(ForgeEffect),
 }
@@ -82,6 +86,8 @@ pub enum Answer {
     Us(String, String),
     /// To [`Call::List`].
     Page(Conditional<Page>),
+    /// To [`Call::Branches`].
+    Branches(Vec<String>),
     /// To [`Ask::Search`], and to [`Write::Open`] when there are some that were not known: then none was opened.
     Pulls(Vec<Pull>),
     /// To [`Ask::Branch`].

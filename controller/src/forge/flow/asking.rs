@@ -5,6 +5,7 @@ use kube::ResourceExt as _;
 
 use super::draft::Draft;
 use super::effect::{Ask, Class, ForgeEffect, Write};
+use super::ending;
 use super::pulls::{Head, Sorted, head, in_repository, noted, sort};
 use super::sync;
 use super::view::{Turn, Us};
@@ -21,7 +22,7 @@ const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 pub(super) fn asking(out: &mut Draft<'_, '_>, proposal: &Proposal) {
     let view = out.view;
-    if let Some(list) = view.folder.and_then(|f| f.kustomization()) {
+    if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         let text = format!(
             "{list} lists the files of its folder, so a new one is not applied; remove it, or choose \
                             another folder"
@@ -226,7 +227,9 @@ fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sor
                 }
             }
             out.pull = Some(word::record(pull, digest, &path, "", false));
+            unwelcome(out, pull);
             out.class = Class::Ending;
+            ending::close_older(out, sorted);
             out.drop_stale_files(us, &proposal.digest);
         }
         PullState::Closed => {
@@ -261,8 +264,11 @@ fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sor
                     out.ask(Ask::Nudge);
                 }
                 sync::merged(out, proposal, pull, &path, in_base);
-                // Merged beside an old one that was put back, it is one of two files for one object.
-                out.drop_stale_files(us, &proposal.digest);
+                if in_base {
+                    out.drop_files_beside(&path);
+                } else {
+                    out.drop_stale_files(us, &proposal.digest);
+                }
             }
             out.drop_branch(sorted.ours());
         }
@@ -279,16 +285,35 @@ fn decorate(out: &mut Draft<'_, '_>, pull: &Pull) {
     if !labels.is_empty() && !view.facts.labelled.contains(&pull.number) {
         return out.write(Write::Label { number: pull.number, labels });
     }
-    let logins = missing(&view.settings.reviewers, &pull.reviewers);
-    if !logins.is_empty() && !view.facts.reviewed.contains(&pull.number) {
+    let mut logins = missing(&view.settings.reviewers, &pull.reviewers);
+    logins.retain(|login| !view.facts.reviewed.contains(&(pull.number, login.clone())));
+    if view.facts.singly.contains(&pull.number) {
+        logins.truncate(1);
+    }
+    if !logins.is_empty() {
         out.write(Write::Review { number: pull.number, logins });
     }
+}
+
+/// Says whom the forge does not take as a reviewer, as long as the pull request is open: nobody asks again.
+fn unwelcome(out: &mut Draft<'_, '_>, pull: &Pull) {
+    let view = out.view;
+    let refused = view.facts.unwelcome.iter().filter(|(number, _)| *number == pull.number);
+    let refused: Vec<&str> = refused.map(|(_, login)| login.as_str()).collect();
+    if refused.is_empty() {
+        return word::keep_about(view, &mut out.words, word::UNASKED, &pull.url);
+    }
+    let text = format!("the forge does not take {} as a reviewer of {}", refused.join(", "), pull.url);
+    out.say(word::UNASKED, "Refused", text);
 }
 
 /// Whether a pull request is about exactly this proposal, and says why not; nothing when its file must be read first.
 fn counts(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, pull: &Pull) -> Option<bool> {
     let way_out = "decide in the cluster, or delete the approval to be asked anew";
-    if pull.base != us.base {
+    // A default branch that is renamed takes along what is open, not what was merged.
+    let merged_before = pull.state == PullState::Merged
+        && noted(out.view, pull).is_some_and(|record| record.digest == proposal.digest);
+    if pull.base != us.base && !merged_before {
         let text = format!(
             "pull request {} asks to merge into {:?} instead of {:?} and does not count; set it back, or {way_out}",
             pull.url, pull.base, us.base

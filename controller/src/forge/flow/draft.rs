@@ -109,19 +109,29 @@ impl<'a, 'b> Draft<'a, 'b> {
         match held {
             Some(hold) if hold.until > self.view.now => {
                 self.wake(hold.until);
+                let is_question = matches!(effect, ForgeEffect::Ask(_));
+                // Whoever may not look does not know better.
+                self.keep |= is_question;
                 // Silence passes, most of the time.
-                if hold.definite && matches!(effect, ForgeEffect::Write(_)) {
-                    self.say(
-                        word::LEFT,
-                        "Refused",
-                        format!("the forge refuses to {}: {}", effect.mark(), hold.why),
-                    );
+                if hold.definite {
+                    self.refused(&effect, &hold.why);
                 }
             }
             _ => {
                 self.forge.get_or_insert(effect);
             }
         }
+    }
+
+    fn refused(&mut self, effect: &ForgeEffect, why: &str) {
+        let (kind, text) = match effect {
+            ForgeEffect::Ask(_) if self.wants => {
+                (word::WAITS, format!("there is no pull request yet: {why}"))
+            }
+            ForgeEffect::Ask(_) => (word::LEFT, format!("the forge does not let us look: {why}")),
+            ForgeEffect::Write(_) => (word::LEFT, format!("the forge refuses to {}: {why}", effect.mark())),
+        };
+        self.say(kind, "Refused", text);
     }
 
     /// Sets our finalizer, unless it is there: whatever is on the forge afterwards needs us.
@@ -148,6 +158,12 @@ impl<'a, 'b> Draft<'a, 'b> {
         }
         let text = saying.text(Some(self.approval()), digest);
         self.write(Write::Comment { number, outcome, text });
+    }
+
+    /// Whether it was us who closed a pull request, as far as that is remembered.
+    pub(super) fn closed_by_us(&self, pull: &Pull) -> bool {
+        let closed = self.view.facts.deciders.get(&pull.number);
+        pull.state == PullState::Closed && self.view.us.is_some_and(|us| closed == Some(&us.login))
     }
 
     /// Says how it ended, and closes.
@@ -181,11 +197,10 @@ impl<'a, 'b> Draft<'a, 'b> {
         }
     }
 
-    /// Whether the commit at the head of a branch is one that this cluster made; nothing when that must be asked.
+    /// Whether the commit at the head of a branch is one that this cluster made; nothing when that must be asked. The
+    /// name of the file proves it, whoever the configuration calls the author by now.
     pub(super) fn pushed_by_us(&self, tip: &crate::forge::port::Branch) -> Option<bool> {
-        let looks = tip.message.lines().next() == body::message(self.approval()).lines().next()
-            && tip.email == self.view.settings.author.email;
-        if !looks {
+        if tip.message.lines().next() != body::message(self.approval()).lines().next() {
             return Some(false);
         }
         let contents = self.view.facts.tips.get(&tip.commit)?;
@@ -197,12 +212,29 @@ impl<'a, 'b> Draft<'a, 'b> {
             && content.name == self.approval().name_any()
     }
 
+    /// UUIDs of the files that were made for this approval, as far as it tells: they are ours whatever is in them by now.
+    fn own_uuids(&self) -> Vec<String> {
+        let Some(status) = &self.approval().status else { return Vec::new() };
+        let cluster = self.view.us.map(|us| us.cluster.as_str()).unwrap_or_default();
+        let proposed = status.proposal.as_ref().map(|p| &p.digest);
+        let decided = status.decision.as_ref().map(|d| &d.digest);
+        let noted = status.pull_request.as_ref().map(|p| &p.digest);
+        let digests = [proposed, decided, noted].into_iter().flatten().filter(|digest| !digest.is_empty());
+        digests.map(|digest| file::uuid(cluster, digest)).collect()
+    }
+
     /// The paths of this approval's files in the folder; nothing when more must be read first.
     pub(super) fn own_files(&mut self) -> Option<Vec<String>> {
         let folder = self.view.folder?;
         let name = self.approval().name_any();
+        let uuids = self.own_uuids();
         let mut own = Vec::new();
-        for found in folder.files.iter().filter(|f| file::uuid_of(&f.path, &name).is_some()) {
+        for found in &folder.files {
+            let Some(uuid) = file::uuid_of(&found.path, &name) else { continue };
+            if uuids.iter().any(|known| known == uuid) {
+                own.push(found.path.clone());
+                continue;
+            }
             match folder.contents.get(&found.blob) {
                 None => {
                     let at = folder.base.commit.clone();
@@ -222,17 +254,25 @@ impl<'a, 'b> Draft<'a, 'b> {
     pub(super) fn drop_stale_files(&mut self, us: &Us, current: &str) {
         let Some(folder) = self.view.folder else { return };
         let Some(own) = self.own_files() else { return };
+        let (known, current) = (self.own_uuids(), file::uuid(&us.cluster, current));
         let is_stale = |path: &String| {
             let found = folder.files.iter().find(|f| f.path == **path);
             let content = found.and_then(|f| folder.contents.get(&f.blob)?.as_ref());
-            content.is_some_and(|c| {
-                !c.digest.is_empty()
-                    && c.digest != current
-                    && file::any_uuid(path).is_some_and(|u| u == file::uuid(&us.cluster, &c.digest))
+            let made = content.filter(|c| !c.digest.is_empty()).map(|c| file::uuid(&us.cluster, &c.digest));
+            file::any_uuid(path).is_some_and(|uuid| {
+                uuid != current && (known.iter().any(|k| k == uuid) || made.as_deref() == Some(uuid))
             })
         };
         let stale = own.into_iter().filter(is_stale).collect();
         self.drop_paths(folder, stale);
+    }
+
+    /// Removes all files of this approval but one that was merged beside them, also those that name no proposal: two files
+    /// of one object hold the whole Kustomization up, and the merged one with it.
+    pub(super) fn drop_files_beside(&mut self, merged: &str) {
+        let Some(folder) = self.view.folder else { return };
+        let Some(own) = self.own_files() else { return };
+        self.drop_paths(folder, own.into_iter().filter(|path| path != merged).collect());
     }
 
     /// Removes this approval's files from the branch to merge into. The folder is asked for anew whenever something was

@@ -212,7 +212,7 @@ impl ForgeEffect {
                 Write::Push { branch, .. } => format!("push {branch}"),
                 Write::Open(new) => format!("open {}", new.branch),
                 Write::Label { number, .. } => format!("label {number}"),
-                Write::Review { number, .. } => format!("review {number}"),
+                Write::Review { number, logins } => format!("ask {} to review {number}", logins.join(", ")),
                 Write::Comment { number, outcome, .. } => format!("comment {number} {outcome}"),
                 Write::Close { number } => format!("close {number}"),
                 Write::DeleteBranch { name, .. } => format!("delete branch {name}"),

@@ -98,7 +98,7 @@ pub(super) fn leaving(out: &mut Draft<'_, '_>, since: Timestamp) {
     for pull in &sorted.mine {
         let sayings = match decision {
             Some(decision) => sayings(view, decision, pull, false),
-            None if pull.state == PullState::Closed => Vec::new(),
+            None if pull.state == PullState::Closed && !out.closed_by_us(pull) => Vec::new(),
             None => vec![Saying::Deleted],
         };
         out.end(pull, &sayings, &digest);
@@ -198,7 +198,7 @@ fn unsure(out: &mut Draft<'_, '_>, decision: &Decision, sorted: &Sorted<'_>) -> 
         return true;
     }
     if let Some(pull) = sorted.leading().filter(|p| p.state == PullState::Merged)
-        && noted(view, pull).is_none_or(|r| r.by.is_empty())
+        && noted(view, pull).is_none_or(|r| r.by.is_empty() || r.state != PullRequestState::Merged)
         && !view.facts.deciders.contains_key(&pull.number)
     {
         out.ask(Ask::Decider { number: pull.number });
@@ -207,9 +207,13 @@ fn unsure(out: &mut Draft<'_, '_>, decision: &Decision, sorted: &Sorted<'_>) -> 
     false
 }
 
-/// Those of earlier proposals of the same approval; what an approval of that name left that is gone is closed as such.
-fn close_older(out: &mut Draft<'_, '_>, sorted: &Sorted<'_>) {
-    for pull in sorted.older.iter().filter(|p| p.state == PullState::Open) {
+/// Those of earlier proposals of the same approval; what an approval of that name left that is gone is closed as such. A
+/// comment that was refused before we closed it is not forgotten.
+pub(super) fn close_older(out: &mut Draft<'_, '_>, sorted: &Sorted<'_>) {
+    for pull in &sorted.older {
+        if pull.state != PullState::Open && !out.closed_by_us(pull) {
+            continue;
+        }
         let marker = Marker::read(&pull.body).unwrap_or_default();
         if Some(&marker.uid) == out.approval().metadata.uid.as_ref() {
             out.end(pull, &[Saying::Replaced], &marker.digest);
@@ -238,7 +242,8 @@ fn finish(out: &mut Draft<'_, '_>, us: &Us, sorted: &Sorted<'_>, digest: &str) {
                     && known.is_none_or(|r| r.in_base || r.state != PullRequestState::Merged)
             }
         };
-        let by = known.map(|r| r.by.clone()).unwrap_or_default();
+        let told = known.filter(|r| r.state == word::state(pull.state));
+        let by = told.map(|r| r.by.clone()).unwrap_or_default();
         let by = view.facts.deciders.get(&pull.number).cloned().unwrap_or(by);
         let counted = known.map_or(digest, |r| r.digest.as_str());
         if out.complete() || known.is_none_or(|r| r.state != word::state(pull.state)) {

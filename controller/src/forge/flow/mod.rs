@@ -25,7 +25,7 @@ pub use orphan::{Orphan, orphan};
 pub use pulls::ours;
 pub use urgency::Urgency;
 pub use view::{Facts, Finding, Folder, Hold, Said, Settings, Trouble, Turn, Us, View};
-pub use word::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, WAITS};
+pub use word::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
 
 /// The next steps of one approval.
 pub fn step(view: &View<'_>) -> Plan {

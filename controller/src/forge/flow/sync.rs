@@ -25,7 +25,7 @@ pub(super) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, 
     }
     let (reason, text) = if !in_base {
         ("FileGone", format!("{path} is not on the branch any more"))
-    } else if let Some(list) = view.folder.and_then(|f| f.kustomization()) {
+    } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         ("OwnKustomization", format!("{list} lists the files of its folder, so {path} is not applied"))
     } else {
         match &view.facts.sync {
@@ -37,7 +37,8 @@ pub(super) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, 
                 } else {
                     out.wake(again);
                 }
-                say(findings, path)
+                let above = view.folder.and_then(|f| f.kustomization_above(&view.settings.folder));
+                say(findings, path, above)
             }
             None => return out.ask(Ask::Sync),
         }
@@ -94,8 +95,16 @@ pub(super) fn behind(
     true
 }
 
-/// What was found, the most telling first.
-fn say(findings: &[Finding], path: &str) -> (&'static str, String) {
+/// What was found, the most telling first. Where nothing else explains it a list of files `above` the folder may.
+fn say(findings: &[Finding], path: &str, above: Option<&str>) -> (&'static str, String) {
+    let unexplained = matches!(findings.first(), None | Some(Finding::Unknown | Finding::Applied { .. }));
+    if let Some(list) = above.filter(|_| unexplained) {
+        let text = format!(
+            "{list} lists what is applied from where it is, and may leave out the folder of {path}: let the \
+             Kustomization's path begin below it"
+        );
+        return ("ParentKustomization", text);
+    }
     let reason = match findings.first() {
         None | Some(Finding::Unknown) => "NotApplied",
         Some(Finding::NoKustomization) => "NoKustomization",

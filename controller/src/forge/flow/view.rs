@@ -7,7 +7,7 @@ use autopilot_shared::config::Github;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::Approval;
-use crate::forge::port::{Author, Branch, File, Pull};
+use crate::forge::port::{Author, Branch, File, Pull, is_kustomization};
 use crate::forge::text::file::Content;
 
 /// Settings of the flow.
@@ -89,8 +89,12 @@ pub struct Facts {
     pub said: BTreeMap<u64, Said>,
     /// Pull requests whose labels were set, or refused.
     pub labelled: BTreeSet<u64>,
-    /// Pull requests for which reviews were asked, or refused.
-    pub reviewed: BTreeSet<u64>,
+    /// Whose reviews of which pull requests were asked, or refused.
+    pub reviewed: BTreeSet<(u64, String)>,
+    /// Pull requests for which not all could be asked at once: one by one shows who is refused.
+    pub singly: BTreeSet<u64>,
+    /// Whose reviews were refused.
+    pub unwelcome: BTreeSet<(u64, String)>,
     /// Pull requests for which the GitOps tool was asked to look, and when it was asked last.
     pub nudged: BTreeMap<u64, Timestamp>,
     /// What was found in the cluster after a merge, and when.
@@ -130,21 +134,30 @@ pub struct Folder {
     pub base: Branch,
     /// When.
     pub at: Timestamp,
-    /// Its files.
+    /// Its files, and the lists of files in the folders above it.
     pub files: Vec<File>,
     /// What is in those that were read, by blob; nothing for one that is no approval.
     pub contents: BTreeMap<String, Option<Content>>,
 }
 
 impl Folder {
-    /// The list of files that the folder brings along: it does not pick up new ones.
-    pub fn kustomization(&self) -> Option<&str> {
-        let is_list = |path: &&str| {
-            let name = path.rsplit('/').next().unwrap_or_default();
-            matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
-        };
-        self.files.iter().map(|f| f.path.as_str()).find(is_list)
+    /// The list of files that the folder (its path is given) brings along: it does not pick up new ones.
+    pub fn kustomization(&self, folder: &str) -> Option<&str> {
+        self.lists().find(|path| folder_of(path) == folder)
     }
+
+    /// The nearest such list in a folder above it: it may leave this one out, where the GitOps tool begins there or above.
+    pub fn kustomization_above(&self, folder: &str) -> Option<&str> {
+        self.lists().filter(|path| folder_of(path) != folder).max_by_key(|path| path.len())
+    }
+
+    fn lists(&self) -> impl Iterator<Item = &str> {
+        self.files.iter().map(|f| f.path.as_str()).filter(|path| is_kustomization(path))
+    }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// The forge does not do what is asked.

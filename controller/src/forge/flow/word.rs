@@ -26,19 +26,32 @@ pub const FOLDER: &str = "FolderNotSynced";
 pub const NOT_MIRRORED: &str = "DeclineNotMirrored";
 /// The forge refuses to clean up.
 pub const LEFT: &str = "LeftOnForge";
+/// Not everybody was asked for a review.
+pub const UNASKED: &str = "ReviewersNotAsked";
 
-const ALL: [&str; 6] = [WAITS, REFUSED, NOT_SYNCED, FOLDER, NOT_MIRRORED, LEFT];
+const ALL: [&str; 7] = [WAITS, REFUSED, NOT_SYNCED, FOLDER, NOT_MIRRORED, LEFT, UNASKED];
 /// Longest message.
 const LONGEST: usize = 1_000;
 
 /// Type to reason and message.
 pub(super) type Words = BTreeMap<&'static str, (Cow<'static, str>, String)>;
 
+/// What the status says already.
+fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
+    view.approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
+}
+
+/// Adds what the status says already about a pull request, whose address ends it: what it was said for is forgotten.
+pub(super) fn keep_about(view: &View<'_>, words: &mut Words, kind: &'static str, url: &str) {
+    let said = |c: &&Condition| c.type_ == kind && c.status == "True" && c.message.ends_with(url);
+    if let Some(old) = standing(view).iter().find(said) {
+        words.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
+    }
+}
+
 /// Adds what the status says already, where nothing else is said: for steps that do not know better yet.
 pub(super) fn keep(view: &View<'_>, words: &mut Words) {
-    let standing =
-        view.approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
-    for old in standing.iter().filter(|c| c.status == "True") {
+    for old in standing(view).iter().filter(|c| c.status == "True") {
         if let Some(kind) = ALL.iter().find(|kind| **kind == old.type_) {
             words.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
         }
@@ -68,8 +81,7 @@ pub(super) fn write(view: &View<'_>, pull: Option<PullRequest>, words: &Words) -
 
 /// All conditions as they must be; nothing when they are.
 fn conditions(view: &View<'_>, words: &Words) -> Option<Vec<Condition>> {
-    let standing: &[Condition] =
-        view.approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+    let standing = standing(view);
     let mut out = Vec::with_capacity(standing.len() + words.len());
     let mut changed = false;
     for old in standing {

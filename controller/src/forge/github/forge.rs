@@ -14,6 +14,7 @@ use super::wire::{
     WireBlob, WireComment, WireCommit, WireHash, WireIssue, WirePull, WireRef, WireRepository, WireTree,
     WireUser,
 };
+use crate::forge::port::is_kustomization;
 use crate::forge::{
     Branch, Change, Conditional, Decider, File, Forge, ForgeError, NewPull, Page, Pull, PullState,
 };
@@ -184,16 +185,29 @@ impl Forge for GitHub {
         }))
     }
 
+    async fn branches(&self, prefix: &str) -> Result<Vec<String>, ForgeError> {
+        let refs: Vec<WireRef> = self
+            .get_as(&format!("/git/matching-refs/heads/{}", path(prefix)), "list our branches of")
+            .await?;
+        Ok(refs.iter().filter_map(|r| r.name.strip_prefix("refs/heads/")).map(str::to_owned).collect())
+    }
+
     async fn files(&self, folder: &str, at: &str) -> Result<Vec<File>, ForgeError> {
         // Trees know no limit of 1,000 entries, as the listing of contents does.
         let mut tree = self.tree(at, folder).await?;
+        let (mut above, mut below) = (Vec::new(), String::new());
         for part in folder.split('/').filter(|part| !part.is_empty()) {
             let next = tree.tree.iter().find(|entry| entry.path == part);
-            match next {
-                Some(entry) if entry.kind == "tree" => tree = self.tree(&entry.sha, folder).await?,
+            let sha = match next {
+                Some(entry) if entry.kind == "tree" => entry.sha.clone(),
                 None if tree.truncated => break,
                 Some(_) | None => return Ok(Vec::new()),
-            }
+            };
+            let lists =
+                tree.tree.into_iter().filter(|entry| entry.is_file() && is_kustomization(&entry.path));
+            above.extend(lists.map(|entry| File { path: format!("{below}{}", entry.path), blob: entry.sha }));
+            below = format!("{below}{part}/");
+            tree = self.tree(&sha, folder).await?;
         }
         if tree.truncated {
             let what = "there are more than GitHub lists; choose a folder of fewer files".to_owned();
@@ -205,7 +219,7 @@ impl Forge for GitHub {
             path: if prefix.is_empty() { entry.path } else { format!("{prefix}/{}", entry.path) },
             blob: entry.sha,
         });
-        Ok(files.collect())
+        Ok(above.into_iter().chain(files).collect())
     }
 
     async fn read(&self, file: &str, at: &str) -> Result<Option<String>, ForgeError> {

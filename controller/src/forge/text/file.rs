@@ -199,8 +199,36 @@ struct RawAction {
     proposal: Option<String>,
 }
 
-/// Reads a file; nothing when it is no approval, or more than one document.
-pub fn read(text: &str) -> Option<Content> {
+/// Reads the file at a path: the approval that its name was made from, for whatever else people add to it is theirs; else the
+/// first one. Nothing when there is no approval in it.
+pub fn read(path: &str, cluster: &str, text: &str) -> Option<Content> {
+    let mut found = documents(text).filter_map(|document| read_one(&document)).peekable();
+    let first = found.peek().cloned();
+    let uuid = any_uuid(path);
+    found.find(|content| uuid.is_some_and(|u| u == self::uuid(cluster, &content.digest))).or(first)
+}
+
+/// The documents of a file. A line that begins so is a marker wherever it stands, also in a block of text.
+fn documents(text: &str) -> impl Iterator<Item = String> {
+    let mut all = vec![String::new()];
+    for line in text.trim_start_matches('\u{feff}').lines() {
+        let marker = ["---", "..."].into_iter().find_map(|marker| line.strip_prefix(marker));
+        let rest = match marker.filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t'])) {
+            Some(rest) => {
+                all.push(String::new());
+                rest
+            }
+            None => line,
+        };
+        if let Some(last) = all.last_mut() {
+            last.push_str(rest);
+            last.push('\n');
+        }
+    }
+    all.into_iter().filter(|document| !document.trim().is_empty())
+}
+
+fn read_one(text: &str) -> Option<Content> {
     let raw: RawFile = serde_saphyr::from_str(text).ok()?;
     if raw.kind != "ActionApproval" {
         return None;

@@ -2,6 +2,7 @@
 
 use autopilot_controller::forge::{
     Branch, Change, Conditional, Decider, File, Forge, ForgeError, NewPull, Page, Pull, PullState,
+    is_kustomization,
 };
 use autopilot_shared::digest;
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ impl Forge for Hub {
     async fn login(&self) -> Result<String, ForgeError> {
         let bot = self.state().bot.clone();
         self.state().known.clone_from(&bot);
-        self.read_once().map(|_| bot)
+        self.read_once("who are we").map(|_| bot)
     }
 
     async fn pulls(&self, page: u32, etag: Option<&str>) -> Result<Conditional<Page>, ForgeError> {
@@ -42,44 +43,53 @@ impl Forge for Hub {
     }
 
     async fn pulls_of(&self, branch: &str) -> Result<Vec<Pull>, ForgeError> {
-        let state = self.read_once()?;
+        let state = self.read_once(&format!("search {branch}"))?;
         let own = |p: &&Pull| p.branch == branch && p.head_repo.as_deref() == Some(REPOSITORY);
         Ok(state.pulls.values().rev().filter(own).cloned().collect())
     }
 
     async fn decider(&self, number: u64) -> Result<Decider, ForgeError> {
         self.state().request()?;
-        let state = self.read_once()?;
+        let state = self.read_once(&format!("who ended {number}"))?;
         Ok(Decider { login: state.deciders.get(&number).cloned().unwrap_or_default() })
     }
 
     async fn default_branch(&self) -> Result<String, ForgeError> {
-        self.read_once().map(|state| state.default.clone())
+        self.read_once("look at the repository").map(|state| state.default.clone())
     }
 
     async fn branch(&self, name: &str) -> Result<Option<Branch>, ForgeError> {
-        let tip = self.read_once()?.tip(name);
+        let tip = self.read_once(&format!("look at {name}"))?.tip(name);
         if tip.is_some() {
             self.state().request()?;
         }
         Ok(tip)
     }
 
+    async fn branches(&self, prefix: &str) -> Result<Vec<String>, ForgeError> {
+        let state = self.read_once("list branches")?;
+        Ok(state.refs.keys().filter(|name| name.starts_with(prefix)).cloned().collect())
+    }
+
     async fn files(&self, folder: &str, at: &str) -> Result<Vec<File>, ForgeError> {
         for _ in folder.split('/').filter(|part| !part.is_empty()) {
             self.state().request()?;
         }
-        let state = self.read_once()?;
+        let state = self.read_once("list files")?;
         let Some(commit) = state.at(at) else { return Ok(Vec::new()) };
         let inside = |path: &str| path.rsplit_once('/').map_or("", |(f, _)| f) == folder;
-        let files = commit.tree.iter().filter(|(path, _)| inside(path));
+        let above = |path: &str| {
+            let at = path.rsplit_once('/').map_or("", |(f, _)| f);
+            is_kustomization(path) && (at.is_empty() || folder.starts_with(&format!("{at}/")))
+        };
+        let files = commit.tree.iter().filter(|(path, _)| inside(path) || above(path));
         Ok(files
             .map(|(path, text)| File { path: path.clone(), blob: digest::hex(text.as_bytes(), 40) })
             .collect())
     }
 
     async fn read(&self, path: &str, at: &str) -> Result<Option<String>, ForgeError> {
-        let state = self.read_once()?;
+        let state = self.read_once(&format!("read {path}"))?;
         Ok(state.at(at).and_then(|commit| commit.tree.get(path).cloned()))
     }
 
@@ -186,7 +196,7 @@ impl Forge for Hub {
     }
 
     async fn comments(&self, number: u64, author: &str) -> Result<Vec<String>, ForgeError> {
-        let state = self.read_once()?;
+        let state = self.read_once(&format!("read comments {number}"))?;
         let said = state.comments.get(&number).into_iter().flatten();
         Ok(said.filter(|(by, _)| by == author).map(|(_, text)| text.clone()).collect())
     }
@@ -209,6 +219,11 @@ impl Forge for Hub {
 
     async fn ask_review(&self, number: u64, logins: &[String]) -> Result<(), ForgeError> {
         self.write_once(1, &format!("review {number}"), |state| {
+            if logins.iter().any(|login| state.strangers.contains(login)) {
+                return Err(ForgeError::Invalid(
+                    "Reviews may only be requested from collaborators".to_owned(),
+                ));
+            }
             state.change(number, |pull| pull.reviewers.extend(logins.iter().cloned()));
             Ok(())
         })

@@ -1,0 +1,78 @@
+//! Our branches that no approval has, looked for once after the start: the list of pull requests is read only as far as the
+//! approvals need it, and what nobody asks for any more may stand far behind.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::pace::backoff;
+use super::{Books, Call, Request, Subject};
+use crate::forge::flow::{Ask, ForgeEffect};
+
+/// First pause after a failure; doubles.
+const FIRST: SignedDuration = SignedDuration::from_secs(30);
+/// Longest pause.
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// The branches that are still to be looked at; nothing before it was asked which there are.
+    names: Option<BTreeSet<String>>,
+    attempts: u32,
+    due: Timestamp,
+}
+
+impl Survey {
+    pub(super) fn new() -> Self {
+        Survey { names: None, attempts: 0, due: Timestamp::MIN }
+    }
+
+    /// When there is something to ask; nothing when it is over.
+    pub(super) fn due(&self) -> Option<Timestamp> {
+        self.names.as_ref().is_none_or(|names| !names.is_empty()).then_some(self.due)
+    }
+
+    /// These branches have a name of ours.
+    pub(super) fn is(&mut self, names: Vec<String>) {
+        self.names = Some(names.into_iter().collect());
+        self.attempts = 0;
+    }
+
+    pub(super) fn looked_at(&mut self, name: &str) {
+        self.attempts = 0;
+        if let Some(names) = &mut self.names {
+            names.remove(name);
+        }
+    }
+
+    pub(super) fn failed(&mut self, now: Timestamp) {
+        self.due = now + backoff(FIRST, self.attempts, LONGEST);
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// Nothing stands in the way of another attempt.
+    pub(super) fn again(&mut self) {
+        (self.attempts, self.due) = (0, Timestamp::MIN);
+    }
+}
+
+impl Books {
+    /// The next step of it. Another cluster may have many branches here: `idle` says that nothing else waits.
+    pub(super) fn survey(&mut self, now: Timestamp, idle: bool) -> Option<Request> {
+        if self.survey.due().is_none_or(|due| due > now) {
+            return None;
+        }
+        let Some(names) = &mut self.survey.names else {
+            return Some(Request { subject: Subject::All, call: Call::Branches, basis: None });
+        };
+        // What is open there was seen, or the approval looks after it.
+        let (branches, pulls, open) = (&self.branches, &self.by_branch, &self.pulls);
+        names.retain(|name| {
+            let mut seen = pulls.get(name).into_iter().flatten().filter_map(|number| open.get(number));
+            !branches.contains_key(name) && !seen.any(super::is_open)
+        });
+        let name = names.first().filter(|_| idle)?.clone();
+        let call = Call::Step(ForgeEffect::Ask(Ask::Search { branch: name.clone() }));
+        Some(Request { subject: Subject::Unowned(name), call, basis: None })
+    }
+}
