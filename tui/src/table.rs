@@ -198,6 +198,10 @@ pub struct TableState {
     pub height: usize,
     /// Marked rows.
     pub marked: BTreeSet<Arc<str>>,
+    /// Marked rows that went, and nobody was told yet.
+    pub marks_gone: usize,
+    /// Whether all that was marked went: a key that was meant for it must not hit the selected row.
+    pub bereft: bool,
     /// Whether the list is held still.
     pub paused: bool,
     /// Columns skipped at the left.
@@ -297,7 +301,10 @@ impl TableState {
     /// The selection follows its object; if that is gone, nothing is selected: a key that was meant for it must not
     /// hit what stands in its place.
     fn settle<R: Row>(&mut self, rows: &Rows<R>) {
+        let before = self.marked.len();
         self.marked.retain(|id| rows.by_id.contains_key(id));
+        self.marks_gone += before - self.marked.len();
+        self.bereft = self.marked.is_empty() && (self.bereft || before > 0);
         let slot = self.selected.as_ref().and_then(|id| rows.by_id.get(id)).copied();
         let place = match slot {
             Some(slot) if self.order.get(self.cursor) == Some(&slot) => Some(self.cursor),

@@ -60,8 +60,9 @@ pub async fn check(source: &Source, namespace: Option<&str>) -> anyhow::Result<u
     for (verb, plural, needed) in may {
         let within = if plural == "events" { Some("default") } else { namespace };
         match session.ask(authz::may(&client, within, verb, plural)).await {
-            Ok(answer) if answer.allowed => outln!("yes  you may {verb} {plural}"),
-            Ok(answer) => {
+            Ok(Some(answer)) if answer.allowed => outln!("yes  you may {verb} {plural}"),
+            Ok(None) => outln!("?    whether you may {verb} {plural}: the server cannot find out"),
+            Ok(Some(answer)) => {
                 outln!("no   {}", answer.reason);
                 code = if needed { code.max(DENIED) } else { code };
             }

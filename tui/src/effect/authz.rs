@@ -42,7 +42,8 @@ pub async fn identity(client: &Client) -> Result<Safe, kube::Error> {
     Ok(Safe::new(name))
 }
 
-/// Whether we may do something to approvals in a namespace, or everywhere.
+/// Whether we may do something to approvals in a namespace, or everywhere; none where the server could not find out: an
+/// authorizer that fails has not said no.
 ///
 /// # Errors
 /// When the server does not say.
@@ -51,7 +52,7 @@ pub async fn may(
     namespace: Option<&str>,
     verb: &str,
     plural: &str,
-) -> Result<Answer, kube::Error> {
+) -> Result<Option<Answer>, kube::Error> {
     let group = if plural == "events" { "" } else { GROUP };
     let mut attributes = json!({ "verb": verb, "group": group, "resource": plural });
     if let Some(namespace) = namespace {
@@ -64,7 +65,11 @@ pub async fn may(
     let request = post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &body)?;
     let answer: Value = client.request(request).await?;
     let status = &answer["status"];
-    let allowed = status["allowed"].as_bool().unwrap_or(false);
+    let [allowed, denied] = ["allowed", "denied"].map(|key| status[key].as_bool().unwrap_or(false));
+    let failed = status["evaluationError"].as_str().is_some_and(|e| !e.is_empty());
+    if !allowed && !denied && failed {
+        return Ok(None);
+    }
     let reason = match status["reason"].as_str().filter(|r| !r.is_empty()) {
         Some(reason) => Safe::new(reason),
         None => {
@@ -72,7 +77,7 @@ pub async fn may(
             Safe::new(&format!("you may not {verb} {plural} in {place}"))
         }
     };
-    Ok(Answer { allowed, reason })
+    Ok(Some(Answer { allowed, reason }))
 }
 
 /// What we may do to approvals in a namespace, or everywhere. What is not answered is unknown.
@@ -81,7 +86,7 @@ pub async fn access(session: &Session, namespace: Option<&Arc<str>>) -> Vec<(Ver
     for verb in [Verb::Patch, Verb::Delete] {
         let client = session.client();
         let asked = may(&client, namespace.map(|n| &**n), verb.as_str(), "actionapprovals");
-        if let Ok(answer) = session.ask(asked).await {
+        if let Ok(Some(answer)) = session.ask(asked).await {
             answers.push((verb, answer));
         }
     }

@@ -157,6 +157,8 @@ pub struct Write {
     pub context: Safe,
     /// At which server.
     pub server: Safe,
+    /// When it is sent.
+    pub at: Timestamp,
     /// Whether the server only says what it would do.
     pub dry_run: bool,
 }
@@ -170,11 +172,11 @@ pub enum Ending {
     Changed(Safe),
     /// The server refused: 403.
     Denied(Safe),
-    /// The server refused or was not there; nothing was written.
+    /// The server refused; nothing was written.
     Failed(Safe),
     /// Sent, and no answer: it may have been written.
     Unknown(Safe),
-    /// Never sent.
+    /// Never sent, or nobody was there to take it.
     Dropped(Safe),
 }
 

@@ -20,6 +20,8 @@ use crate::text::Safe;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Name of the field manager.
 const MANAGER: &str = "autopilot-console";
+/// When it was decided (RFC 3339). Of the other annotations of a decision the controller knows; it is for people.
+pub const ANNOTATION_DECIDED_AT: &str = "autopilot.libopenstorage.org/decided-at";
 /// Value of the annotation that says with what was decided.
 pub const VIA: &str = "console";
 
@@ -55,9 +57,11 @@ pub fn patch(write: &Write) -> Value {
     if !target.annotated {
         steps.push(json!({ "op": "add", "path": "/metadata/annotations", "value": {} }));
     }
+    let at = write.at.to_string();
     let annotations = [
         (ANNOTATION_DECIDED_BY, write.by.as_str()),
         (ANNOTATION_DECIDED_VIA, VIA),
+        (ANNOTATION_DECIDED_AT, at.as_str()),
         (ANNOTATION_REASON, &write.reason),
     ];
     for (key, value) in annotations {
@@ -121,8 +125,8 @@ async fn delete(client: &Client, write: &Write) -> Result<Ending, kube::Error> {
 /// The approval as it is now.
 async fn fresh(client: &Client, target: &Target) -> Result<Option<Approval>, kube::Error> {
     let request = http::Request::get(path(target)).body(Vec::new()).map_err(kube::Error::HttpError)?;
-    match client.request::<Wire>(request).await {
-        Ok(object) => Ok(Some(Approval::from_wire(object, &mut Names::default()))),
+    match client.request::<Value>(request).await {
+        Ok(value) => Ok(Some(Approval::from_wire(Wire::read(&value), &mut Names::default()))),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
         Err(error) => Err(error),
     }
@@ -147,7 +151,7 @@ async fn refused(client: &Client, write: &Write, error: &kube::Error) -> Ending 
                 None => Ending::Failed(text),
             }
         }
-        (_, 0) if never_sent(error) => Ending::Failed(text),
+        (_, 0) if never_sent(error) => Ending::Dropped(text),
         (_, 0) => Ending::Unknown(text),
         (_, 500..) => Ending::Unknown(text),
         _ => Ending::Failed(text),

@@ -111,6 +111,8 @@ pub struct Confirm {
     pub fields: Vec<Field>,
     /// Whether what is shown may be old: asks for a word more.
     pub stale: bool,
+    /// Marked ones that the list does not show: it is not about them.
+    pub hidden: usize,
     /// How far it was read.
     pub reading: Reading,
 }
@@ -145,7 +147,24 @@ impl Confirm {
             fields.push(typed("old, as what is shown may be", "old".to_owned()));
         }
         let focus = if fields.is_empty() { Focus::No } else { Focus::Field(0) };
-        Confirm { action, targets, opened, focus, fields, stale, reading: Reading::default() }
+        Confirm { action, targets, opened, focus, fields, stale, hidden: 0, reading: Reading::default() }
+    }
+
+    /// The same, where it is about a part of what is marked, so many being hidden: the number is typed even of one.
+    #[must_use]
+    pub fn of_marked(mut self, hidden: usize) -> Confirm {
+        self.hidden = hidden;
+        if self.targets.len() == 1 {
+            let field = Field::Typed {
+                prompt: "number of approvals",
+                expected: "1".to_owned(),
+                value: String::new(),
+            };
+            let place = self.fields.iter().take_while(|f| matches!(f, Field::Reason(_))).count();
+            self.fields.insert(place, field);
+            self.focus = Focus::Field(0);
+        }
+        self
     }
 
     /// The reason that was written.

@@ -1,6 +1,7 @@
 //! How the connection to the cluster is, and since when.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::clock::{Now, age, seconds_since};
 use crate::text::Safe;
@@ -95,9 +96,22 @@ pub struct Link {
     pub denied: Vec<(KindName, Trouble, Now, Safe)>,
     /// Objects of lists that are being read.
     pub loading: BTreeMap<KindName, usize>,
+    /// Since when changes of approvals do not come in though the server answers.
+    gap: Option<Duration>,
+    /// Whether the connection was lost and is not live again.
+    lost: bool,
 }
 
+/// As long as this, a watch that ended and is taken up again is no lost connection: what is written meanwhile is tested on
+/// the server.
+const GAP: Duration = Duration::from_secs(5);
+
 impl Link {
+    /// One that is about to be made.
+    pub fn starting(now: Now) -> Link {
+        Link { started: Some(now), ..Link::default() }
+    }
+
     /// Contact. Says whether that is news.
     pub fn contacted(&mut self, now: Now) -> bool {
         let news = self.trouble.take().is_some() || self.contact.is_none();
@@ -151,6 +165,31 @@ impl Link {
     /// Whether the approvals that are shown are those that are there.
     pub fn is_live(&self) -> bool {
         self.state() == LinkState::Live
+    }
+
+    /// Notes since when changes do not come in. Whenever something of the connection changed.
+    pub fn noted(&mut self, now: Now) {
+        match self.state() {
+            LinkState::Live => (self.gap, self.lost) = (None, false),
+            LinkState::Behind | LinkState::Loading(_) => drop(self.gap.get_or_insert(now.mono)),
+            LinkState::Connecting | LinkState::Lost(_) => self.lost = true,
+        }
+    }
+
+    /// Until when changes may not come in before the connection counts as lost.
+    pub fn gap_ends(&self) -> Option<Duration> {
+        self.gap.filter(|_| !self.lost).map(|since| since + GAP)
+    }
+
+    /// Whether what is shown may be old: a moment in which a watch is taken up again is none.
+    pub fn is_lost(&self, now: Now) -> bool {
+        match self.state() {
+            LinkState::Live => false,
+            LinkState::Connecting | LinkState::Lost(_) => true,
+            LinkState::Behind | LinkState::Loading(_) => {
+                self.lost || self.gap_ends().is_none_or(|end| end <= now.mono)
+            }
+        }
     }
 
     /// Which other kinds are not live, and how they are, where approvals are: `events: denied`.

@@ -134,17 +134,24 @@ impl Outcome {
 
     /// `17 approved, 3 not: pg1/data: its proposal changed`.
     pub fn words(&self) -> String {
+        let (before, name, after) = self.parts();
+        format!("{before}{name}{after}")
+    }
+
+    /// The same in three: what stands before the name of an object, that name, and why.
+    pub fn parts(&self) -> (String, String, String) {
         let name = |t: &Target| format!("{}/{}", t.namespace, t.object);
         let done = self.action.done();
         let unknown = self.not.iter().filter(|(.., unknown)| *unknown).count();
         // What nobody knows weighs most.
         let worst = self.not.iter().find(|(.., u)| *u).or(self.not.first());
         match (worst, self.total) {
-            (None, _) => format!("{} {done}", self.done),
+            (None, _) => (format!("{} {done}", self.done), String::new(), String::new()),
             (Some((target, why, true)), 1) => {
-                format!("{} {}: no answer, it may have been written: {why}", self.action, name(target))
+                let after = format!(": no answer, it may have been written: {why}");
+                (format!("{} ", self.action), name(target), after)
             }
-            (Some((target, why, false)), 1) => format!("not {done}: {}: {why}", name(target)),
+            (Some((target, why, false)), 1) => (format!("not {done}: "), name(target), format!(": {why}")),
             (Some((target, why, _)), _) => {
                 let not = match self.not.len() - unknown {
                     0 => String::new(),
@@ -154,7 +161,7 @@ impl Outcome {
                     0 => String::new(),
                     n => format!(", {n} perhaps (no answer)"),
                 };
-                format!("{} {done}{not}{unknown}: {}: {why}", self.done, name(target))
+                (format!("{} {done}{not}{unknown}: ", self.done), name(target), format!(": {why}"))
             }
         }
     }
@@ -357,12 +364,18 @@ impl Model {
         let dialog = self.dialog.iter().filter_map(Dialog::ready_at).filter(|at| *at > self.now.mono);
         let ages =
             crate::view::next_age_change(self).map(|s| self.now.mono + Duration::from_secs(s)).into_iter();
-        held.chain(toasts).chain(dialog).chain(ages).min()
+        held.chain(toasts).chain(dialog).chain(ages).chain(self.gap_ends()).min()
+    }
+
+    /// When what waits for changes to come in again has waited long enough.
+    fn gap_ends(&self) -> Option<Duration> {
+        let waits = matches!(self.dialog, Some(Dialog::Confirm(_))) || self.sending.iter().any(|s| !s.sent);
+        self.link.gap_ends().filter(|end| waits && *end > self.now.mono)
     }
 
     /// Whether what is decided on may be old.
     pub fn stale(&self) -> bool {
-        !self.link.is_live()
+        self.link.is_lost(self.now)
     }
 
     /// Whether what is shown may be old, and so is dim.

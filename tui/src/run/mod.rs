@@ -1,5 +1,6 @@
 //! The loop: the only place that waits, draws and carries out effects.
 
+pub mod last_words;
 pub mod terminal;
 
 use std::sync::Arc;
@@ -181,7 +182,9 @@ fn draw(model: &mut Model, screen: &mut Screen, outside: &mut Outside) -> anyhow
 fn handle(model: &mut Model, now: Now, msg: Msg, screen: &mut Screen, outside: &mut Outside) {
     #[cfg(debug_assertions)]
     terminal::panic_if_asked(&msg);
-    for effect in update(model, now, msg) {
+    let effects = update(model, now, msg);
+    last_words::kept(|last| last.follow(model));
+    for effect in effects {
         outside.carry_out(effect, screen);
     }
 }
@@ -192,10 +195,11 @@ impl Outside {
         let session = self.feeder.session();
         match effect {
             Effect::Send(write) => {
+                last_words::kept(|last| last.sent(&write));
                 tokio::spawn(async move {
                     let ending = match session {
                         Some(session) => send::send(&session.client(), &write).await,
-                        None => Ending::Failed(Safe::own("there is no connection")),
+                        None => Ending::Dropped(Safe::own("there is no connection")),
                     };
                     let written = Written { at: jiff::Timestamp::now(), write: *write, ending };
                     note(&written, &results);
@@ -260,6 +264,7 @@ impl Outside {
 
 /// Into the local log. That a decision could not be logged is said, and does not undo it.
 fn note(written: &Written, results: &mpsc::UnboundedSender<Msg>) {
+    last_words::kept(|last| last.ended(written));
     let Some(place) = audit::place() else { return };
     if let Err(error) = audit::append(&place, &audit::line(written)) {
         let text = Safe::new(&format!("the log {} cannot be written: {error}", place.display()));

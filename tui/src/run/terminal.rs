@@ -13,6 +13,7 @@ use ratatui::backend::{Backend, ClearType, CrosstermBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
+use super::last_words;
 use crate::model::Model;
 use crate::view;
 
@@ -119,6 +120,7 @@ impl Screen {
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
             before(panic);
+            last_words::speak();
             std::process::exit(101);
         }));
         enable_raw_mode()?;

@@ -1,6 +1,6 @@
 //! What can be done here and now, and why not.
 
-use super::open::shown_approvals;
+use super::open::{chosen, shown_approvals};
 use crate::commands::Command;
 use crate::effect::{Action, Target};
 use crate::model::{Model, Shown, Verb};
@@ -49,7 +49,14 @@ pub fn enabled(model: &Model, command: Command) -> Result<(), String> {
             if model.read_only {
                 return no("read-only");
             }
-            if shown_approvals(model).is_empty() {
+            let chosen = chosen(model);
+            if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
+                return no("what was marked is gone; once more, for the selected row");
+            }
+            if chosen.rows.is_empty() && chosen.hidden > 0 {
+                return no("all that is marked is hidden by the filter");
+            }
+            if chosen.rows.is_empty() {
                 return no("no approval is selected");
             }
             match targets(model, action) {

@@ -81,6 +81,7 @@ pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
             model.cluster = *label;
         }
     }
+    model.link.noted(now);
     withdraw(model);
     model.dirty = true;
 }

@@ -8,6 +8,10 @@ use crate::text::Safe;
 
 /// Writes at the same time.
 const WRITES: usize = 8;
+/// More than this between two looks at the clock was not on the screen: the console stood still.
+const SEEN: Duration = Duration::from_millis(1200);
+/// So much of a countdown is left after the console stood still: time to see it, and to take it back.
+const LAST: Duration = Duration::from_secs(1);
 /// So much more on the clock on the wall than on ours: the computer slept.
 const SLEPT: Duration = Duration::from_secs(5);
 
@@ -45,10 +49,15 @@ pub(super) fn send_now(model: &mut Model) {
     model.held.iter_mut().for_each(|h| h.left = Duration::ZERO);
 }
 
-/// Time went by: what is held comes nearer to being sent, as long as the person sees that and can take it back.
+/// Time went by: what is held comes nearer to being sent, as long as the person sees that and can take it back. While the
+/// console was stopped, or its terminal took nothing, nobody saw it: then no countdown runs out.
 pub(super) fn count_down(model: &mut Model, by: Duration) {
-    if model.counts_down() {
-        model.held.iter_mut().for_each(|h| h.left = h.left.saturating_sub(by));
+    if !model.counts_down() {
+        return;
+    }
+    for held in &mut model.held {
+        let least = if by > SEEN { LAST.min(held.left) } else { Duration::ZERO };
+        held.left = held.left.saturating_sub(by.min(SEEN)).max(least);
     }
 }
 
@@ -81,7 +90,7 @@ pub(super) fn expire(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 /// Sends what waits for its turn, each looked at once more: what has changed, or would go into a lost connection, is
-/// not sent.
+/// not sent. While changes do not come in for a moment, it waits.
 pub(super) fn send(model: &mut Model, effects: &mut Vec<Effect>) {
     if model.sending.iter().all(|s| s.sent) {
         return;
@@ -90,6 +99,8 @@ pub(super) fn send(model: &mut Model, effects: &mut Vec<Effect>) {
         std::mem::take(&mut model.sending).into_iter().partition(|s| s.sent);
     model.sending = sent;
     let mut under_way = model.sending.len();
+    // Where nobody may be there, one tries: a server that is dead is not run over.
+    let at_once = if model.stale() { 1 } else { WRITES };
     for mut next in waiting {
         let Write { target, action, .. } = &next.write;
         let why = match target.changed(model.store.approvals.get(&target.uid), *action) {
@@ -100,9 +111,11 @@ pub(super) fn send(model: &mut Model, effects: &mut Vec<Effect>) {
         match why {
             Some(why) => end(model, next.number, next.write, Ending::Dropped(Safe::own(why)), effects),
             None => {
-                if under_way < WRITES {
+                let current = model.link.is_live() || next.stale;
+                if current && under_way < at_once {
                     under_way += 1;
                     next.sent = true;
+                    next.write.at = model.now.wall;
                     effects.push(Effect::Send(Box::new(next.write.clone())));
                 }
                 model.sending.push(next);
@@ -159,6 +172,11 @@ fn begin(model: &mut Model, held: &Held) {
     });
 }
 
+/// What a decision that is held would write.
+pub fn writes(model: &Model, held: &Held) -> Vec<Write> {
+    held.targets.iter().map(|target| write(model, held, target)).collect()
+}
+
 fn write(model: &Model, held: &Held, target: &Target) -> Write {
     Write {
         action: held.action,
@@ -167,6 +185,7 @@ fn write(model: &Model, held: &Held, target: &Target) -> Write {
         by: model.cluster.user.to_string(),
         context: model.cluster.context.clone(),
         server: model.cluster.server.clone(),
+        at: model.now.wall,
         dry_run: false,
     }
 }
@@ -208,12 +227,16 @@ pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect
         let namespace = Some(written.write.target.raw_namespace.clone());
         effects.push(Effect::AskAccess(model.access.round(), namespace));
     }
-    let unknown = matches!(written.ending, Ending::Unknown(_));
+    // Whatever keeps one away, or its answer, keeps others away too.
+    let others = match written.ending {
+        Ending::Unknown(_) => Some("no answer came about another one"),
+        Ending::Dropped(_) => Some("another one did not reach the server"),
+        _ => None,
+    };
     tell(model, number, &written);
     model.written.push(written);
-    if unknown {
-        // Whatever keeps the answer away keeps others away too.
-        drop_waiting(model, "no answer came about another one", effects);
+    if let Some(why) = others {
+        drop_waiting(model, why, effects);
     }
     model.dirty = true;
 }

@@ -192,8 +192,15 @@ fn in_filter(model: &mut Model, key: Key) {
 
 /// Does a command, if it can be done.
 pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
+    if command.entry().writes {
+        // A decision is about what the list shows now, not about what it showed before the last key.
+        super::refresh(model);
+    }
     if let Err(why) = enabled(model, command) {
         model.toast(Tone::Bad, format!("{}: {why}", command.entry().name));
+        if let (Some(_), Some(table)) = (enable::action(command), model.screen_mut().table_mut()) {
+            table.bereft = false;
+        }
         return;
     }
     let page =
@@ -225,6 +232,7 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
         Command::Unmark => {
             if let Some(table) = model.screen_mut().table_mut() {
                 table.marked.clear();
+                table.bereft = false;
             }
         }
         Command::Filter | Command::Fuzzy => {
@@ -297,7 +305,11 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
             let text = if model.settings.mouse { "the mouse is ours" } else { "the mouse is the terminal's" };
             model.toast(Tone::Plain, text);
         }
-        Command::Reconnect => effects.push(Effect::Reconnect),
+        Command::Reconnect => {
+            // What we may do is asked anew, too: somebody may just have been given a right.
+            model.access.forget();
+            effects.push(Effect::Reconnect);
+        }
         Command::Redraw => effects.push(Effect::Redraw),
         Command::Help => model.dialog = Some(Dialog::Help(0)),
         Command::Decisions => model.dialog = Some(Dialog::Decisions(0)),
@@ -330,16 +342,23 @@ fn ask(model: &mut Model, command: Command) {
     if let Some(why) = left_out {
         model.toast(Tone::Bad, format!("left out what cannot be {}: {why}", action.done()));
     }
-    let confirm = Confirm::new(action, targets, &model.cluster, model.now.mono, model.stale());
+    let chosen = open::chosen(model);
+    let (hidden, partly) = (chosen.hidden, chosen.marked > targets.len());
+    let mut confirm = Confirm::new(action, targets, &model.cluster, model.now.mono, model.stale());
+    if partly {
+        confirm = confirm.of_marked(hidden);
+    }
     model.dialog = Some(Dialog::Confirm(Box::new(confirm)));
 }
 
 fn mark(model: &mut Model) {
     if let Some(table) = model.screen_mut().table_mut()
         && let Some(id) = table.selected.clone()
-        && !table.marked.remove(&id)
     {
-        table.marked.insert(id);
+        table.bereft = false;
+        if !table.marked.remove(&id) {
+            table.marked.insert(id);
+        }
     }
     step(model, 1);
 }
@@ -356,6 +375,7 @@ fn mark_shown(model: &mut Model) {
             .filter_map(|s| table.row(&store.approvals, *s))
             .map(|r| r.uid.clone())
             .collect();
+        table.bereft = false;
         table.marked.extend(ids);
     }
 }

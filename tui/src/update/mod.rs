@@ -13,8 +13,8 @@ use crossterm::event::{KeyEvent, MouseEvent};
 
 pub use enable::enabled;
 pub(crate) use hold::subject;
-pub use hold::{abandon, stop};
-pub(crate) use open::link;
+pub use hold::{abandon, stop, writes};
+pub(crate) use open::{hidden_marks, link};
 
 use crate::clock::Now;
 use crate::effect::{Effect, Written};
@@ -107,7 +107,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             model.size = (width, height);
             model.dirty = true;
         }
-        Msg::Tick => model.dirty = true,
+        Msg::Tick => {
+            feed::withdraw(model);
+            model.dirty = true;
+        }
         Msg::Feed(generation, feed) if generation == model.generation => {
             feed::feed(model, feed, &mut effects)
         }
@@ -170,8 +173,18 @@ pub(crate) fn refresh(model: &mut Model) {
             View::Rules => table.refresh(&store.rules, now, store::rule_in),
         }
         table.paused = paused;
-        if table.lost && !lost {
+        let newly_lost = table.lost && !lost;
+        let gone = std::mem::take(&mut table.marks_gone);
+        let left = table.marked.len();
+        if newly_lost {
             model.toast(Tone::Plain, "the selected row is gone from the list: nothing is selected");
+        }
+        if gone > 0 {
+            let left =
+                if left > 0 { format!("{left} are left") } else { "nothing is marked any more".to_owned() };
+            model.toast(Tone::Bad, format!("of what was marked, {gone} gone: {left}"));
+        }
+        if newly_lost || gone > 0 {
             model.fit();
         }
     }

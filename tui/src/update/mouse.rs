@@ -38,6 +38,8 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
         return;
     }
     model.dirty = true;
+    // Whoever goes elsewhere has typed the filter to its end.
+    model.filtering = None;
     if event.row == 1 {
         if let Some(view) = crate::view::tab_at(model, event.column) {
             open::view(model, view);

@@ -8,19 +8,45 @@ use crate::record::Approval;
 use crate::table::Pin;
 use crate::text::Safe;
 
-/// The approvals that a command is about: the marked ones, else the selected one, else the one in full. Never more.
-pub(super) fn shown_approvals(model: &Model) -> Vec<&Approval> {
+/// What a command is about.
+#[derive(Default)]
+pub(super) struct Chosen<'a> {
+    /// The approvals.
+    pub rows: Vec<&'a Approval>,
+    /// How many are marked, here or not.
+    pub marked: usize,
+    /// Marked ones that the list does not show: nobody sees them, so nothing is about them.
+    pub hidden: usize,
+}
+
+/// The approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
+/// Never more. Where all that is marked is hidden, it is about none.
+pub(super) fn chosen(model: &Model) -> Chosen<'_> {
     let approvals = &model.store.approvals;
+    let one = |id: &Arc<str>| Chosen { rows: approvals.get(id).into_iter().collect(), ..Chosen::default() };
     match &model.screen().shown {
         Shown::Table(View::Approvals, table) if !table.marked.is_empty() => {
-            table.marked.iter().filter_map(|id| approvals.get(id)).collect()
+            let listed = &model.screen().rows(&model.store).approvals;
+            let shown = table.order().iter().filter_map(|slot| table.row(listed, *slot));
+            let shown = shown.filter(|row| table.marked.contains(&row.uid));
+            let rows: Vec<_> = shown.filter_map(|row| approvals.get(&row.uid)).collect();
+            let there = table.marked.iter().filter(|id| approvals.get(id).is_some()).count();
+            Chosen { marked: table.marked.len(), hidden: there.saturating_sub(rows.len()), rows }
         }
-        Shown::Table(View::Approvals, table) => {
-            table.selected.iter().filter_map(|id| approvals.get(id)).collect()
-        }
-        Shown::Detail { of: DetailOf::Approval(id), .. } => approvals.get(id).into_iter().collect(),
-        _ => Vec::new(),
+        Shown::Table(View::Approvals, table) => table.selected.as_ref().map(one).unwrap_or_default(),
+        Shown::Detail { of: DetailOf::Approval(id), .. } => one(id),
+        _ => Chosen::default(),
     }
+}
+
+/// The approvals that a command is about.
+pub(super) fn shown_approvals(model: &Model) -> Vec<&Approval> {
+    chosen(model).rows
+}
+
+/// Marked rows that the list does not show.
+pub(crate) fn hidden_marks(model: &Model) -> usize {
+    chosen(model).hidden
 }
 
 /// What is selected, or shown in full.
@@ -111,6 +137,7 @@ pub(super) fn back(model: &mut Model) {
         }
     } else if let Some(table) = model.screen_mut().table_mut() {
         // At the root, back undoes what narrows the list.
+        table.bereft = false;
         if !table.marked.is_empty() {
             table.marked.clear();
         } else {

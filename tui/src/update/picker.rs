@@ -126,7 +126,7 @@ fn choose(model: &mut Model, choice: Choice, effects: &mut Vec<Effect>) {
     let namespaces = std::mem::take(&mut model.store.namespaces);
     model.store = Store::within(namespace.as_ref());
     model.store.namespaces = namespaces;
-    model.link = crate::model::Link { started: Some(model.now), ..crate::model::Link::default() };
+    model.link = crate::model::Link::starting(model.now);
     model.namespace.clone_from(&namespace);
     model.screens = vec![Screen::table(View::Approvals)];
     model.left.clear();

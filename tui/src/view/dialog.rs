@@ -262,6 +262,9 @@ pub fn question(
             }
         }
     }
+    if confirm.hidden > 0 {
+        say(format!("{} marked, but hidden by the filter: left out", confirm.hidden), Role::Bad);
+    }
     let writes = match confirm.action {
         Action::Approve => "writes spec.approvalState: approved; the volume grows once",
         Action::Decline => "writes spec.approvalState: declined; no more questions until it is deleted",
@@ -273,7 +276,10 @@ pub fn question(
         let via = crate::effect::send::VIA;
         let by = if cluster.user.is_empty() { "nobody yet" } else { cluster.user.as_str() };
         say(
-            format!("and annotations decided-by: {by}, decided-via: {via}, decision-reason: {reason}"),
+            format!(
+                "and decided-by: {by}, decided-via: {via}, decided-at: now, \
+                 decision-reason: {reason}"
+            ),
             Role::Text,
         );
     }

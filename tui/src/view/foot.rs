@@ -42,10 +42,29 @@ fn strip(model: &Model) -> Option<String> {
     Some(format!("{}{told}", fit_middle(&name, room.saturating_sub(width(&told)).max(12))))
 }
 
+/// The least that tells objects apart which have long names.
+const NAME: usize = 24;
+
+/// A line of which the name's middle goes where there is no room: names of volumes differ at their ends, and what stands
+/// around the name counts. Where it is narrower still, what follows the name has a line of its own.
+fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<(String, Role)> {
+    let left = room.saturating_sub(width(before) + width(after));
+    if left >= NAME.min(width(name)) {
+        return vec![(format!("{before}{}{after}", fit_middle(name, left)), role)];
+    }
+    let left = room.saturating_sub(width(before)).max(NAME / 2);
+    let mut lines = vec![(format!("{before}{}", fit_middle(name, left)), role)];
+    if !after.is_empty() {
+        lines.push((format!("  {}", after.trim_start_matches(": ")), role));
+    }
+    lines
+}
+
 /// What is held first: in a low terminal the first lines are what is left.
 fn notes(model: &Model) -> Vec<(String, Role)> {
     let mut lines: Vec<(String, Role)> = Vec::new();
     let glyphs = model.settings.glyphs;
+    let room = usize::from(model.size.0.saturating_sub(1));
     let undo = model.settings.keymap.key(Command::Undo);
     let single = if model.held.len() > HELD { HELD - 1 } else { HELD };
     let (others, last) = model.held.split_at(model.held.len().saturating_sub(single));
@@ -64,7 +83,8 @@ fn notes(model: &Model) -> Vec<(String, Role)> {
         };
         // Only the last one: the key takes back what was decided last.
         let hint = if at + 1 == last.len() { format!("{undo} takes it back: ") } else { String::new() };
-        lines.push((format!("{} {left} s {bar:<5} {hint}{verb} {what}", glyphs.wait), Role::Warn));
+        let before = format!("{} {left} s {bar:<5} {hint}{verb} ", glyphs.wait);
+        lines.extend(named(room, &before, &what, "", Role::Warn));
     }
     if !model.sending.is_empty() {
         lines.push((format!("{} sending {} …", glyphs.up, model.sending.len()), Role::Warn));
@@ -77,7 +97,8 @@ fn notes(model: &Model) -> Vec<(String, Role)> {
             0 => String::new(),
             n => format!("and {n} more ({}): ", key(Command::Decisions)),
         };
-        lines.push((format!("{} {more}{}", glyphs.no, outcome.words()), Role::Bad));
+        let (before, name, after) = outcome.parts();
+        lines.extend(named(room, &format!("{} {more}{before}", glyphs.no), &name, &after, Role::Bad));
     }
     let room = NOTES.saturating_sub(lines.len()).max(1);
     for toast in &model.toasts[model.toasts.len().saturating_sub(room)..] {

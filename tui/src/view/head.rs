@@ -151,7 +151,11 @@ fn crumbs(model: &Model) -> String {
             text = format!("{} of {total}  {text}", table.order().len());
         }
         if !table.marked.is_empty() {
-            text = format!("{} marked  {text}", table.marked.len());
+            let hidden = match crate::update::hidden_marks(model) {
+                0 => String::new(),
+                hidden => format!(" ({hidden} hidden)"),
+            };
+            text = format!("{} marked{hidden}  {text}", table.marked.len());
         }
         if table.paused {
             text = format!("PAUSED  {text}");

@@ -81,17 +81,35 @@ fn yes_is_not_enough_in_production() {
     );
 }
 
-#[tokio::test]
-async fn what_is_interrupted_is_noted() {
-    let write = |n: usize| Write {
+fn write(n: usize) -> Write {
+    Write {
         action: Action::Approve,
         target: Target::of(&approval(approval_json(n, "ns", "c", "80", 5))),
         reason: String::new(),
         by: "maria".to_owned(),
         context: Safe::default(),
         server: Safe::default(),
+        at: crate::fixture::night(),
         dry_run: false,
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_is_asked_once() {
+    let calls = std::cell::Cell::new(0);
+    let send = async |_: &Write| {
+        calls.set(calls.get() + 1);
+        Ending::Dropped(Safe::own("Connection refused"))
     };
+    let mut endings = Vec::new();
+    carry_out((0..4).map(write).collect(), send, std::future::pending(), |w| endings.push(w.ending)).await;
+    assert_eq!(calls.get(), 1);
+    assert_eq!(endings.len(), 4);
+    assert_eq!(endings[3].why().unwrap().as_str(), "another one did not reach the server");
+}
+
+#[tokio::test]
+async fn what_is_interrupted_is_noted() {
     let (begun, stop) = tokio::sync::oneshot::channel();
     let begun = std::cell::Cell::new(Some(begun));
     // The second is on its way and its answer never comes; then somebody presses Ctrl-C.

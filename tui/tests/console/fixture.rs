@@ -118,6 +118,9 @@ pub fn event(number: usize, from: &str, to: &str, minutes: i64) -> EventRecord {
     EventRecord::from_wire(&serde_json::from_value(value).unwrap(), &mut Names::default())
 }
 
+/// No deadline comes sooner.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// A console, its clock and what it asked for.
 #[derive(Debug)]
 pub struct Stage {
@@ -212,9 +215,22 @@ impl Stage {
         self.effects.extend(settle(&mut self.model));
     }
 
-    /// Time goes by, without anything happening.
+    /// Time goes by, without anything happening; while something counts down, the console looks at it as often as it must.
     pub fn wait(&mut self, milliseconds: u64) {
-        self.now = self.now.after(Duration::from_millis(milliseconds));
+        let mut left = Duration::from_millis(milliseconds);
+        while !left.is_zero() {
+            let counts = !self.model.held.is_empty() && self.model.counts_down();
+            let next = self.model.deadline().filter(|_| counts);
+            let step =
+                next.map_or(left, |at| at.saturating_sub(self.now.mono)).clamp(MOMENT, left.max(MOMENT));
+            self.pause(step.min(left));
+            left -= step.min(left);
+        }
+    }
+
+    /// Time goes by in one: the console was stopped, or its terminal took nothing.
+    pub fn pause(&mut self, by: Duration) {
+        self.now = self.now.after(by);
         self.msg(Msg::Tick);
     }
 

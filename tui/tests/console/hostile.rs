@@ -122,6 +122,7 @@ fn the_digest_goes_back_as_it_came_and_is_shown_as_what_can_be_read() {
         by: String::new(),
         context: Safe::new("dev"),
         server: Safe::new("https://dev"),
+        at: crate::fixture::night(),
         dry_run: false,
     };
     assert_eq!(send::patch(&write)[1]["value"], raw);

@@ -127,3 +127,29 @@ fn a_question_shows_the_episode_it_belongs_to_and_the_object_all() {
     stage.press(KeyCode::Enter);
     assert_eq!(shown(&screen(&mut stage)).len(), 8);
 }
+
+#[test]
+fn a_click_ends_the_filter_that_is_typed() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut stage = stage();
+    stage.keys("/pending");
+    let kind = MouseEventKind::Down(MouseButton::Left);
+    let click = MouseEvent { kind, column: 10, row: 4, modifiers: KeyModifiers::NONE };
+    stage.msg(autopilot_tui::update::Msg::Mouse(click));
+    assert!(stage.model.filtering.is_none());
+    assert_eq!(stage.model.screen().table_ref().unwrap().1.typed, "pending", "it is kept");
+    // The next key is a command again, and no letter of the filter.
+    stage.keys("a");
+    assert!(asks(&stage));
+}
+
+#[test]
+fn words_find_an_approval_by_its_name_and_by_its_digest() {
+    for word in ["pvc-00000001-e367", "0000000000000001"] {
+        let mut stage = stage();
+        stage.keys(&format!("/{word}"));
+        stage.press(KeyCode::Enter);
+        let text = screen(&mut stage);
+        assert!(text.contains("1 of 5") && text.contains("pgbench-state"), "{word}:\n{text}");
+    }
+}

@@ -419,3 +419,19 @@ fn every_column_of_every_view_can_be_sorted_by_at_once() {
         }
     }
 }
+
+#[test]
+fn trying_anew_asks_anew_what_may_be_done() {
+    let mut stage = stage();
+    stage.model.access.forget();
+    let answer = Answer { allowed: false, reason: Safe::own("maria may not patch actionapprovals") };
+    let round = stage.model.access.round();
+    stage.msg(Msg::Access(round, Some("payments".into()), vec![(Verb::Patch, answer)]));
+    stage.settle();
+    stage.effects.clear();
+    stage.keys("R");
+    stage.settle();
+    assert!(stage.effects.iter().any(|e| matches!(e, Effect::AskAccess(..))), "{:?}", stage.effects);
+    stage.keys("a");
+    assert!(asks(&stage), "what is not known is not refused");
+}

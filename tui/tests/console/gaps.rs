@@ -1,0 +1,170 @@
+//! Moments in which the console does not look, or nothing comes in: a stopped process, a watch that is taken up again.
+
+use std::time::Duration;
+
+use autopilot_tui::effect::{Ending, Written};
+use autopilot_tui::model::link::KindName;
+use autopilot_tui::model::{Dialog, Settings, Trouble};
+use autopilot_tui::text::Safe;
+use autopilot_tui::update::{Feed, Msg};
+use crossterm::event::{KeyCode, KeyEvent};
+
+use crate::fixture::{Stage, approval, approval_json, asks, stage};
+
+fn held() -> Stage {
+    let mut stage = stage();
+    stage.keys("a");
+    stage.wait(400);
+    stage.keys("y");
+    assert_eq!(stage.model.held.len(), 1);
+    stage
+}
+
+fn behind(stage: &mut Stage) {
+    stage.feed(Feed::Behind(KindName::Approvals));
+}
+
+fn follows(stage: &mut Stage) {
+    stage.feed(Feed::Following(KindName::Approvals));
+}
+
+#[test]
+fn a_countdown_that_nobody_saw_does_not_run_out() {
+    for already in [0, 3000, 4500, 4900] {
+        let mut stage = held();
+        stage.wait(already);
+        // Stopped and continued, or the terminal took nothing: the key is what comes first.
+        stage.now = stage.now.after(Duration::from_secs(60));
+        stage.msg(Msg::Key(KeyEvent::from(KeyCode::Char('u'))));
+        assert!(stage.sent().is_empty() && stage.model.held.is_empty(), "after {already} ms");
+        assert!(stage.model.toasts.iter().any(|t| t.text.as_str().contains("taken back")));
+    }
+    // Seen again, it goes on.
+    let mut stage = held();
+    stage.wait(4500);
+    stage.pause(Duration::from_secs(60));
+    assert!(stage.sent().is_empty());
+    stage.wait(400);
+    assert!(stage.sent().is_empty(), "it was not seen");
+    stage.wait(1000);
+    assert_eq!(stage.sent().len(), 1);
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_for_a_while_each_time_shows_most_of_the_seconds() {
+    let mut stage = held();
+    for _ in 0..3 {
+        stage.pause(Duration::from_secs(10));
+    }
+    let left = stage.model.held[0].left;
+    assert!(left >= Duration::from_secs(1) && stage.sent().is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_watch_that_is_taken_up_again_withdraws_no_question() {
+    let mut stage = stage();
+    stage.keys("x");
+    stage.wait(400);
+    stage.keys("it was ");
+    behind(&mut stage);
+    stage.wait(2000);
+    stage.keys("agreed");
+    // A new list, where the server knows the old version no more.
+    stage.feed(Feed::Start(KindName::Approvals));
+    let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("withdrawn") };
+    assert_eq!(confirm.reason(), "it was agreed");
+}
+
+#[test]
+fn a_watch_that_is_not_taken_up_again_withdraws_the_question() {
+    let mut stage = stage();
+    stage.keys("x");
+    stage.wait(400);
+    behind(&mut stage);
+    let until = stage.model.deadline().unwrap() - stage.now.mono;
+    assert!(until <= Duration::from_secs(5), "nobody would look: {until:?}");
+    stage.wait(4900);
+    assert!(asks(&stage));
+    stage.wait(200);
+    assert!(matches!(stage.model.dialog, Some(Dialog::Notice { .. })), "{:?}", stage.model.dialog);
+    // And the next question knows.
+    stage.wait(400);
+    stage.press(KeyCode::Esc);
+    stage.keys("a");
+    let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("no question") };
+    assert!(confirm.stale);
+}
+
+#[test]
+fn after_a_lost_connection_an_answer_is_not_enough_before_changes_come_in() {
+    let mut stage = stage();
+    stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused")));
+    behind(&mut stage);
+    stage.feed(Feed::Contact);
+    stage.keys("a");
+    let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("no question") };
+    assert!(confirm.stale, "what is shown is as old as the connection was lost");
+    stage.press(KeyCode::Esc);
+    follows(&mut stage);
+    stage.keys("a");
+    let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("no question") };
+    assert!(!confirm.stale);
+}
+
+#[test]
+fn what_is_held_waits_for_a_watch_that_is_taken_up_again() {
+    let mut stage = held();
+    stage.wait(4000);
+    behind(&mut stage);
+    stage.wait(2000);
+    assert!(stage.sent().is_empty() && stage.model.written.is_empty(), "{:?}", stage.model.written);
+    follows(&mut stage);
+    assert_eq!(stage.sent().len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_watch_that_does_not_come_back_is_not_sent() {
+    let mut stage = held();
+    stage.wait(4000);
+    behind(&mut stage);
+    stage.wait(4900);
+    assert!(stage.model.written.is_empty());
+    assert!(stage.model.deadline().unwrap() <= stage.now.mono + Duration::from_millis(100));
+    stage.wait(200);
+    assert_eq!(stage.model.written[0].ending.word(), "not sent");
+    follows(&mut stage);
+    assert!(stage.sent().is_empty());
+}
+
+/// All of 20 confirmed although the connection is lost.
+fn into_the_dark() -> Stage {
+    let mut stage = Stage::calm(Settings::default(), (120, 60));
+    let rows = (0..20).map(|n| approval(approval_json(n, "ns", &format!("claim-{n}"), "80", 5)));
+    stage.feed(Feed::Approvals(rows.collect()));
+    stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused")));
+    stage.settle();
+    stage.keys("*a");
+    stage.wait(400);
+    stage.keys("20");
+    stage.press(KeyCode::Tab);
+    stage.keys("old");
+    stage.press(KeyCode::Tab);
+    stage.wait(800);
+    stage.keys("y");
+    stage.wait(6000);
+    stage
+}
+
+#[test]
+fn a_server_that_is_away_is_not_run_over_by_a_decision_about_many() {
+    let mut stage = into_the_dark();
+    assert_eq!(stage.sent().len(), 1, "one tries: {:?}", stage.model.dialog);
+    let write = stage.model.sending.iter().find(|s| s.sent).unwrap().write.clone();
+    let ending = Ending::Dropped(Safe::own("Connection refused"));
+    stage.msg(Msg::Sent(Box::new(Written { at: stage.now.wall, write, ending })));
+    assert_eq!(stage.sent().len(), 1, "no other one follows");
+    assert!(stage.model.sending.is_empty());
+    let why = |w: &Written| w.ending.why().unwrap().to_string();
+    let others = stage.model.written.iter().filter(|w| why(w) == "another one did not reach the server");
+    assert_eq!(others.count(), 19);
+}
