@@ -1,15 +1,17 @@
 //! `approve`, `decline`, `delete`: bound to what is read, as in the console.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal as _, Write};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{CHANGED, DENIED, DecideArgs, FAILED, NOTHING, OK, Output, UNKNOWN, USAGE, get::list};
 use crate::effect::{self, Action, Ending, Target, Written, audit, authz, send};
 use crate::feed::{Session, trouble::classify};
 use crate::model::{ClusterLabel, Confirm, Field, Trouble};
-use crate::record::{Approval, Names};
+use crate::record::{Approval, Names, wire};
 use crate::text::Safe;
 use crate::theme::Glyphs;
 use crate::view::question;
@@ -35,16 +37,19 @@ pub async fn decide(
         return Ok(DENIED);
     }
     let client = session.client();
-    let items = match list(session, "actionapprovals", namespace).await {
-        Ok(items) => items,
-        Err(error) => {
-            let (trouble, text) = classify(&error);
-            eprintln!("autopilot: listing approvals: {text}");
-            return Ok(if trouble == Trouble::Forbidden { DENIED } else { FAILED });
-        }
-    };
     let mut names = Names::default();
-    let rows: Vec<Approval> = items.into_iter().map(|o| Approval::from_wire(o, &mut names)).collect();
+    let mut rows: Vec<Approval> = Vec::new();
+    for place in places(namespace, &args.names) {
+        let items: Vec<Value> = match list(session, "actionapprovals", place).await {
+            Ok(items) => items,
+            Err(error) => {
+                let (trouble, text) = classify(&error);
+                eprintln!("autopilot: listing approvals: {text}");
+                return Ok(if trouble == Trouble::Forbidden { DENIED } else { FAILED });
+            }
+        };
+        rows.extend(items.iter().map(|v| Approval::from_wire(wire::Object::read(v), &mut names)));
+    }
     let mut targets: Vec<&Approval> = Vec::new();
     for name in &args.names {
         let found: Vec<&Approval> = rows.iter().filter(|r| named(r, name)).collect();
@@ -112,6 +117,7 @@ pub async fn decide(
         by: by.to_string(),
         context: session.label.context.clone(),
         server: session.label.server.clone(),
+        at: jiff::Timestamp::now(),
         dry_run: args.dry_run,
     };
     let writes = targets.into_iter().map(write).collect();
@@ -145,8 +151,8 @@ pub async fn decide(
     Ok(code)
 }
 
-/// Sends one after the other until somebody stops that: of what is on its way then nobody knows how it ends, what comes
-/// after it is not sent. Each is told and noted.
+/// Sends one after the other until somebody stops that, or the server is not reached: of what is on its way then nobody knows
+/// how it ends, what comes after it is not sent. Each is told and noted.
 pub async fn carry_out(
     writes: Vec<effect::Write>,
     send: impl AsyncFn(&effect::Write) -> Ending,
@@ -154,20 +160,35 @@ pub async fn carry_out(
     mut ended: impl FnMut(Written),
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut stopped = false;
-    for write in writes {
-        let ending = if stopped {
-            Ending::Dropped(Safe::own("interrupted"))
+    let mut stopped = None;
+    for mut write in writes {
+        write.at = jiff::Timestamp::now();
+        let ending = if let Some(why) = stopped {
+            Ending::Dropped(Safe::own(why))
         } else {
             tokio::select! {
                 ending = send(&write) => ending,
                 () = &mut stop => {
-                    stopped = true;
+                    stopped = Some("interrupted");
                     Ending::Unknown(Safe::own("interrupted before an answer came"))
                 }
             }
         };
+        if matches!(ending, Ending::Dropped(_)) {
+            stopped = stopped.or(Some("another one did not reach the server"));
+        }
         ended(Written { at: jiff::Timestamp::now(), write, ending });
+    }
+}
+
+/// Where the approvals of these names are: only there one needs the right to list them. Everywhere, if a name does not say.
+fn places<'a>(namespace: Option<&'a str>, names: &'a [String]) -> Vec<Option<&'a str>> {
+    // What is no name of a namespace leads to none.
+    let label = |n: &&str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let said: Option<BTreeSet<&str>> = names.iter().map(|n| Some(n.split_once('/')?.0)).collect();
+    match (namespace, said) {
+        (None, Some(said)) => said.into_iter().filter(label).map(Some).collect(),
+        _ => vec![namespace],
     }
 }
 

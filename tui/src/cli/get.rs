@@ -92,28 +92,28 @@ pub async fn yaml(
 pub async fn get(session: &Session, asked: &Asked<'_>, settings: &Settings) -> anyhow::Result<u8> {
     match asked.resource {
         Resource::Approvals => {
-            let keep = |v: &Value| v.clone();
-            rows(session, asked, settings, "actionapprovals", &[0, 1, 2, 4, 5, 6, 7], |v| {
-                let object = serde_json::from_value(keep(v)).ok()?;
-                Some(Approval::from_wire(object, &mut Names::default()))
-            })
-            .await
+            let read = |v: &Value| told(wire::Object::read(v), Approval::from_wire);
+            rows(session, asked, settings, "actionapprovals", &[0, 1, 2, 4, 5, 6, 7], read).await
         }
         Resource::Objects => {
-            rows(session, asked, settings, "autopilotruleobjects", &[0, 1, 2, 3, 4], |v| {
-                let object: wire::Object<_, _> = serde_json::from_value(v.clone()).ok()?;
-                Some(ObjectRow::from_wire(object, &mut Names::default()))
-            })
-            .await
+            let read = |v: &Value| told(wire::Object::read(v), ObjectRow::from_wire);
+            rows(session, asked, settings, "autopilotruleobjects", &[0, 1, 2, 3, 4], read).await
         }
         Resource::Rules => {
-            rows(session, asked, settings, "autopilotrules", &[0, 1, 2, 3, 4], |v| {
-                let object: wire::Object<_, _> = serde_json::from_value(v.clone()).ok()?;
-                Some(RuleRow::from_wire(object, &mut Names::default()))
-            })
-            .await
+            let read = |v: &Value| told(wire::Object::read(v), RuleRow::from_wire);
+            rows(session, asked, settings, "autopilotrules", &[0, 1, 2, 3, 4], read).await
         }
     }
+}
+
+/// A row; where the object could not be read whole, that is told.
+fn told<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &mut Names) -> R) -> R {
+    if let Some(why) = &object.unreadable {
+        let wire::Meta { namespace, name, .. } = &object.metadata;
+        let what = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
+        eprintln!("autopilot: {} cannot be read: {}", Safe::new(&what), Safe::new(why));
+    }
+    row(object, &mut Names::default())
 }
 
 /// A list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML, too.
@@ -133,7 +133,7 @@ async fn rows<R: Row>(
     settings: &Settings,
     plural: &str,
     short: &[usize],
-    read: impl Fn(&Value) -> Option<R>,
+    read: impl Fn(&Value) -> R,
 ) -> anyhow::Result<u8> {
     let namespace = if asked.resource == Resource::Rules { None } else { asked.namespace };
     let filter = match Filter::parse(asked.filter.as_deref().unwrap_or_default(), R::COLUMNS) {
@@ -155,7 +155,7 @@ async fn rows<R: Row>(
     let mut found: Vec<(R, Value)> = items
         .into_iter()
         .filter(|v| asked.name.as_deref().is_none_or(|name| v["metadata"]["name"] == *name))
-        .filter_map(|v| Some((read(&v)?, v)))
+        .map(|v| (read(&v), v))
         .filter(|(row, _)| filter.passes(row, now))
         .collect();
     found.sort_by(|a, b| a.0.compare(&b.0, 0));

@@ -9,9 +9,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{FAILED, OK, Output};
+use super::{DENIED, FAILED, OK, Output};
 use crate::clock::stamp;
 use crate::feed::{Feeder, Source};
+use crate::model::Trouble;
 use crate::model::link::KindName;
 use crate::record::Approval;
 use crate::update::{Feed, Msg};
@@ -29,31 +30,29 @@ pub async fn watch(
     let (out, mut feed) = mpsc::channel(256);
     let _feeder = Feeder::start(source, namespace.as_deref().map(Arc::from), 0, out);
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(u64::from(u32::MAX)));
-    let mut known: HashMap<Arc<str>, (String, String)> = HashMap::new();
+    let mut known: HashMap<Arc<str>, (Approval, String)> = HashMap::new();
     // What the list that is being read has; what was known and is not in it is gone.
     let mut listed: HashSet<Arc<str>> = HashSet::new();
     let mut seen = false;
     let json = matches!(output, Some(Output::Json | Output::Yaml));
     let mut stdout = std::io::stdout();
-    let mut say = |what: &str, row: Option<&Approval>, name: &str| -> std::io::Result<()> {
+    let mut say = |what: &str, row: &Approval| -> std::io::Result<()> {
         let at = jiff::Timestamp::now();
-        let line = match (json, row) {
-            (true, Some(row)) => json!({
+        let line = if json {
+            let line = json!({
                 "at": at.to_string(), "change": what, "namespace": row.namespace.as_str(), "approval": row.name.as_str(),
                 "object": row.object.as_str(), "rule": row.rule.as_str(), "from": row.from.as_str(),
                 "to": row.to.as_str(), "proposal": row.digest.as_deref(), "uid": &*row.uid,
                 "pullRequest": row.pull_request.as_ref().map(|p| p.number),
-            })
-            .to_string(),
-            (true, None) => json!({ "at": at.to_string(), "change": what, "approval": name }).to_string(),
-            (false, Some(row)) => {
-                let pull = row.pull_request.as_ref();
-                let pull = pull.map(|p| format!(" #{} {}", p.number, p.word())).unwrap_or_default();
-                format!("{} {what:<9} {name} {} -> {}{pull}", stamp(at), row.from, row.to)
-            }
-            (false, None) => format!("{} {what:<9} {name}", stamp(at)),
+            });
+            crate::text::escape(&line.to_string())
+        } else {
+            let pull = row.pull_request.as_ref();
+            let pull = pull.map(|p| format!(" #{} {}", p.number, p.word())).unwrap_or_default();
+            let (namespace, name, from, to) = (&row.namespace, &row.name, &row.from, &row.to);
+            format!("{} {what:<9} {namespace}/{name} {from} -> {to}{pull}", stamp(at))
         };
-        writeln!(stdout, "{}", if json { crate::text::escape(&line) } else { line })?;
+        writeln!(stdout, "{line}")?;
         stdout.flush()
     };
     loop {
@@ -64,37 +63,33 @@ pub async fn watch(
             Feed::Approvals(rows) => {
                 for row in rows {
                     listed.insert(Arc::clone(&row.uid));
-                    let name = format!("{}/{}", row.namespace, row.name);
                     let pull = row.pull_request.as_ref().map(|p| format!("{} {}", p.number, p.word()));
                     let state = format!("{} {:?} {pull:?}", row.state_word(), row.digest);
-                    let old = known.insert(Arc::clone(&row.uid), (name.clone(), state.clone()));
-                    if old.is_none_or(|(_, s)| s != state) {
-                        say(row.state_word(), Some(&row), &name)?;
+                    if known.get(&row.uid).is_none_or(|(_, old)| *old != state) {
+                        say(row.state_word(), &row)?;
                     }
+                    known.insert(Arc::clone(&row.uid), (row, state));
                 }
             }
             Feed::Gone(KindName::Approvals, uid) => {
-                if let Some((name, _)) = known.remove(&uid) {
-                    say("gone", None, &name)?;
+                if let Some((row, _)) = known.remove(&uid) {
+                    say("gone", &row)?;
                 }
             }
             Feed::Done(KindName::Approvals) => {
                 seen = true;
-                let mut gone: Vec<(Arc<str>, String)> = Vec::new();
-                known.retain(|uid, (name, _)| {
-                    let there = listed.contains(uid);
-                    if !there {
-                        gone.push((Arc::clone(uid), std::mem::take(name)));
-                    }
-                    there
-                });
-                for (_, name) in gone {
-                    say("gone", None, &name)?;
+                for (_, (row, _)) in known.extract_if(|uid, _| !listed.contains(uid)) {
+                    say("gone", &row)?;
                 }
                 listed = HashSet::new();
             }
-            Feed::Trouble(_, text) | Feed::Denied(KindName::Approvals, _, text) => {
-                eprintln!("autopilot: {text}")
+            Feed::Trouble(_, text) => eprintln!("autopilot: {text}"),
+            Feed::Denied(KindName::Approvals, trouble, text) => {
+                eprintln!("autopilot: {text}");
+                // As for every other command; a right that is taken away later may be given back.
+                if trouble == Trouble::Forbidden && !seen {
+                    return Ok(DENIED);
+                }
             }
             _ => {}
         }

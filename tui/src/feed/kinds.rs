@@ -5,6 +5,8 @@ use autopilot_shared::api::{
     AutopilotRuleSpec, AutopilotRuleStatus, GROUP,
 };
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
 use crate::model::link::KindName;
 use crate::record::wire;
@@ -15,6 +17,31 @@ use crate::update::Feed;
 pub(super) trait Watched: DeserializeOwned + Clone + Send + 'static {
     fn rows(items: Vec<Self>, names: &mut Names) -> Feed;
     fn meta(&self) -> &wire::Meta;
+    /// What can be read of an object that cannot be read whole.
+    fn in_part(value: &Value) -> Self;
+}
+
+/// An object that was read in two steps, so that one that cannot be read does not take others with it. That costs time and
+/// memory: only a kind of which something could not be read is read so.
+#[derive(Clone)]
+pub(super) struct Guarded<K>(K);
+
+impl<'de, K: Watched> Deserialize<'de> for Guarded<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Guarded(K::in_part(&value)))
+    }
+}
+
+impl<K: Watched> Watched for Guarded<K> {
+    fn rows(items: Vec<Self>, names: &mut Names) -> Feed {
+        K::rows(items.into_iter().map(|item| item.0).collect(), names)
+    }
+    fn meta(&self) -> &wire::Meta {
+        self.0.meta()
+    }
+    fn in_part(value: &Value) -> Self {
+        Guarded(K::in_part(value))
+    }
 }
 
 pub(super) type WireApproval = wire::Object<ActionApprovalSpec, ActionApprovalStatus>;
@@ -28,6 +55,9 @@ impl Watched for WireApproval {
     fn meta(&self) -> &wire::Meta {
         &self.metadata
     }
+    fn in_part(value: &Value) -> Self {
+        Self::read(value)
+    }
 }
 
 impl Watched for WireObject {
@@ -36,6 +66,9 @@ impl Watched for WireObject {
     }
     fn meta(&self) -> &wire::Meta {
         &self.metadata
+    }
+    fn in_part(value: &Value) -> Self {
+        Self::read(value)
     }
 }
 
@@ -46,6 +79,9 @@ impl Watched for WireRule {
     fn meta(&self) -> &wire::Meta {
         &self.metadata
     }
+    fn in_part(value: &Value) -> Self {
+        Self::read(value)
+    }
 }
 
 impl Watched for wire::Event {
@@ -54,6 +90,13 @@ impl Watched for wire::Event {
     }
     fn meta(&self) -> &wire::Meta {
         &self.metadata
+    }
+    fn in_part(value: &Value) -> Self {
+        wire::Event::deserialize(value).unwrap_or_else(|error| wire::Event {
+            metadata: wire::Meta::read(&value["metadata"]),
+            message: Some(format!("it cannot be read: {error}")),
+            ..wire::Event::default()
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use futures::StreamExt as _;
 use kube::core::WatchEvent;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::kinds::{Watched, WireApproval, WireObject, WireRule, path};
+use super::kinds::{Guarded, Watched, WireApproval, WireObject, WireRule, path};
 use super::{Shared, trouble::classify};
 use crate::model::Trouble;
 use crate::model::link::KindName;
@@ -68,6 +68,8 @@ async fn of<K: Watched>(kind: KindName, shared: Shared) {
     let mut names = Names::default();
     let mut version: Option<String> = None;
     let mut streams = true;
+    // Whether something could not be read: from then on each object is read by itself.
+    let mut guarded = false;
     let mut pause = BUSY;
     let mut hasty = 0;
     // Whether the next request follows from an answer: it need not wait for its turn.
@@ -89,7 +91,12 @@ async fn of<K: Watched>(kind: KindName, shared: Shared) {
         let began = Instant::now();
         let step = if version.is_none() && !streams {
             let listed = tokio::select! {
-                listed = list::<K>(kind, &shared, &path, selector, &mut names) => listed,
+                listed = async {
+                    match guarded {
+                        false => list::<K>(kind, &shared, &path, selector, &mut names).await,
+                        true => list::<Guarded<K>>(kind, &shared, &path, selector, &mut names).await,
+                    }
+                } => listed,
                 () = lost => Ok(None),
             };
             listed.map(|at| {
@@ -97,11 +104,17 @@ async fn of<K: Watched>(kind: KindName, shared: Shared) {
                 follows = version.is_some();
                 if follows { Again::Here } else { Again::Early }
             })
+        } else if guarded {
+            watched::<Guarded<K>>(kind, &shared, &path, selector, &mut version, &mut names, lost).await
         } else {
             watched::<K>(kind, &shared, &path, selector, &mut version, &mut names, lost).await
         };
         let step = match step {
             Err(Problem::Client(kube::Error::Api(status))) if status.code == 410 => Ok(Again::Anew),
+            Err(Problem::Client(kube::Error::SerdeError(_))) if !guarded => {
+                (guarded, follows) = (true, true);
+                Ok(Again::Here)
+            }
             other => other,
         };
         // What went well for a while is not in trouble.
@@ -343,8 +356,12 @@ async fn watched<K: Watched>(
                     }
                     *version = Some(bookmark.metadata.resource_version);
                 }
-                Ok(WatchEvent::Error(status)) => ended = Some(kube::Error::Api(status)),
-                Err(error) => ended = Some(error),
+                Ok(WatchEvent::Error(status)) => ended = Some(Err(kube::Error::Api(status).into())),
+                Err(error @ (kube::Error::Api(_) | kube::Error::SerdeError(_))) => {
+                    ended = Some(Err(error.into()));
+                }
+                // One that broke off has ended: whether the server is there is the probe's to find out.
+                Err(_) => ended = Some(Ok(Again::Early)),
             }
             if !objects.is_empty() && !shared.say(K::rows(std::mem::take(&mut objects), names)).await {
                 return Ok(Again::Never);
@@ -354,8 +371,8 @@ async fn watched<K: Watched>(
             {
                 return Ok(Again::Never);
             }
-            if let Some(error) = ended {
-                return Err(error.into());
+            if let Some(ended) = ended {
+                return ended;
             }
         }
         // A list comes in many small pieces: once there is something to see, they are taken together.

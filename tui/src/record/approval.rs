@@ -69,6 +69,8 @@ pub struct Approval {
     pub proposed: Option<Arc<str>>,
     /// What the controller says is wrong with it.
     pub trouble: Safe,
+    /// Why it could not be read; then only its name is known.
+    pub unreadable: Option<Safe>,
     /// Whether there are annotations at all: a JSON patch cannot add to what is not there.
     pub annotated: bool,
     /// Whether it is being deleted.
@@ -85,7 +87,7 @@ impl Approval {
         object: wire::Object<ActionApprovalSpec, ActionApprovalStatus>,
         names: &mut Names,
     ) -> Approval {
-        let wire::Object { metadata: meta, spec, status } = object;
+        let wire::Object { metadata: meta, spec, status, unreadable } = object;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let actions = spec.actions.unwrap_or_default();
         let proposal = status.proposal;
@@ -156,7 +158,12 @@ impl Approval {
             name,
             namespace,
             rule: shared(rule),
-            object: involved.map_or_else(|| volume.clone(), |o| Safe::new(&o.name)),
+            object: match involved {
+                Some(claim) => Safe::new(&claim.name),
+                // Something must tell it from others.
+                None if volume.is_empty() => Safe::new(&meta.name),
+                None => volume.clone(),
+            },
             volume,
             workload: shared(&workload),
             preview: shared(preview.unwrap_or_default()),
@@ -175,6 +182,7 @@ impl Approval {
             actions: actions.len(),
             proposed,
             trouble: Safe::new(&trouble),
+            unreadable: unreadable.map(|why| Safe::new(&why)),
             annotated: meta.annotations.is_some_and(|a| !a.is_empty()),
             deleting: meta.deletion_timestamp.is_some(),
             version: meta.resource_version.as_str().into(),
@@ -193,6 +201,9 @@ impl Approval {
 
     /// Why it cannot be approved or declined; `None` if it can.
     pub fn undecidable(&self) -> Option<String> {
+        if let Some(why) = &self.unreadable {
+            return Some(format!("it cannot be read: {why}"));
+        }
         if self.deleting {
             return Some("it is being deleted".to_owned());
         }
@@ -220,6 +231,7 @@ impl Approval {
     pub fn state_word(&self) -> &str {
         match (&self.decision, &self.execution) {
             _ if self.deleting => "deleting",
+            _ if self.unreadable.is_some() => "unreadable",
             (_, Some((outcome, _))) => outcome.as_str(),
             (Some(decision), _) => decision.word(),
             _ => self.state.word(),
@@ -379,6 +391,7 @@ impl Row for Approval {
 
     fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
         test(self.object.as_str())
+            || test(self.name.as_str())
             || test(self.namespace.as_str())
             || test(self.rule.as_str())
             || test(self.volume.as_str())
@@ -386,6 +399,7 @@ impl Row for Approval {
             || test(self.state_word())
             || self.pull_request.as_ref().is_some_and(|p| test(p.url.as_str()))
             || self.decision.as_ref().is_some_and(|d| test(d.by.as_str()))
+            || self.digest.is_some() && test(self.proposal.as_str())
     }
 
     fn lower(&self) -> Option<&str> {

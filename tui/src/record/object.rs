@@ -85,7 +85,7 @@ impl ObjectRow {
         object: wire::Object<AutopilotRuleObjectSpec, AutopilotRuleObjectStatus>,
         names: &mut Names,
     ) -> ObjectRow {
-        let wire::Object { metadata: meta, status, .. } = object;
+        let wire::Object { metadata: meta, status, unreadable, .. } = object;
         let status = status.unwrap_or_default();
         let rule = meta.labels.get(LABEL_RULE).map(String::as_str).unwrap_or_default();
         let claim = status.object.as_ref();
@@ -125,7 +125,10 @@ impl ObjectRow {
             rule: shared(rule),
             state: status.state,
             since: status.since.map(|t| t.0).or(meta.creation_timestamp),
-            why: shared(status.reason.as_deref().unwrap_or_default()),
+            why: match unreadable {
+                Some(why) => Safe::new(&format!("it cannot be read: {why}")),
+                None => shared(status.reason.as_deref().unwrap_or_default()),
+            },
             change: status.proposal.map(|p| (shared(&p.from), shared(&p.to))),
             steps,
             transitions: status.transitions,

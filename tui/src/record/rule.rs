@@ -58,7 +58,7 @@ pub struct RuleRow {
 impl RuleRow {
     /// Keeps what is shown.
     pub fn from_wire(object: wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>, _: &mut Names) -> RuleRow {
-        let wire::Object { metadata: meta, spec, status } = object;
+        let wire::Object { metadata: meta, spec, status, unreadable } = object;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
         let said = |kind: &str| {
             status.conditions.iter().find(|c| c.type_ == kind).map_or_else(Said::default, |c| Said {
@@ -100,7 +100,10 @@ impl RuleRow {
             uid: meta.uid.as_str().into(),
             raw_name: Names::raw(&meta.name, &name),
             name,
-            ready: said("Ready"),
+            ready: match unreadable {
+                Some(why) => Said { holds: None, why: Safe::new(&format!("it cannot be read: {why}")) },
+                None => said("Ready"),
+            },
             data: said("DataAvailable"),
             asks: spec.enforcement.as_deref() == Some(APPROVAL_REQUIRED),
             suspended: spec.suspend == Some(true),

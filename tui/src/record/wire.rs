@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 
 /// Metadata, as far as it is kept.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,10 +43,40 @@ pub struct Object<S, T> {
     /// Status.
     #[serde(default = "none")]
     pub status: Option<T>,
+    /// Why the rest of it could not be read.
+    #[serde(skip)]
+    pub unreadable: Option<String>,
 }
 
 fn none<T>() -> Option<T> {
     None
+}
+
+impl<S: DeserializeOwned, T: DeserializeOwned> Object<S, T> {
+    /// What can be read of an object. One that somebody else's version wrote, or that a person broke, is still there: its
+    /// name is kept, and why the rest is not.
+    pub fn read(value: &Value) -> Object<S, T> {
+        Object::deserialize(value).unwrap_or_else(|error| Object {
+            metadata: Meta::read(&value["metadata"]),
+            spec: None,
+            status: None,
+            unreadable: Some(error.to_string()),
+        })
+    }
+}
+
+impl Meta {
+    /// As much as can be read.
+    pub fn read(value: &Value) -> Meta {
+        let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
+        Meta::deserialize(value).unwrap_or_else(|_| Meta {
+            name: text("name"),
+            namespace: text("namespace"),
+            uid: text("uid"),
+            resource_version: text("resourceVersion"),
+            ..Meta::default()
+        })
+    }
 }
 
 /// An event of the cluster.
