@@ -19,11 +19,8 @@ use crate::model::Trouble;
 use crate::model::link::KindName;
 use crate::text::Safe;
 use crate::update::{Feed, Msg};
-use pace::Pace;
 pub use pace::Times;
-
-/// Between two attempts: first, and at most.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(1100), Duration::from_secs(3));
+use pace::{PAUSE, Pace, longer};
 
 /// What all tasks of a feed share.
 #[derive(Clone)]
@@ -143,6 +140,7 @@ async fn run(
         let feed = Feed::Trouble(error.trouble(), Safe::new(&error.to_string()));
         out.send(Msg::Feed(generation, feed)).await.is_ok()
     };
+    let mut pause = PAUSE.1;
     let session = loop {
         let mut opened = std::pin::pin!(source.open());
         let opened = match timeout(source.times.patience, &mut opened).await {
@@ -153,10 +151,12 @@ async fn run(
         };
         match opened {
             Ok(session) => break Arc::new(session),
-            Err(error) if trouble(&error).await => {}
+            Err(error) if trouble(&error).await => {
+                let _ = timeout(pause, wake.notified()).await;
+                pause = longer(pause, error.trouble() == Trouble::Unauthorized);
+            }
             Err(_) => return,
         }
-        let _ = timeout(PAUSE.1, wake.notified()).await;
     };
     tell.send_replace(Some(Arc::clone(&session)));
     let (open, _) = state::channel(true);
@@ -301,6 +301,6 @@ async fn probe(shared: Shared) {
         if !shared.say(Feed::Trouble(trouble, text)).await {
             return;
         }
-        pause = (pause * 3 / 2).min(PAUSE.1);
+        pause = longer(pause, void && shared.session.plugin);
     }
 }

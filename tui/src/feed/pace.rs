@@ -25,6 +25,17 @@ impl Default for Times {
     }
 }
 
+/// Between two attempts: first, and at most.
+pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(1100), Duration::from_secs(3));
+/// At most, where each attempt runs a credential plugin whose credentials are not taken, or that fails: it may be a
+/// browser's window, or a lock after so many wrong passwords.
+const PLUGIN: Duration = Duration::from_secs(30);
+
+/// The pause after this one.
+pub(super) fn longer(pause: Duration, plugin: bool) -> Duration {
+    (pause * 3 / 2).min(if plugin { PLUGIN } else { PAUSE.1 })
+}
+
 /// Connections that may be made at once.
 const BURST: u32 = 12;
 /// And when the server is back.
@@ -93,5 +104,21 @@ impl Pace {
             tokens.returned = Some(now);
             tokens.since = now;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_that_is_refused_is_run_seldom_and_a_server_that_is_away_asked_often() {
+        let pauses =
+            |plugin| std::iter::successors(Some(PAUSE.0), move |pause| Some(longer(*pause, plugin))).take(20);
+        assert!(pauses(false).all(|pause| pause <= Duration::from_secs(3)));
+        let first_minutes: Duration = pauses(true).take(10).sum();
+        assert!(first_minutes > Duration::from_secs(80), "{first_minutes:?}");
+        assert_eq!(pauses(true).last(), Some(PLUGIN));
+        assert_eq!(longer(PLUGIN, false), PAUSE.1, "what is another trouble is asked often again");
     }
 }

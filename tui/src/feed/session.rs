@@ -8,6 +8,7 @@ use kube::client::ConfigExt as _;
 use kube::config::{ExecInteractiveMode, KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::pace::Times;
 use super::trouble::{classify, within};
@@ -17,6 +18,8 @@ use crate::text::Safe;
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A credential plugin that takes longer is named: nobody knows otherwise what a blank terminal waits for.
+const SILENT: Duration = Duration::from_secs(1);
 
 /// Where clusters come from.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +75,8 @@ pub struct Session {
     pub label: ClusterLabel,
     /// Namespace of the context.
     pub namespace: Option<String>,
+    /// Whether a program makes the credentials, each time they are read.
+    pub plugin: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -139,9 +144,12 @@ impl Source {
             user: unconfirmed(&user),
             ..source.label()
         };
-        let client = client(config, &context).await?;
+        let plugin = config.auth_info.exec.is_some();
+        let told = plugin_of(&config).filter(|_| !self.taken);
+        let client = named(told, client(config, &context)).await?;
         let (renewed, _) = watch::channel(0);
-        Ok(Session { source, context, url, client: RwLock::new(client), renewed, label, namespace })
+        let client = RwLock::new(client);
+        Ok(Session { source, context, url, client, renewed, label, namespace, plugin })
     }
 
     /// Lets a credential plugin ask what it has to ask, before the terminal is taken. What it wrote down then serves it
@@ -154,7 +162,8 @@ impl Source {
         if let Ok((config, ..)) = self.config().await
             && asks(&config)
         {
-            let _ = tokio::task::spawn_blocking(move || config.auth_layer().map(drop)).await;
+            let plugin = plugin_of(&config);
+            let _ = named(plugin, tokio::task::spawn_blocking(move || config.auth_layer().map(drop))).await;
         }
     }
 
@@ -176,6 +185,24 @@ impl Source {
             plugin.interactive_mode = Some(ExecInteractiveMode::Never);
         }
         Ok((config, context, names))
+    }
+}
+
+/// The program that makes the credentials.
+fn plugin_of(config: &Config) -> Option<String> {
+    config.auth_info.exec.as_ref().map(|plugin| plugin.command.clone().unwrap_or_default())
+}
+
+/// What a credential plugin makes; one that takes its time is named where it was started.
+async fn named<T>(plugin: Option<String>, made: impl Future<Output = T>) -> T {
+    let mut made = std::pin::pin!(made);
+    let Some(plugin) = plugin else { return made.await };
+    match timeout(SILENT, &mut made).await {
+        Ok(made) => made,
+        Err(_) => {
+            eprintln!("autopilot: waiting for the credential plugin {} (Ctrl-C leaves)", Safe::new(&plugin));
+            made.await
+        }
     }
 }
 
