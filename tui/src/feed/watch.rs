@@ -111,7 +111,7 @@ async fn of<K: Watched>(kind: KindName, shared: Shared) {
         };
         let step = match step {
             Err(Problem::Client(kube::Error::Api(status))) if status.code == 410 => Ok(Again::Anew),
-            Err(Problem::Client(kube::Error::SerdeError(_))) if !guarded => {
+            Err(Problem::Client(error)) if !guarded && unreadable(&error) => {
                 (guarded, follows) = (true, true);
                 Ok(Again::Here)
             }
@@ -183,6 +183,16 @@ async fn of<K: Watched>(kind: KindName, shared: Shared) {
                 }
             }
         }
+    }
+}
+
+/// Whether something came that could not be read. Of a line of a watch the client then makes a status in which nothing is
+/// said: all of a status may be absent.
+fn unreadable(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::SerdeError(_) => true,
+        kube::Error::Api(status) => status.code == 0 && status.status.is_none() && status.message.is_empty(),
+        _ => false,
     }
 }
 

@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use autopilot_tui::cli::OK;
+use autopilot_tui::cli::{DENIED, OK};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::fixture::approval_json;
-use crate::server::Server;
+use crate::server::{Answer, Server};
 use crate::watcher::{SOON, seen};
 
 /// Runs until it is dropped.
@@ -48,11 +48,17 @@ async fn watch_says_what_went_while_nobody_could_tell() {
             let line = lines.next_line().await.unwrap().expect("it ended");
             let line: Value = serde_json::from_str(&line).unwrap();
             if line["change"] == "gone" {
-                return line["approval"].as_str().unwrap().to_owned();
+                return line;
             }
         }
     });
-    assert_eq!(gone.await.expect("nothing is said to be gone"), format!("pg1/{second}"));
+    let gone = gone.await.expect("nothing is said to be gone");
+    assert_eq!(gone["approval"], second.as_str());
+    // It has the shape of every other line.
+    assert_eq!(
+        (&gone["namespace"], &gone["uid"], &gone["object"]),
+        (&json!("pg1"), &json!("uid-2"), &json!("second"))
+    );
 }
 
 #[tokio::test]
@@ -75,4 +81,112 @@ async fn nobody_reading_to_the_end_is_no_failure() {
         let said = String::from_utf8_lossy(&ended.stderr);
         assert!(ended.status.code() == Some(i32::from(OK)) && said.is_empty(), "{args:?}: {ended:?} {said}");
     }
+}
+
+#[tokio::test]
+async fn watch_without_the_right_to_list_ends_as_other_commands_do() {
+    let server = Server::start().await;
+    server.otherwise(|asked| {
+        let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403,
+                             "reason": "Forbidden", "message": "maria may not \u{1b}[31mlist\u{202e} actionapprovals" });
+        asked.path.ends_with("/actionapprovals").then_some(Answer::Json(403, status))
+    });
+    let kubeconfig = server.kubeconfig("watch-denied", &json!({ "token": "maria" }));
+    for args in [
+        &["watch"][..],
+        &["get", "approvals"],
+        &["get", "approvals", "-o", "wide"],
+        &["approve", "x", "--yes"],
+    ] {
+        let child = autopilot(&kubeconfig, args);
+        let ended = timeout(SOON, child.wait_with_output()).await.expect("it goes on").unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(i32::from(DENIED)), "{args:?}: {said}");
+        assert!(said.contains("maria may not") && harmless(&said), "{args:?}: {said:?}");
+    }
+}
+
+/// Whether nothing in it is obeyed by a terminal, or hides.
+fn harmless(text: &str) -> bool {
+    text.chars()
+        .all(|c| c == '\n' || !(c.is_control() || "\u{202e}\u{2066}\u{2069}\u{200b}\u{feff}".contains(c)))
+}
+
+#[tokio::test]
+async fn hostile_text_is_text_on_every_output() {
+    let server = Server::start().await;
+    let hostile = "grow\rshrink\u{1b}[2J\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}dnwo\u{2066}x\u{2069}\u{200b}";
+    let mut object = approval_json(1, "pg1", "first", "82", 5);
+    object["status"]["actionPreviews"][0]["involvedObjects"][0]["name"] = hostile.into();
+    object["status"]["proposal"]["to"] = hostile.into();
+    object["status"]["Rule"]["Name"] = hostile.into();
+    object["spec"]["approvalState"] = hostile.into();
+    object["spec"]["actions"][0]["proposal"] = hostile.into();
+    object["status"]["pullRequest"] = json!({ "number": 7, "url": hostile, "state": "open", "by": hostile });
+    server.put("actionapprovals", object);
+    let kubeconfig = server.kubeconfig("hostile", &json!({ "token": "maria" }));
+    for args in [
+        &["get", "approvals"][..],
+        &["get", "approvals", "-o", "wide"],
+        &["get", "approvals", "-o", "json"],
+        &["get", "approvals", "-o", "yaml"],
+        &["--snapshot", "approvals", "--size", "160x20"],
+        &["watch", "--timeout", "2"],
+        &["watch", "--timeout", "2", "-o", "json"],
+    ] {
+        let child = autopilot(&kubeconfig, args);
+        let ended = timeout(SOON, child.wait_with_output()).await.expect("it hangs").unwrap();
+        let (out, err) = (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap());
+        assert!(out.contains("shrink") && harmless(&out) && harmless(&err), "{args:?}: {out:?} {err:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_plugin_that_hangs_is_named_and_can_be_left() {
+    let server = Server::start().await;
+    let user = json!({ "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "command": "sleep", "args": ["30"],
+        "interactiveMode": "IfAvailable",
+    } });
+    let kubeconfig = server.kubeconfig("hanging-at-start", &user);
+    // The console, before it takes the terminal, and the command line.
+    for args in [&[][..], &["get", "approvals"]] {
+        let mut child = autopilot(&kubeconfig, args);
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = timeout(SOON, said.next_line()).await.expect("nothing is said").unwrap();
+        assert_eq!(
+            line.as_deref(),
+            Some("autopilot: waiting for the credential plugin sleep (Ctrl-C leaves)"),
+            "{args:?}"
+        );
+        // What Ctrl-C sends.
+        let id = child.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        let ended = timeout(SOON, child.wait()).await.expect("Ctrl-C does nothing").unwrap();
+        assert!(!ended.success());
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_is_told_and_the_others_are_decided() {
+    let server = Server::start().await;
+    server.put("actionapprovals", approval_json(1, "pg1", "first", "82", 5));
+    let mut odd = approval_json(2, "pg1", "second", "82", 5);
+    odd["status"]["decision"] = json!({ "digest": "d", "outcome": "perhaps" });
+    let name = odd["metadata"]["name"].as_str().unwrap().to_owned();
+    server.put("actionapprovals", odd);
+    let kubeconfig = server.kubeconfig("odd", &json!({ "token": "maria" }));
+    let call = async |args: &[&str]| {
+        let ended = timeout(SOON, autopilot(&kubeconfig, args).wait_with_output()).await.unwrap().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (ended.status.code().unwrap(), text(ended.stdout), text(ended.stderr))
+    };
+    let (code, out, err) = call(&["get", "approvals"]).await;
+    assert!(code == i32::from(OK) && out.contains("first") && out.contains("unreadable"), "{out} {err}");
+    assert!(err.contains(&format!("pg1/{name} cannot be read: unknown variant `perhaps`")), "{err}");
+    let (code, out, err) = call(&["approve", "first", "--yes", "--dry-run"]).await;
+    assert!(code == i32::from(OK) && out.contains("approved"), "{out} {err}");
+    let (code, _, err) = call(&["approve", &name, "--yes", "--dry-run"]).await;
+    assert!(code != i32::from(OK) && err.contains("it cannot be read"), "{err}");
+    assert_eq!(server.count(|a| a.method == "PATCH"), 1);
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use autopilot_tui::cli::{self, Cli, Do, FAILED, OK, Resource};
-use autopilot_tui::effect::Action;
+use autopilot_tui::cli::{self, Cli, DENIED, Do, FAILED, NOTHING, OK, Resource};
+use autopilot_tui::effect::{Action, authz};
 use autopilot_tui::feed::{Session, Source, Times};
 use autopilot_tui::model::Settings;
 use autopilot_tui::theme::Glyphs;
@@ -64,4 +64,44 @@ async fn a_decision_by_somebody_whom_the_server_did_not_name_says_so() {
         steps.as_array().is_some_and(|steps| steps.iter().any(|s| s["value"] == by))
     };
     assert_eq!(server.count(|a| a.method == "PATCH" && says_so(&a.body)), 1);
+}
+
+#[tokio::test]
+async fn rights_in_one_namespace_are_enough_to_decide_there() {
+    let server = Server::start().await;
+    server.put("actionapprovals", approval_json(1, "pg1", "first", "82", 5));
+    server.otherwise(|a| {
+        let status = json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 403,
+                             "reason": "Forbidden", "message": "not everywhere" });
+        a.path.ends_with("/v1alpha1/actionapprovals").then_some(Answer::Json(403, status))
+    });
+    let session = source(&server, "one-namespace").open().await.unwrap();
+    assert_eq!(approve(&session, "pg1/first").await, OK);
+    assert_eq!(server.count(|a| a.path.contains("/namespaces/pg1/") && a.method == "PATCH"), 1);
+    // A name that does not say where is looked for everywhere.
+    assert_eq!(approve(&session, "first").await, DENIED);
+    // What is no name of a namespace leads nowhere.
+    assert_eq!(approve(&session, "../../x/first").await, NOTHING);
+}
+
+#[tokio::test]
+async fn an_authorizer_that_fails_has_not_said_no() {
+    let server = Server::start().await;
+    let session = source(&server, "authorizer").open().await.unwrap();
+    let says = |status: serde_json::Value| {
+        server.otherwise(move |a| {
+            let asked = a.path.ends_with("selfsubjectaccessreviews");
+            asked.then(|| Answer::Json(201, json!({ "status": status.clone() })))
+        });
+    };
+    says(json!({ "allowed": false, "evaluationError": "webhook: timeout" }));
+    assert!(authz::access(&session, None).await.is_empty(), "it is unknown");
+    for no in [
+        json!({ "allowed": false }),
+        json!({ "allowed": false, "denied": true, "evaluationError": "webhook: timeout" }),
+    ] {
+        says(no);
+        let answers = authz::access(&session, None).await;
+        assert!(answers.len() == 2 && answers.iter().all(|(_, a)| !a.allowed), "{answers:?}");
+    }
 }

@@ -108,3 +108,36 @@ async fn a_context_that_cannot_be_opened_is_called_by_its_name() {
     let cluster = &watcher.model.cluster;
     assert!(cluster.context.as_str() == "nowhere" && cluster.production, "{cluster:?}");
 }
+
+#[tokio::test]
+async fn an_object_that_cannot_be_read_takes_no_other_with_it() {
+    let odd = |number: usize| {
+        let mut object = approval_json(number, "pg1", "odd", "82", 5);
+        object["status"]["decision"] = json!({ "digest": "d", "outcome": "perhaps" });
+        object
+    };
+    // One that is there from the start.
+    let server = Server::start().await;
+    server.put("actionapprovals", odd(1));
+    server.put("actionapprovals", approval_json(2, "pg1", "first", "82", 5));
+    let kubeconfig = server.kubeconfig("odd-list", &json!({ "token": "maria" }));
+    let mut watcher =
+        Watcher::start(Source { kubeconfig: Some(kubeconfig), times: times(), ..Source::default() });
+    watcher.until("live", live).await;
+    let row = watcher.model.store.approvals.get("uid-1").unwrap();
+    assert_eq!((row.state_word(), &*row.raw_namespace), ("unreadable", "pg1"));
+    assert!(row.undecidable().unwrap().contains("unknown variant `perhaps`"));
+    assert!(watcher.model.store.approvals.get("uid-2").unwrap().undecidable().is_none());
+    // And one that comes while everything is live.
+    let (server, mut watcher) = watched("odd-watch", times()).await;
+    server.put("actionapprovals", odd(7));
+    // What was on its way to a watch that begins anew may be lost in this server, which keeps no history.
+    seen("a new watch", || server.count(|a| a.watches("actionapprovals")) > 1).await;
+    server.put("actionapprovals", odd(8));
+    watcher.until("the odd one", |m| m.store.approvals.get("uid-8").is_some()).await;
+    assert!(live(&watcher.model) && watcher.model.link.trouble.is_none());
+    assert!(watcher.model.store.approvals.get("uid-1").is_some(), "no row went");
+    server.put("actionapprovals", approval_json(9, "pg1", "later", "82", 5));
+    watcher.until("the next one", |m| m.store.approvals.get("uid-9").is_some()).await;
+    assert_eq!(server.count(|a| a.lists("actionapprovals")), 1, "nothing is listed anew");
+}
