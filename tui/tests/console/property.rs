@@ -7,14 +7,14 @@ use autopilot_tui::model::link::KindName;
 use autopilot_tui::model::{Dialog, Field, Focus, Settings, Trouble};
 use autopilot_tui::text::Safe;
 use autopilot_tui::update::{Feed, Msg};
-use crossterm::event::{KeyCode, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
 use crate::fixture::{Stage, approval, approval_json};
 
 const OBJECTS: usize = 4;
 const KEYS: &[char] =
-    &['a', 'x', 'D', 'y', 'n', 'u', ' ', '*', 'U', 'j', 'k', 'y', 'a', '1', '2', '/', 'p', 's'];
+    &['a', 'x', 'D', 'y', 'n', 'u', ' ', '*', 'U', 'j', 'k', 'y', 'a', '1', '2', '/', 'p', 's', 'C', 'R'];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -33,8 +33,17 @@ enum Step {
     Gone(usize),
     Lost,
     Contact,
+    Behind,
+    Following,
     Answered,
+    Click { column: u16, row: u16 },
+    Wheel,
+    Resize(usize),
+    Stopped,
 }
+
+/// Sizes of the terminal: whole, narrow, so low that no question can be read, and so small that nothing is drawn.
+const SIZES: [(u16, u16); 4] = [(80, 24), (60, 16), (40, 6), (15, 3)];
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -53,7 +62,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..OBJECTS).prop_map(Step::Gone),
         1 => Just(Step::Lost),
         1 => Just(Step::Contact),
+        1 => Just(Step::Behind),
+        1 => Just(Step::Following),
         1 => Just(Step::Answered),
+        1 => (0..80u16, 0..24u16).prop_map(|(column, row)| Step::Click { column, row }),
+        1 => Just(Step::Wheel),
+        1 => prop_oneof![3 => Just(0), 1 => 1..SIZES.len()].prop_map(Step::Resize),
+        1 => Just(Step::Stopped),
     ]
 }
 
@@ -129,6 +144,11 @@ fn type_on(stage: &mut Stage, world: &mut World, object: usize) {
     assert!(sent(&stage.model.held), "typing on held something");
 }
 
+fn mouse(stage: &mut Stage, kind: MouseEventKind, column: u16, row: u16) {
+    stage.settle();
+    stage.msg(Msg::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }));
+}
+
 type Shown = (Action, Vec<(String, Option<String>)>, std::time::Duration);
 
 fn shown(stage: &Stage) -> Option<Shown> {
@@ -151,8 +171,10 @@ fn play(steps: Vec<Step>) {
     for object in 0..OBJECTS {
         put(&mut stage, &mut world, object, 0, 0);
     }
+    stage.model.contexts = vec![Safe::own("staging")];
     stage.settle();
     for step in steps {
+        let open = stage.model.held.len() + stage.model.sending.len();
         let before = shown(&stage);
         let held = stage.model.decisions;
         let marked = stage.model.screen().table_ref().map_or(0, |(_, t)| t.marked.len());
@@ -178,6 +200,14 @@ fn play(steps: Vec<Step>) {
             }
             Step::Lost => stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused"))),
             Step::Contact => stage.feed(Feed::Contact),
+            Step::Behind => stage.feed(Feed::Behind(KindName::Approvals)),
+            Step::Following => stage.feed(Feed::Following(KindName::Approvals)),
+            Step::Click { column, row } => {
+                mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), *column, *row);
+            }
+            Step::Wheel => mouse(&mut stage, MouseEventKind::ScrollDown, 10, 5),
+            Step::Resize(size) => stage.msg(Msg::Resize(SIZES[*size].0, SIZES[*size].1)),
+            Step::Stopped => stage.pause(std::time::Duration::from_secs(60)),
             Step::Answered => {
                 if let Some(sending) = stage.model.sending.iter().find(|s| s.sent).cloned() {
                     let write = sending.write;
@@ -228,10 +258,13 @@ fn play(steps: Vec<Step>) {
         }
         // A write is about what is there, undecided.
         for effect in &stage.effects {
+            if let Effect::Watch { .. } = effect {
+                assert_eq!(open, 0, "{step:?}: another cluster or namespace while a decision is open");
+            }
             if let Effect::Send(write) = effect {
                 let sending = stage.model.sending.iter().find(|s| s.write.target.uid == write.target.uid);
                 let known = sending.is_none_or(|s| s.stale);
-                assert!(known || !stage.model.stale(), "{step:?}: sent into a lost connection");
+                assert!(known || stage.model.link.is_live(), "{step:?}: sent into a lost connection");
                 let (digest, state) = world.get(&*write.target.uid).expect("a write on what is gone");
                 assert_eq!(
                     write.target.digest.as_deref(),
@@ -240,7 +273,15 @@ fn play(steps: Vec<Step>) {
                 );
                 assert!(write.action == Action::Delete || *state == 0, "a write on what is decided");
                 assert!(
-                    matches!(step, Step::Wait(_) | Step::Fill | Step::Agree | Step::TypeOn(_)),
+                    matches!(
+                        step,
+                        Step::Wait(_)
+                            | Step::Fill
+                            | Step::Agree
+                            | Step::TypeOn(_)
+                            | Step::Following
+                            | Step::Answered
+                    ),
                     "{step:?} sent at once"
                 );
             }
