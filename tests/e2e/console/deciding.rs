@@ -33,6 +33,9 @@ async fn what_is_decided_is_what_was_shown() -> Result<()> {
     scene.until_request(NAMESPACE, "first", "20Gi").await?;
     let decision = until_decided(&scene, &volumes[0]).await?;
     ensure!(decision.outcome == Outcome::Approved && decision.via == "console", "{decision:?}");
+    let written = approval(&scene, &volumes[0]).await?;
+    let at = written.annotations().get("autopilot.libopenstorage.org/decided-at");
+    ensure!(at.is_some_and(|at| at.parse::<jiff::Timestamp>().is_ok()), "when: {at:?}");
     ensure!(!decision.by.is_empty(), "nobody decided");
     console.shows(&["approved pg1/first"]).await?;
 
@@ -147,6 +150,18 @@ async fn a_console_that_is_ended_notes_what_was_held() -> Result<()> {
         let log = std::fs::read_to_string(console.state.join("autopilot/decisions.jsonl"))?;
         ensure!(log.lines().count() == 1 && log.contains("\"outcome\":\"not sent\""), "{signal:?}: {log}");
     }
+    // A panic is no excuse.
+    let mut console = Console::start(&kubeconfig, &[], &[("AUTOPILOT_PANIC", "1")])?;
+    console.shows(&["live", "first"]).await?;
+    console.asks("a", "Approve this?").await?;
+    console.keys("y").await?;
+    console.shows(&["takes it back"]).await?;
+    console.keys("!").await?;
+    ensure!(!console.ends().await?.success());
+    console.until_given_back().await?;
+    console.shows(&["asked for", "not sent (the console failed)"]).await?;
+    let log = std::fs::read_to_string(console.state.join("autopilot/decisions.jsonl"))?;
+    ensure!(log.lines().count() == 1 && log.contains("\"outcome\":\"not sent\""), "{log}");
     ensure!(approval(&scene, &volumes[0]).await?.spec.approval_state.as_deref() == Some("pending"));
     Ok(())
 }
