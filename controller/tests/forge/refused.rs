@@ -110,10 +110,18 @@ fn another_token_is_not_refused_what_the_old_one_was() {
 
 #[test]
 fn a_branch_without_approval_that_may_not_go_is_not_forgotten() {
-    let kept = |world: &mut World| {
+    // Whether its approval goes before our eyes or while nobody is there; and another token may at once.
+    for (unseen, new_token) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut world = World::asked("a");
         world.hub.state().kept.insert("aut-pg1-a".to_owned());
+        if unseen {
+            world.controllers.clear();
+        }
         world.cube.state().edit(&key("a"), |a| a.raw.metadata.finalizers = None);
         world.delete("a");
+        if unseen {
+            world.start();
+        }
         world.run(SignedDuration::from_hours(10));
         assert_eq!(world.hub.branches(), ["aut-pg1-a"]);
         let before = world.hub.state().counts.clone();
@@ -121,17 +129,15 @@ fn a_branch_without_approval_that_may_not_go_is_not_forgotten() {
         let after = world.hub.state().counts.clone();
         assert!(after.reads - before.reads < 10, "it costs next to nothing: {before:?} {after:?}");
         world.hub.state().kept.clear();
-    };
-    let mut world = World::asked("a");
-    kept(&mut world);
-    world.run(SignedDuration::from_hours(25));
-    world.assert_clean();
-    // Another token may do at once what the old one might not.
-    let mut world = World::asked("a");
-    kept(&mut world);
-    world.hub.state().bot = "another-bot".to_owned();
-    world.minute();
-    world.assert_clean();
+        if new_token {
+            world.hub.state().bot = "another-bot".to_owned();
+            world.minute();
+        } else {
+            world.run(SignedDuration::from_hours(25));
+        }
+        assert_eq!(world.hub.branches(), Vec::<String>::new(), "unseen: {unseen}, new token: {new_token}");
+        world.assert_clean();
+    }
 }
 
 #[test]

@@ -174,6 +174,37 @@ async fn links_and_submodules_are_no_files_and_a_cut_list_is_no_list() {
 }
 
 #[tokio::test]
+async fn branches_are_asked_for_by_the_beginning_of_their_names() {
+    let reference = |name: &str| json!({ "ref": name, "object": { "sha": "c0ffee", "type": "commit" } });
+    let (forge, log) =
+        fixed(200, &[], json!([reference("refs/heads/aut-b"), reference("refs/heads/aut-c/d")])).await;
+    assert_eq!(forge.branches("aut-").await.unwrap(), ["aut-b", "aut-c/d"]);
+    assert_eq!(lines(&log), ["GET /repos/acme/flux/git/matching-refs/heads/aut-"]);
+}
+
+#[tokio::test]
+async fn lists_of_files_above_the_folder_are_found_on_the_way() {
+    let entry = |path: &str, kind: &str, sha: &str| {
+        let mode = if kind == "tree" { "040000" } else { "100644" };
+        json!({ "path": path, "mode": mode, "type": kind, "sha": sha })
+    };
+    let (url, log) = server(move |seen| match seen.uri.path().rsplit('/').next() {
+        Some("main") => {
+            let root = [entry("a", "tree", "t1"), entry("README.md", "blob", "b1")];
+            tree(&json!([&root[..], &[entry("kustomization.yml", "blob", "b2")]].concat()), false)
+        }
+        Some("t1") => tree(&json!([entry("b", "tree", "t2"), entry("Kustomization", "blob", "b3")]), false),
+        _ => tree(&json!([entry("x.yaml", "blob", "b4"), entry("kustomization.yaml", "blob", "b5")]), false),
+    })
+    .await;
+    let found = forge(&url).files("a/b", "main").await.unwrap();
+    let found: Vec<(&str, &str)> = found.iter().map(|f| (f.path.as_str(), f.blob.as_str())).collect();
+    let above = [("kustomization.yml", "b2"), ("a/Kustomization", "b3")];
+    assert_eq!(found, [&above[..], &[("a/b/x.yaml", "b4"), ("a/b/kustomization.yaml", "b5")]].concat());
+    assert_eq!(lines(&log).len(), 3, "it costs no request");
+}
+
+#[tokio::test]
 async fn only_text_of_a_file_is_text() {
     let base64 =
         |content: &str| json!({ "type": "file", "encoding": "base64", "size": 3, "content": content });
