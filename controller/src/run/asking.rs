@@ -300,6 +300,12 @@ impl Engine {
             return;
         };
         let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
+        if verdict == Verdict::NotMet
+            && let Some(entry) = self.rules.get_mut(name)
+        {
+            entry.cleared.grow(slot as usize + 1);
+            entry.cleared.insert(slot as usize);
+        }
         if let Some(entry) = self.pairs.get_mut(&pair) {
             let before = entry.reading.verdict;
             entry.reading.take(verdict, time, values);

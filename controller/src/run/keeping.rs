@@ -150,9 +150,10 @@ impl Engine {
         let slot = self.world.claims.by_volume(&pair.object);
         let resized = slot.and_then(|slot| self.world.claims.get(slot)).map_or(0, |claim| claim.resized);
         let at = Timestamp::from_second(i64::from(resized)).ok().filter(|_| resized > 0);
-        // Of one that is known to be Normal there was data that said so: what says otherwise is newer.
-        let normal = self.quiet_state(pair) == RuleState::Normal;
-        let baseline = at.filter(|_| !normal).map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 });
+        // Where data was seen that said otherwise, before the change or since, what says so now is newer than that.
+        let seen =
+            self.rules.get(&pair.rule).zip(slot).is_some_and(|(r, slot)| r.cleared.contains(slot as usize));
+        let baseline = at.filter(|_| !seen).map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 });
         Reading { baseline, ..Reading::default() }
     }
 

@@ -72,7 +72,9 @@ pub struct RuleEntry {
     pub paired: FixedBitSet,
     /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
     pub without_data: FixedBitSet,
-    /// Since when there have been some.
+    /// PVCs for which this process has seen that the conditions did not hold.
+    pub cleared: FixedBitSet,
+    /// Since when there have been some without data.
     pub lacking_since: Option<Timestamp>,
     /// Pools that samples named, and whether the conditions hold for them.
     pub pools: BTreeMap<Box<str>, bool>,
@@ -126,6 +128,7 @@ impl RuleEntry {
             busy: FixedBitSet::new(),
             paired: FixedBitSet::new(),
             without_data: FixedBitSet::new(),
+            cleared: FixedBitSet::new(),
             lacking_since: None,
             pools: BTreeMap::new(),
             states: HashMap::new(),
@@ -214,8 +217,15 @@ impl RuleEntry {
     }
 
     /// Everything that is kept by the position of a PVC.
-    fn sets(&mut self) -> [&mut FixedBitSet; 5] {
-        [&mut self.selected, &mut self.normal, &mut self.busy, &mut self.paired, &mut self.without_data]
+    fn sets(&mut self) -> [&mut FixedBitSet; 6] {
+        [
+            &mut self.selected,
+            &mut self.normal,
+            &mut self.busy,
+            &mut self.paired,
+            &mut self.without_data,
+            &mut self.cleared,
+        ]
     }
 
     /// Computes anew whether one PVC is selected.

@@ -223,6 +223,7 @@ impl Engine {
                 complain(&name, old);
                 old.data = super::rules::Data::Unknown;
                 old.scan = super::rules::Scan::default();
+                old.cleared.clear();
                 old.pools.clear();
                 old.next_poll = now;
                 if self.was_ready {
