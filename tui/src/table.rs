@@ -1,7 +1,7 @@
 //! Rows by identity, and one view of them: filtered, sorted, with a selection that follows its object.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -197,7 +197,7 @@ pub struct TableState {
     /// Rows that fit.
     pub height: usize,
     /// Marked rows.
-    pub marked: BTreeSet<Arc<str>>,
+    pub marked: HashSet<Arc<str>>,
     /// Marked rows that went, and nobody was told yet.
     pub marks_gone: usize,
     /// Whether all that was marked went: a key that was meant for it must not hit the selected row.

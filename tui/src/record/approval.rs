@@ -231,7 +231,7 @@ impl Approval {
     pub fn state_word(&self) -> &str {
         match (&self.decision, &self.execution) {
             _ if self.deleting => "deleting",
-            _ if self.unreadable.is_some() => "unreadable",
+            _ if self.unreadable.is_some() => "unclear",
             (_, Some((outcome, _))) => outcome.as_str(),
             (Some(decision), _) => decision.word(),
             _ => self.state.word(),
@@ -287,11 +287,13 @@ impl Row for Approval {
             self.decision.as_ref().is_some_and(|d| d.by.altered() || d.via.altered() || d.reason.altered());
         let other = matches!(&self.state, ApprovalState::Other(word) if word.altered());
         let execution = self.execution.as_ref().is_some_and(|(a, b)| a.altered() || b.altered());
+        let unreadable = self.unreadable.as_ref().is_some_and(Safe::altered);
         measured
             || pull
             || decision
             || other
             || execution
+            || unreadable
             || [&self.name, &self.namespace, &self.rule, &self.object, &self.volume, &self.workload]
                 .iter()
                 .any(|s| s.altered())

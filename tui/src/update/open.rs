@@ -30,8 +30,12 @@ pub(super) fn chosen(model: &Model) -> Chosen<'_> {
             let shown = table.order().iter().filter_map(|slot| table.row(listed, *slot));
             let shown = shown.filter(|row| table.marked.contains(&row.uid));
             let rows: Vec<_> = shown.filter_map(|row| approvals.get(&row.uid)).collect();
-            let there = table.marked.iter().filter(|id| approvals.get(id).is_some()).count();
-            Chosen { marked: table.marked.len(), hidden: there.saturating_sub(rows.len()), rows }
+            let marked = table.marked.len();
+            let there = match rows.len() == marked {
+                true => marked,
+                false => table.marked.iter().filter(|id| approvals.get(id).is_some()).count(),
+            };
+            Chosen { marked, hidden: there.saturating_sub(rows.len()), rows }
         }
         Shown::Table(View::Approvals, table) => table.selected.as_ref().map(one).unwrap_or_default(),
         Shown::Detail { of: DetailOf::Approval(id), .. } => one(id),

@@ -2,13 +2,13 @@
 
 use autopilot_tui::cli::snapshot::render;
 use autopilot_tui::model::{Settings, Yaml};
-use autopilot_tui::record::{EventRecord, Names, Row};
+use autopilot_tui::record::{Approval, EventRecord, Names, Row, wire};
 use autopilot_tui::text::{LONGEST, Safe, fit, fit_middle, link, width, wrap};
 use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::KeyCode;
 use serde_json::json;
 
-use crate::fixture::{Stage, approval, approval_json};
+use crate::fixture::{Stage, approval, approval_json, asks, screen};
 
 const HOSTILE: &[&str] = &[
     "\u{1b}[31mred\u{1b}[0m",
@@ -216,4 +216,26 @@ fn no_link_breaks_out_of_its_sequence() {
     {
         assert!(sequences(&with_link(url, &[])).is_empty(), "{url}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_shown_with_the_reason_and_can_be_deleted() {
+    let mut stage = Stage::calm(Settings::default(), (120, 40));
+    let mut json = approval_json(1, "ns", "claim", "80", 5);
+    json["status"]["decision"] = json!({ "digest": "d", "outcome": "per\u{202e}haps" });
+    let row = Approval::from_wire(wire::Object::read(&json), &mut Names::default());
+    stage.feed(Feed::Approvals(vec![row]));
+    stage.settle();
+    let text = screen(&mut stage);
+    assert!(
+        text.contains("unclear") && text.contains("ns") && harmless(&text.replace('\n', "")),
+        "{text}"
+    );
+    stage.keys("a");
+    assert!(!asks(&stage));
+    stage.press(KeyCode::Enter);
+    let text = screen(&mut stage);
+    assert!(text.contains("it cannot be read: unknown variant") && text.contains("altered"), "{text}");
+    stage.keys("D");
+    assert!(asks(&stage), "it can be deleted, by its name");
 }

@@ -49,7 +49,7 @@ async fn a_watch_without_bookmarks_is_doubted_and_begun_anew() {
     let quiet = Duration::from_millis(1500);
     let (server, mut watcher) = watched("quiet", Times { quiet, ..times() }).await;
     watcher.until("behind", |m| m.link.behind.contains(&KindName::Approvals)).await;
-    assert!(!live(&watcher.model));
+    assert!(!live(&watcher.model) && !watcher.model.stale(), "it is no lost connection");
     watcher.until("live again", live).await;
     // Events have no bookmarks of their own; their watch goes with the others.
     seen("new watches", || KindName::ALL.iter().all(|k| server.count(|a| a.watches(k.plural())) > 1)).await;
@@ -125,7 +125,7 @@ async fn an_object_that_cannot_be_read_takes_no_other_with_it() {
         Watcher::start(Source { kubeconfig: Some(kubeconfig), times: times(), ..Source::default() });
     watcher.until("live", live).await;
     let row = watcher.model.store.approvals.get("uid-1").unwrap();
-    assert_eq!((row.state_word(), &*row.raw_namespace), ("unreadable", "pg1"));
+    assert_eq!((row.state_word(), &*row.raw_namespace), ("unclear", "pg1"));
     assert!(row.undecidable().unwrap().contains("unknown variant `perhaps`"));
     assert!(watcher.model.store.approvals.get("uid-2").unwrap().undecidable().is_none());
     // And one that comes while everything is live.
