@@ -53,11 +53,11 @@ fn a_countdown_that_nobody_saw_does_not_run_out() {
 #[test]
 fn a_terminal_that_takes_nothing_for_a_while_each_time_shows_most_of_the_seconds() {
     let mut stage = held();
-    for _ in 0..3 {
+    for least in [3800, 2600, 1400, 1000, 1000] {
         stage.pause(Duration::from_secs(10));
+        let left = stage.model.held[0].left;
+        assert!(left >= Duration::from_millis(least) && stage.sent().is_empty(), "{left:?}");
     }
-    let left = stage.model.held[0].left;
-    assert!(left >= Duration::from_secs(1) && stage.sent().is_empty(), "{left:?}");
 }
 
 #[test]

@@ -227,10 +227,7 @@ fn what_cannot_be_read_is_shown_with_the_reason_and_can_be_deleted() {
     stage.feed(Feed::Approvals(vec![row]));
     stage.settle();
     let text = screen(&mut stage);
-    assert!(
-        text.contains("unclear") && text.contains("ns") && harmless(&text.replace('\n', "")),
-        "{text}"
-    );
+    assert!(text.contains("unclear") && text.contains("ns") && harmless(&text.replace('\n', "")), "{text}");
     stage.keys("a");
     assert!(!asks(&stage));
     stage.press(KeyCode::Enter);

@@ -45,6 +45,29 @@ async fn after_a_partition_nothing_is_live_that_hangs_on_the_old_path() {
 }
 
 #[tokio::test]
+async fn a_watch_that_breaks_off_is_no_lost_connection_while_the_server_answers() {
+    let (server, mut watcher) = watched("broken-off", times()).await;
+    let well = |m: &Model| {
+        assert!(m.link.trouble.is_none() && !m.stale(), "{:?}", m.link);
+    };
+    server.break_off("actionapprovals");
+    watcher
+        .until("behind", |m| {
+            well(m);
+            m.link.behind.contains(&KindName::Approvals)
+        })
+        .await;
+    watcher
+        .until("live again", |m| {
+            well(m);
+            live(m)
+        })
+        .await;
+    server.put("actionapprovals", approval_json(2, "pg1", "second", "82", 5));
+    watcher.until("a change", |m| m.store.approvals.get("uid-2").is_some()).await;
+}
+
+#[tokio::test]
 async fn a_watch_without_bookmarks_is_doubted_and_begun_anew() {
     let quiet = Duration::from_millis(1500);
     let (server, mut watcher) = watched("quiet", Times { quiet, ..times() }).await;

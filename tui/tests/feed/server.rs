@@ -135,6 +135,11 @@ impl Server {
         let _ = self.inner.changes.send((plural.to_owned(), line));
     }
 
+    /// Watches of a kind break off.
+    pub fn break_off(&self, plural: &str) {
+        self.say(plural, Value::Null);
+    }
+
     /// The cable is pulled: no connection says anything any more, and none is closed.
     pub fn cut(&self) {
         let dead = self.inner.connections.load(Ordering::SeqCst);
@@ -226,6 +231,9 @@ async fn serve(inner: &Inner, number: u64, socket: TcpStream) -> std::io::Result
                     let Ok((kind, line)) = changes.recv().await else { return Ok(()) };
                     if kind == plural {
                         pass(inner, number).await;
+                        if line.is_null() {
+                            return write.write_all(b"this is no chunk\r\n").await;
+                        }
                         chunk(&mut write, &line).await?;
                     }
                 }
