@@ -87,6 +87,39 @@ pub async fn deleting_the_branch_declines(world: &Gitops) -> Result<()> {
     case.end().await
 }
 
+pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(world: &Gitops) -> Result<()> {
+    let case = Case::new(world, "reopened").await?;
+    world.controller()?;
+    let question = case.asked().await?;
+    let head = world.reviewer.pull(question.number()).await?.head_sha;
+    world.reviewer.close(question.number()).await?;
+    case.until_state(RuleState::ActionsDeclined).await?;
+    case.until_clean().await?;
+    case.until_approval("nothing left to do", |a| a.metadata.finalizers.is_none()).await?;
+
+    // When somebody restores the branch and opens it again …
+    let alice = world.github.actor(ALICE_TOKEN)?;
+    alice.create_branch(&case.branch, &head).await?;
+    alice.reopen(question.number()).await?;
+    world
+        .until("to be told that it was answered", async || {
+            let said = case.comments(question.number()).await?;
+            Ok(said.iter().any(|text| text.contains("<!-- autopilot-said reopened ")).then_some(()))
+        })
+        .await?;
+    // … it is closed again and told once, and the first answer stands.
+    case.until_clean().await?;
+    world.controllers.restart()?;
+    case.until_clean().await?;
+    let said = case.comments(question.number()).await?;
+    ensure!(said.len() == 2 && said[0].contains("<!-- autopilot-said declined "), "{said:?}");
+    case.until_state(RuleState::ActionsDeclined).await?;
+    let noted = case.look().await?.and_then(|a| a.status?.decision).unwrap_or_default();
+    ensure!(noted.outcome == Outcome::Declined, "{noted:?}");
+    ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
+    case.end().await
+}
+
 pub async fn a_force_push_of_something_else_approves_nothing(world: &Gitops) -> Result<()> {
     let case = Case::new(world, "force-pushed").await?;
     world.controller()?;

@@ -46,6 +46,7 @@ fn other_hands() -> Result<()> {
         hands::an_edited_file_approves_nothing_and_says_why,
         hands::an_edit_that_is_undone_counts_again,
         hands::deleting_the_branch_declines,
+        hands::opened_again_after_a_close_it_stays_declined_and_is_told,
         hands::a_force_push_of_something_else_approves_nothing,
         hands::look_alikes_and_foreign_branches_stay_and_count_for_nothing,
         hands::a_moving_and_then_protected_base_is_no_obstacle

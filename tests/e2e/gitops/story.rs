@@ -1,16 +1,20 @@
-//! A story with every kind of write to GitHub in it: declined by a close, deleted while it asks, approved by a merge.
+//! A story with every kind of write to GitHub in it: declined by a close, deleted while it asks, approved by a merge; with
+//! labels and reviewers.
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_tests::gitops::{Case, Gitops};
+use serde_json::json;
 
 /// The kinds of writes to GitHub: method, and what the path contains.
-pub const WRITES: [(&str, &str); 8] = [
+pub const WRITES: [(&str, &str); 10] = [
     ("POST", "/git/trees"),
     ("POST", "/git/commits"),
     ("POST", "/git/refs"),
     ("POST", "/pulls"),
     ("POST", "/comments"),
+    ("POST", "/labels"),
+    ("POST", "/requested_reviewers"),
     ("PATCH", "/pulls/"),
     ("PATCH", "/git/refs/heads/main"),
     ("DELETE", "/git/refs/heads/"),
@@ -18,6 +22,7 @@ pub const WRITES: [(&str, &str); 8] = [
 
 /// Tells it; before each of its three parts something may be prepared.
 pub async fn tell(world: &Gitops, name: &str, prepare: impl Fn()) -> Result<()> {
+    world.configure(&[("labels", json!(["storage"])), ("reviewers", json!(["alice"]))]).await?;
     let case = Case::new(world, name).await?;
     prepare();
     let first = case.asked().await?;
@@ -43,7 +48,9 @@ pub async fn tell(world: &Gitops, name: &str, prepare: impl Fn()) -> Result<()> 
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
     let done = world.scene.csi.resizes().into_iter().filter(|r| r.namespace == name).count();
     ensure!(done == 1, "{done} resizes");
-    ensure!(case.pulls().await?.len() == 3, "{:?}", case.pulls().await?);
+    let pulls = case.pulls().await?;
+    ensure!(pulls.len() == 3, "{pulls:?}");
+    ensure!(pulls.iter().all(|p| p.labels == ["storage"] && p.reviewers == ["alice"]), "{pulls:?}");
     let path = world.scene.path(&case.rule, &case.volume).await?;
     let told = |step: &str| path.iter().filter(|s| s.ends_with(step)).count();
     ensure!(told("=> ActiveActionsDeclined") == 1, "{path:?}");

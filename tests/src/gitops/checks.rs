@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
+use autopilot_stack::fetch;
 use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
+use serde_json::Value;
 
-use super::{BOT, Case};
+use super::{BOT, Case, FOLDER};
 
 impl Case<'_> {
     /// Whoever opened a pull request with this branch: ours are one for each digest.
@@ -26,7 +28,38 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// The token stands nowhere that people can see: log, events, status, pull requests.
+    /// What GitHub shows of this case's pull requests: their comments, commits and files.
+    async fn shown(&self) -> Result<[(&'static str, String); 3]> {
+        let reviewer = &self.world.reviewer;
+        let commits = reviewer.commits(self.world.github.base()).await?;
+        let (mut comments, mut messages, mut files) = (String::new(), format!("{commits:?}"), String::new());
+        for pull in self.pulls().await? {
+            comments.push_str(&format!("#{} {:?}", pull.number, reviewer.comments(pull.number).await?));
+            messages.push_str(&format!("{:?}", reviewer.commits(&pull.head_sha).await?));
+            for path in reviewer.files(&pull.head_sha).await?.into_iter().filter(|p| p.starts_with(FOLDER)) {
+                files.push_str(&reviewer.read(&pull.head_sha, &path).await?.unwrap_or_default());
+            }
+        }
+        Ok([("comments", comments), ("commits", messages), ("files", files)])
+    }
+
+    /// The metrics page of the controller that was started last; nothing when none runs.
+    async fn metrics(&self) -> Result<Option<String>> {
+        if self.world.controllers.count() == 0 {
+            return Ok(None);
+        }
+        let page = self.world.until("the metrics page", async || {
+            let log = self.world.controllers.log();
+            let line = log.lines().rev().find(|line| line.contains("serving /metrics"));
+            let line: Value = serde_json::from_str(line.context("no controller serves")?)?;
+            let address = line["address"].as_str().context("no address")?;
+            let (_, body) = fetch::get(&format!("http://{address}/metrics")).await?;
+            Ok(Some(String::from_utf8_lossy(&body).into_owned()))
+        });
+        page.await.map(Some)
+    }
+
+    /// The token stands nowhere that people can see: log, metrics, events, status, pull requests.
     ///
     /// # Errors
     /// When it does.
@@ -44,7 +77,8 @@ impl Case<'_> {
             ),
             ("pull requests", format!("{:?}", self.world.reviewer.pulls("all").await?)),
         ];
-        for (place, text) in places {
+        let metrics = self.metrics().await?.map(|page| ("the metrics page", page));
+        for (place, text) in places.into_iter().chain(self.shown().await?).chain(metrics) {
             ensure!(!text.is_empty(), "there is nothing in {place}");
             for token in [BOT_TOKEN, BOT_TOKEN_2] {
                 ensure!(!text.contains(token), "the token is in {place}");
