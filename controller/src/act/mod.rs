@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_shared::api::{
-    ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval, AutopilotRule,
-    AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
+    ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval,
+    AutopilotRule, AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::Patch;
@@ -193,7 +193,9 @@ impl Actor {
                 let mut metadata = precondition(&target);
                 metadata["labels"] = json!(wanted.metadata.labels);
                 metadata["annotations"] = json!(wanted.metadata.annotations);
-                for stale in [ANNOTATION_DECIDED_BY, ANNOTATION_REASON, ANNOTATION_DECIDED_VIA] {
+                for stale in
+                    [ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON]
+                {
                     metadata["annotations"][stale] = Value::Null;
                 }
                 let patch = json!({ "metadata": metadata, "spec": wanted.spec });

@@ -37,5 +37,7 @@ pub const ANNOTATION_DECIDED_BY: &str = "autopilot.libopenstorage.org/decided-by
 pub const ANNOTATION_REASON: &str = "autopilot.libopenstorage.org/decision-reason";
 /// Annotation of an approval: the tool that wrote the decision (`console`).
 pub const ANNOTATION_DECIDED_VIA: &str = "autopilot.libopenstorage.org/decided-via";
+/// Annotation of an approval: when (RFC 3339), written by the console in the same patch as the decision. For people.
+pub const ANNOTATION_DECIDED_AT: &str = "autopilot.libopenstorage.org/decided-at";
 /// The only value of `spec.enforcement` with a meaning.
 pub const APPROVAL_REQUIRED: &str = "approvalRequired";

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use autopilot_shared::api::{
-    ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApprovalSpec,
-    ActionApprovalStatus, GROUP, approval_state,
+    ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON,
+    ActionApprovalSpec, ActionApprovalStatus, GROUP, approval_state,
 };
 use kube::Client;
 use serde_json::{Value, json};
@@ -20,8 +20,6 @@ use crate::text::Safe;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Name of the field manager.
 const MANAGER: &str = "autopilot-console";
-/// When it was decided (RFC 3339). Of the other annotations of a decision the controller knows; it is for people.
-pub const ANNOTATION_DECIDED_AT: &str = "autopilot.libopenstorage.org/decided-at";
 /// Value of the annotation that says with what was decided.
 pub const VIA: &str = "console";
 
