@@ -35,6 +35,10 @@ impl Case<'_> {
         let (mut comments, mut messages, mut files) = (String::new(), format!("{commits:?}"), String::new());
         for pull in self.pulls().await? {
             comments.push_str(&format!("#{} {:?}", pull.number, reviewer.comments(pull.number).await?));
+            // The commits of a fork are elsewhere, and not by us.
+            if pull.author != BOT {
+                continue;
+            }
             messages.push_str(&format!("{:?}", reviewer.commits(&pull.head_sha).await?));
             for path in reviewer.files(&pull.head_sha).await?.into_iter().filter(|p| p.starts_with(FOLDER)) {
                 files.push_str(&reviewer.read(&pull.head_sha, &path).await?.unwrap_or_default());
