@@ -134,6 +134,22 @@ fn a_default_branch_that_is_renamed_after_the_merge_keeps_the_approved_file() {
 }
 
 #[test]
+fn retargeted_and_merged_at_once_it_does_not_count() {
+    let mut world = World::asked("a");
+    {
+        let mut state = world.hub.state();
+        let head = state.refs["main"].clone();
+        state.refs.insert("develop".to_owned(), head);
+    }
+    world.hub.edit(1, |pull| pull.base = "develop".to_owned());
+    world.hub.merge(1, "alice");
+    world.minute();
+    assert_eq!(world.conditions("a"), [("PullRequestRefused".to_owned(), "Retargeted".to_owned())]);
+    assert_eq!(recorded(&world).digest, "");
+    assert!(world.hub.file("develop", &recorded(&world).path).is_some(), "what others have is theirs");
+}
+
+#[test]
 fn a_list_of_files_above_the_folder_is_named_where_nothing_else_explains_it() {
     let applied = Finding::Applied { object: "Kustomization flux-system/apps".to_owned() };
     let suspended = Finding::Suspended { object: "Kustomization flux-system/apps".to_owned() };

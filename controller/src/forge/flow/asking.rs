@@ -8,7 +8,7 @@ use super::effect::{Ask, Class, ForgeEffect, Write};
 use super::ending;
 use super::pulls::{Head, Sorted, head, in_repository, noted, sort};
 use super::sync;
-use super::view::{Turn, Us};
+use super::view::{Turn, Us, View};
 use super::word::{self, REFUSED, WAITS};
 use crate::forge::port::{Change, NewPull, Pull, PullState};
 use crate::forge::text::comment::Saying;
@@ -307,13 +307,20 @@ fn unwelcome(out: &mut Draft<'_, '_>, pull: &Pull) {
     out.say(word::UNASKED, "Refused", text);
 }
 
+/// Whether the branch that it was merged into may have got another name since: a default branch that is renamed takes along
+/// what is open, and not what was merged. Its file tells, once the folder was looked at.
+fn was_renamed(view: &View<'_>, us: &Us, proposal: &Proposal, pull: &Pull) -> bool {
+    let name = view.approval.raw.name_any();
+    let path = file::path(&view.settings.folder, &name, &us.cluster, &proposal.digest);
+    pull.state == PullState::Merged
+        && noted(view, pull).is_some_and(|record| record.digest == proposal.digest)
+        && view.folder.is_none_or(|folder| folder.files.iter().any(|f| f.path == path))
+}
+
 /// Whether a pull request is about exactly this proposal, and says why not; nothing when its file must be read first.
 fn counts(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, pull: &Pull) -> Option<bool> {
     let way_out = "decide in the cluster, or delete the approval to be asked anew";
-    // A default branch that is renamed takes along what is open, not what was merged.
-    let merged_before = pull.state == PullState::Merged
-        && noted(out.view, pull).is_some_and(|record| record.digest == proposal.digest);
-    if pull.base != us.base && !merged_before {
+    if pull.base != us.base && !was_renamed(out.view, us, proposal, pull) {
         let text = format!(
             "pull request {} asks to merge into {:?} instead of {:?} and does not count; set it back, or {way_out}",
             pull.url, pull.base, us.base
