@@ -40,10 +40,13 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     let mut table = Table::default();
     let (mut quiet, mut consoles) = (Quiet::default(), Consoles::default());
     for row in only {
-        let rows = runtime.block_on(async {
-            let measured = tokio::time::timeout(LIMIT, measure(row, &mut quiet, &mut consoles)).await;
-            measured.context("took too long").and_then(|rows| rows)
-        });
+        let rows = match virtual_time(row) {
+            Some(rows) => rows,
+            None => runtime.block_on(async {
+                let measured = tokio::time::timeout(LIMIT, measure(row, &mut quiet, &mut consoles)).await;
+                measured.context("took too long").and_then(|rows| rows)
+            }),
+        };
         match rows {
             Ok(rows) => rows.into_iter().for_each(|row| table.add(row)),
             Err(error) => table.add(Row::failed(row, &error)),
@@ -55,6 +58,16 @@ pub fn run(arguments: &[String]) -> Result<bool> {
     Ok(table.met())
 }
 
+/// The rows of the pull-request flow: each has a runtime of its own, whose clock it moves.
+fn virtual_time(row: u8) -> Option<Result<Vec<Row>>> {
+    match row {
+        8 => Some(forge::at_rest()),
+        9 => Some(forge::storm()),
+        10 => Some(forge::restart()),
+        _ => None,
+    }
+}
+
 async fn measure(row: u8, quiet: &mut Quiet, consoles: &mut Consoles) -> Result<Vec<Row>> {
     match row {
         1 => quiet.cpu().await,
@@ -64,9 +77,6 @@ async fn measure(row: u8, quiet: &mut Quiet, consoles: &mut Consoles) -> Result<
         5 => approved::measure().await,
         6 => late::measure().await,
         7 => quiet.writes().await,
-        8 => forge::at_rest(),
-        9 => forge::storm(),
-        10 => forge::restart(),
         11 => consoles.start().await,
         12 => consoles.rest().await,
         13 => consoles.storm().await,
