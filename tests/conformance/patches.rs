@@ -116,6 +116,7 @@ async fn a_decision_about_what_is_not_so_any_more_is_refused() -> Result<()> {
             by: "maria".to_owned(),
             context: Safe::default(),
             server: Safe::default(),
+            at: jiff::Timestamp::now(),
             dry_run: false,
         };
         let ending = send::send(&client, &write).await;

@@ -48,6 +48,7 @@ cases! {
     names_that_mean_something_in_a_url_arrive_as_they_are,
     a_folder_of_more_than_a_thousand_files_is_listed_whole,
     a_branch_is_created_once_moved_forward_only_and_deleted_for_good,
+    branches_are_found_by_how_their_names_begin,
     a_pull_request_is_opened_once_and_found_again,
     labels_reviews_and_comments_arrive,
     the_hand_that_closes_or_merges_is_known,

@@ -153,6 +153,25 @@ pub async fn a_folder_of_more_than_a_thousand_files_is_listed_whole(place: &Plac
 }
 
 /// `emulate` answers a missing branch with 404 where GitHub says 422; our front corrects that.
+pub async fn branches_are_found_by_how_their_names_begin(place: &Place) -> Result<()> {
+    let forge = place.forge()?;
+    let base = place.base_branch(&forge).await?;
+    for name in ["found-pg1-data", "found-pg2-data", "foundation"] {
+        forge.create_branch(name, &base.commit).await?;
+    }
+    let found = async |prefix: &str| -> Result<Vec<String>> {
+        let mut names = forge.branches(prefix).await?;
+        names.sort();
+        Ok(names)
+    };
+    assert_eq!(found("found-").await?, ["found-pg1-data", "found-pg2-data"]);
+    assert_eq!(found("found-pg1-").await?, ["found-pg1-data"]);
+    assert_eq!(found("nothing-").await?, Vec::<String>::new());
+    forge.delete_branch("found-pg1-data").await?;
+    assert_eq!(found("found-").await?, ["found-pg2-data"]);
+    Ok(())
+}
+
 pub async fn a_branch_is_created_once_moved_forward_only_and_deleted_for_good(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
