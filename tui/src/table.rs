@@ -196,8 +196,10 @@ pub struct TableState {
     pub offset: usize,
     /// Rows that fit.
     pub height: usize,
-    /// Marked rows.
-    pub marked: HashSet<Arc<str>>,
+    marked: HashSet<Arc<str>>,
+    /// Slots of the order that are marked: found once, as they are asked for many times in each picture. None where more was
+    /// marked, or the order was made, since.
+    found: Option<Vec<u32>>,
     /// Marked rows that went, and nobody was told yet.
     pub marks_gone: usize,
     /// Whether all that was marked went: a key that was meant for it must not hit the selected row.
@@ -257,6 +259,7 @@ impl TableState {
             return self.settle(rows);
         }
         self.built = Some(stamp);
+        self.found = None;
         let pin = self.pin.clone();
         let (column, descending) = self.sort;
         let within = |row: &R| pin.as_ref().is_none_or(|p| in_pin(row, p));
@@ -324,6 +327,41 @@ impl TableState {
         }
         self.asked &= self.order.is_empty();
         self.scroll();
+        self.find_marks(rows);
+    }
+
+    fn find_marks<R: Row>(&mut self, rows: &Rows<R>) {
+        if self.marked.is_empty() || self.found.is_some() {
+            return;
+        }
+        let mut slots: Vec<u32> = self.marked.iter().filter_map(|id| rows.by_id.get(id)).copied().collect();
+        slots.sort_unstable();
+        let marked = |slot: &u32| slots.binary_search(slot).is_ok();
+        self.found = Some(self.order.iter().copied().filter(marked).collect());
+    }
+
+    /// Marked rows, whether the list shows them or not.
+    pub fn marked(&self) -> &HashSet<Arc<str>> {
+        &self.marked
+    }
+
+    /// Marked rows that the list shows, in its order.
+    pub fn shown_marks<'a, R: Row>(&'a self, rows: &'a Rows<R>) -> impl Iterator<Item = &'a R> {
+        let slots = self.found.as_ref().unwrap_or(&self.order);
+        slots.iter().filter_map(|slot| self.row(rows, *slot)).filter(|row| self.marked.contains(row.id()))
+    }
+
+    /// Marks rows.
+    pub fn mark(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
+        self.marked.extend(ids);
+        self.found = None;
+        self.bereft = false;
+    }
+
+    /// Takes the mark from some.
+    pub fn unmark(&mut self, which: impl Fn(&str) -> bool) {
+        self.marked.retain(|id| !which(id));
+        self.bereft = false;
     }
 
     /// Selects the row at a place, or the last one before it.

@@ -120,7 +120,8 @@ pub async fn decide(
         at: jiff::Timestamp::now(),
         dry_run: args.dry_run,
     };
-    let writes = targets.into_iter().map(write).collect();
+    // Made one by one: each has the time of its own turn.
+    let writes = targets.into_iter().map(write);
     let mut code = OK;
     let ended = |written: Written| {
         let this = match &written.ending {
@@ -151,18 +152,17 @@ pub async fn decide(
     Ok(code)
 }
 
-/// Sends one after the other until somebody stops that, or the server is not reached: of what is on its way then nobody knows
-/// how it ends, what comes after it is not sent. Each is told and noted.
+/// Sends one after the other until somebody stops that, the server is not reached, or no answer comes: of what is on its way
+/// then nobody knows how it ends, what comes after it is not sent. Each is told and noted.
 pub async fn carry_out(
-    writes: Vec<effect::Write>,
+    writes: impl IntoIterator<Item = effect::Write>,
     send: impl AsyncFn(&effect::Write) -> Ending,
     stop: impl Future<Output = ()>,
     mut ended: impl FnMut(Written),
 ) {
     let mut stop = std::pin::pin!(stop);
     let mut stopped = None;
-    for mut write in writes {
-        write.at = jiff::Timestamp::now();
+    for write in writes {
         let ending = if let Some(why) = stopped {
             Ending::Dropped(Safe::own(why))
         } else {
@@ -174,9 +174,7 @@ pub async fn carry_out(
                 }
             }
         };
-        if matches!(ending, Ending::Dropped(_)) {
-            stopped = stopped.or(Some("another one did not reach the server"));
-        }
+        stopped = stopped.or(ending.keeps_others());
         ended(Written { at: jiff::Timestamp::now(), write, ending });
     }
 }

@@ -88,6 +88,8 @@ pub struct Target {
     pub version: Arc<str>,
     /// Whether something was taken out of what is shown.
     pub altered: bool,
+    /// Whether it could not be read: then only its version tells it from what it becomes.
+    pub unreadable: bool,
 }
 
 impl Target {
@@ -111,6 +113,7 @@ impl Target {
             annotated: row.annotated,
             version: Arc::clone(&row.version),
             altered: crate::record::Row::altered(row),
+            unreadable: row.unreadable.is_some(),
         }
     }
 
@@ -119,6 +122,9 @@ impl Target {
         let Some(row) = row else { return Some("it is gone") };
         match () {
             () if row.uid != self.uid => Some("it is another object of the same name"),
+            () if row.version != self.version && (self.unreadable || row.unreadable.is_some()) => {
+                Some("it changed since it was shown")
+            }
             () if row.digest != self.digest || row.from != self.from || row.to != self.to => {
                 Some("its proposal changed")
             }
@@ -190,6 +196,15 @@ impl Ending {
             Ending::Failed(_) => "failed",
             Ending::Unknown(_) => "unknown",
             Ending::Dropped(_) => "not sent",
+        }
+    }
+
+    /// Why others are not sent after this one: whatever keeps one away, or its answer, keeps them away too.
+    pub fn keeps_others(&self) -> Option<&'static str> {
+        match self {
+            Ending::Unknown(_) => Some("no answer came about another one"),
+            Ending::Dropped(_) => Some("another one did not reach the server"),
+            Ending::Done | Ending::Changed(_) | Ending::Denied(_) | Ending::Failed(_) => None,
         }
     }
 

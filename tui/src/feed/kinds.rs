@@ -48,33 +48,37 @@ pub(super) type WireApproval = wire::Object<ActionApprovalSpec, ActionApprovalSt
 pub(super) type WireObject = wire::Object<AutopilotRuleObjectSpec, AutopilotRuleObjectStatus>;
 pub(super) type WireRule = wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>;
 
-impl Watched for WireApproval {
-    fn rows(items: Vec<Self>, names: &mut Names) -> Feed {
+/// What tells a kind that has spec and status from the others.
+pub(super) trait Told: Sized {
+    fn told(items: Vec<Self>, names: &mut Names) -> Feed;
+}
+
+impl Told for WireApproval {
+    fn told(items: Vec<Self>, names: &mut Names) -> Feed {
         Feed::Approvals(items.into_iter().map(|o| Approval::from_wire(o, names)).collect())
     }
-    fn meta(&self) -> &wire::Meta {
-        &self.metadata
-    }
-    fn in_part(value: &Value) -> Self {
-        Self::read(value)
-    }
 }
 
-impl Watched for WireObject {
-    fn rows(items: Vec<Self>, names: &mut Names) -> Feed {
+impl Told for WireObject {
+    fn told(items: Vec<Self>, names: &mut Names) -> Feed {
         Feed::Objects(items.into_iter().map(|o| ObjectRow::from_wire(o, names)).collect())
     }
-    fn meta(&self) -> &wire::Meta {
-        &self.metadata
-    }
-    fn in_part(value: &Value) -> Self {
-        Self::read(value)
+}
+
+impl Told for WireRule {
+    fn told(items: Vec<Self>, names: &mut Names) -> Feed {
+        Feed::Rules(items.into_iter().map(|o| RuleRow::from_wire(o, names)).collect())
     }
 }
 
-impl Watched for WireRule {
+impl<S, T> Watched for wire::Object<S, T>
+where
+    S: DeserializeOwned + Clone + Send + 'static,
+    T: DeserializeOwned + Clone + Send + 'static,
+    Self: Told,
+{
     fn rows(items: Vec<Self>, names: &mut Names) -> Feed {
-        Feed::Rules(items.into_iter().map(|o| RuleRow::from_wire(o, names)).collect())
+        Self::told(items, names)
     }
     fn meta(&self) -> &wire::Meta {
         &self.metadata

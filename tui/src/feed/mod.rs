@@ -152,7 +152,10 @@ async fn run(
         match opened {
             Ok(session) => break Arc::new(session),
             Err(error) if trouble(&error).await => {
-                let _ = timeout(pause, wake.notified()).await;
+                if timeout(pause, wake.notified()).await.is_ok() {
+                    // The key may be held down.
+                    sleep(PAUSE.0).await;
+                }
                 pause = longer(pause, error.trouble() == Trouble::Unauthorized);
             }
             Err(_) => return,

@@ -9,6 +9,8 @@ use crate::text::Safe;
 
 /// How long an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(300);
+/// All answers are asked for anew by hand at most this often: the key may be held down.
+const RENEWED: Duration = Duration::from_secs(1);
 
 /// What we want to do to approvals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +49,7 @@ pub struct Access {
     answers: BTreeMap<Question, (Answer, Now)>,
     asked: BTreeMap<Option<Arc<str>>, Now>,
     round: u64,
+    renewed: Option<Duration>,
 }
 
 impl Access {
@@ -86,6 +89,14 @@ impl Access {
 
     /// Another context, other credentials, or a 403: what was believed is not so, and what was asked is of then.
     pub fn forget(&mut self) {
-        *self = Access { round: self.round + 1, ..Access::default() };
+        *self = Access { round: self.round + 1, renewed: self.renewed, ..Access::default() };
+    }
+
+    /// Somebody wants to know anew.
+    pub fn renew(&mut self, now: Now) {
+        if self.renewed.is_none_or(|at| now.mono.saturating_sub(at) >= RENEWED) {
+            self.renewed = Some(now.mono);
+            self.forget();
+        }
     }
 }

@@ -37,6 +37,16 @@ pub enum Field {
 }
 
 impl Field {
+    /// Something to type.
+    fn typed(prompt: &'static str, expected: String) -> Field {
+        Field::Typed { prompt, expected, value: String::new() }
+    }
+
+    /// How many it is about.
+    fn number(count: usize) -> Field {
+        Field::typed("number of approvals", count.to_string())
+    }
+
     /// Whether it is filled in as it must be.
     pub fn done(&self) -> bool {
         match self {
@@ -127,7 +137,6 @@ impl Confirm {
         stale: bool,
     ) -> Confirm {
         let mut fields = Vec::new();
-        let typed = |prompt, expected: String| Field::Typed { prompt, expected, value: String::new() };
         if action == Action::Decline {
             let mut area = TextArea::default();
             area.set_cursor_line_style(ratatui::style::Style::new());
@@ -135,16 +144,16 @@ impl Confirm {
         }
         if let [target] = targets.as_slice() {
             if action == Action::Delete {
-                fields.push(typed("name of the approval", target.name.to_string()));
+                fields.push(Field::typed("name of the approval", target.name.to_string()));
             }
         } else {
-            fields.push(typed("number of approvals", targets.len().to_string()));
+            fields.push(Field::number(targets.len()));
         }
         if cluster.production {
-            fields.push(typed("context, as it is production", cluster.raw_context.to_string()));
+            fields.push(Field::typed("context, as it is production", cluster.raw_context.to_string()));
         }
         if stale {
-            fields.push(typed("old, as what is shown may be", "old".to_owned()));
+            fields.push(Field::typed("old, as what is shown may be", "old".to_owned()));
         }
         let focus = if fields.is_empty() { Focus::No } else { Focus::Field(0) };
         Confirm { action, targets, opened, focus, fields, stale, hidden: 0, reading: Reading::default() }
@@ -155,13 +164,8 @@ impl Confirm {
     pub fn of_marked(mut self, hidden: usize) -> Confirm {
         self.hidden = hidden;
         if self.targets.len() == 1 {
-            let field = Field::Typed {
-                prompt: "number of approvals",
-                expected: "1".to_owned(),
-                value: String::new(),
-            };
             let place = self.fields.iter().take_while(|f| matches!(f, Field::Reason(_))).count();
-            self.fields.insert(place, field);
+            self.fields.insert(place, Field::number(1));
             self.focus = Focus::Field(0);
         }
         self

@@ -99,7 +99,7 @@ pub struct Link {
     /// Since when changes of approvals do not come in though the server answers.
     gap: Option<Duration>,
     /// Whether the connection was lost and is not live again.
-    lost: bool,
+    broken: bool,
 }
 
 /// As long as this, a watch that ended and is taken up again is no lost connection: what is written meanwhile is tested on
@@ -170,15 +170,15 @@ impl Link {
     /// Notes since when changes do not come in. Whenever something of the connection changed.
     pub fn noted(&mut self, now: Now) {
         match self.state() {
-            LinkState::Live => (self.gap, self.lost) = (None, false),
+            LinkState::Live => (self.gap, self.broken) = (None, false),
             LinkState::Behind | LinkState::Loading(_) => drop(self.gap.get_or_insert(now.mono)),
-            LinkState::Connecting | LinkState::Lost(_) => self.lost = true,
+            LinkState::Connecting | LinkState::Lost(_) => self.broken = true,
         }
     }
 
-    /// Until when changes may not come in before the connection counts as lost.
-    pub fn gap_ends(&self) -> Option<Duration> {
-        self.gap.filter(|_| !self.lost).map(|since| since + GAP)
+    /// When the connection will count as lost, if changes do not come in until then.
+    pub fn lost_at(&self) -> Option<Duration> {
+        self.gap.filter(|_| !self.broken).map(|since| since + GAP)
     }
 
     /// Whether what is shown may be old: a moment in which a watch is taken up again is none.
@@ -187,7 +187,7 @@ impl Link {
             LinkState::Live => false,
             LinkState::Connecting | LinkState::Lost(_) => true,
             LinkState::Behind | LinkState::Loading(_) => {
-                self.lost || self.gap_ends().is_none_or(|end| end <= now.mono)
+                self.broken || self.lost_at().is_none_or(|end| end <= now.mono)
             }
         }
     }

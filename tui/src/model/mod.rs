@@ -340,11 +340,14 @@ impl Model {
         self.dirty = true;
     }
 
-    /// Whether the countdown of what is held is on the screen, and the key that takes it back means that.
+    /// Whether the countdown of what is held is on the screen, and the key that takes it back means that. While a watch is
+    /// taken up again nothing is sent: seconds that run out then would leave a decision that waits and cannot be taken back.
     pub fn counts_down(&self) -> bool {
         let (width, height) = self.size;
         let (narrowest, lowest) = crate::view::DRAWN;
-        self.dialog.is_none() && self.filtering.is_none() && width >= narrowest && height >= lowest
+        let seen = width >= narrowest && height >= lowest;
+        let at_hand = self.dialog.is_none() && self.filtering.is_none();
+        seen && at_hand && (self.link.is_live() || self.stale())
     }
 
     /// Whether a decision on an approval is held or on its way.
@@ -364,13 +367,14 @@ impl Model {
         let dialog = self.dialog.iter().filter_map(Dialog::ready_at).filter(|at| *at > self.now.mono);
         let ages =
             crate::view::next_age_change(self).map(|s| self.now.mono + Duration::from_secs(s)).into_iter();
-        held.chain(toasts).chain(dialog).chain(ages).chain(self.gap_ends()).min()
+        held.chain(toasts).chain(dialog).chain(ages).chain(self.waits_until()).min()
     }
 
     /// When what waits for changes to come in again has waited long enough.
-    fn gap_ends(&self) -> Option<Duration> {
-        let waits = matches!(self.dialog, Some(Dialog::Confirm(_))) || self.sending.iter().any(|s| !s.sent);
-        self.link.gap_ends().filter(|end| waits && *end > self.now.mono)
+    fn waits_until(&self) -> Option<Duration> {
+        let asks = matches!(self.dialog, Some(Dialog::Confirm(_)));
+        let waits = asks || !self.held.is_empty() || self.sending.iter().any(|s| !s.sent);
+        self.link.lost_at().filter(|end| waits && *end > self.now.mono)
     }
 
     /// Whether what is decided on may be old.

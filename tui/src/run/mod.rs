@@ -264,12 +264,14 @@ impl Outside {
 
 /// Into the local log. That a decision could not be logged is said, and does not undo it.
 fn note(written: &Written, results: &mpsc::UnboundedSender<Msg>) {
-    last_words::kept(|last| last.ended(written));
-    let Some(place) = audit::place() else { return };
-    if let Err(error) = audit::append(&place, &audit::line(written)) {
+    // The log first: what ended is no concern of the last words any more.
+    if let Some(place) = audit::place()
+        && let Err(error) = audit::append(&place, &audit::line(written))
+    {
         let text = Safe::new(&format!("the log {} cannot be written: {error}", place.display()));
         let _ = results.send(Msg::Say(Tone::Bad, text));
     }
+    last_words::kept(|last| last.ended(written));
 }
 
 /// A line for each decision, for the terminal that is left behind.

@@ -1,9 +1,10 @@
 //! What can be done here and now, and why not.
 
-use super::open::{chosen, shown_approvals};
+use super::open::{Chosen, chosen, shown_approvals};
 use crate::commands::Command;
 use crate::effect::{Action, Target};
 use crate::model::{Model, Shown, Verb};
+use crate::record::Approval;
 
 /// The action of a command.
 pub(super) fn action(command: Command) -> Option<Action> {
@@ -15,21 +16,23 @@ pub(super) fn action(command: Command) -> Option<Action> {
     }
 }
 
-/// The approvals that an action would be about, and how many are left out, with the first reason.
-pub(super) fn targets(model: &Model, action: Action) -> (Vec<Target>, Option<String>) {
+/// Why an action cannot be about an approval; none if it can.
+fn refused(model: &Model, row: &Approval, action: Action) -> Option<String> {
+    let verb = if action == Action::Delete { Verb::Delete } else { Verb::Patch };
+    match (model.access.denied(&row.raw_namespace, verb), action) {
+        (Some(reason), _) => Some(format!("RBAC: {reason}")),
+        _ if model.busy(&row.uid) => Some("a decision on it is held or on its way".to_owned()),
+        (None, Action::Delete) => row.deleting.then(|| "it is being deleted".to_owned()),
+        (None, _) => row.undecidable(),
+    }
+}
+
+/// The chosen approvals that an action would be about, and why the first of the others is left out.
+pub(super) fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> (Vec<Target>, Option<String>) {
     let mut why_not = None;
     let mut targets = Vec::new();
-    for row in shown_approvals(model) {
-        let verb = if action == Action::Delete { Verb::Delete } else { Verb::Patch };
-        let denied = model.access.denied(&row.raw_namespace, verb);
-        let busy = model.busy(&row.uid);
-        let reason = match (denied, action) {
-            (Some(reason), _) => Some(format!("RBAC: {reason}")),
-            _ if busy => Some("a decision on it is held or on its way".to_owned()),
-            (None, Action::Delete) => row.deleting.then(|| "it is being deleted".to_owned()),
-            (None, _) => row.undecidable(),
-        };
-        match reason {
+    for row in &chosen.rows {
+        match refused(model, row, action) {
             Some(reason) => why_not = why_not.or(Some(reason)),
             None => targets.push(Target::of(row)),
         }
@@ -46,22 +49,23 @@ pub fn enabled(model: &Model, command: Command) -> Result<(), String> {
     match command {
         Command::Approve | Command::Decline | Command::Delete => {
             let Some(action) = action(command) else { return Ok(()) };
+            // First of all: where another reason is told, that one is not over.
+            if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
+                return no("what was marked is gone; once more, for the selected row");
+            }
             if model.read_only {
                 return no("read-only");
             }
             let chosen = chosen(model);
-            if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
-                return no("what was marked is gone; once more, for the selected row");
-            }
             if chosen.rows.is_empty() && chosen.hidden > 0 {
                 return no("all that is marked is hidden by the filter");
             }
-            if chosen.rows.is_empty() {
-                return no("no approval is selected");
-            }
-            match targets(model, action) {
-                (targets, _) if !targets.is_empty() => Ok(()),
-                (_, why) => Err(why.unwrap_or_else(|| "no approval is selected".to_owned())),
+            // One that can be is enough.
+            let why: Option<Vec<String>> =
+                chosen.rows.iter().map(|row| refused(model, row, action)).collect();
+            match why.map(|why| why.into_iter().next()) {
+                None => Ok(()),
+                Some(why) => Err(why.unwrap_or_else(|| "no approval is selected".to_owned())),
             }
         }
         Command::Undo | Command::SendNow if model.held.is_empty() => no("nothing is held"),

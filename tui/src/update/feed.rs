@@ -82,7 +82,6 @@ pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
         }
     }
     model.link.noted(now);
-    withdraw(model);
     model.dirty = true;
 }
 
@@ -103,4 +102,5 @@ pub(super) fn withdraw(model: &mut Model) {
     };
     // Whoever types on must not give commands: what was meant for the question goes to this notice.
     model.dialog = Some(Dialog::Notice { opened: model.now.mono, text: Safe::new(&text) });
+    model.dirty = true;
 }

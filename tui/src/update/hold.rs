@@ -1,5 +1,6 @@
 //! From a confirmed question to a write: held for some visible seconds, looked at once more, then sent.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::effect::{Effect, Ending, Target, Write, Written};
@@ -26,9 +27,9 @@ pub(super) fn hold(model: &mut Model, confirm: &Confirm) {
         left: HOLD,
         stale: confirm.stale,
     });
-    let here: Vec<_> = confirm.targets.iter().map(|t| t.uid.clone()).collect();
+    let here: HashSet<&str> = confirm.targets.iter().map(|t| &*t.uid).collect();
     if let Some(table) = model.screen_mut().table_mut() {
-        table.marked.retain(|id| !here.contains(id));
+        table.unmark(|id| here.contains(id));
     }
     model.dirty = true;
 }
@@ -227,12 +228,7 @@ pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect
         let namespace = Some(written.write.target.raw_namespace.clone());
         effects.push(Effect::AskAccess(model.access.round(), namespace));
     }
-    // Whatever keeps one away, or its answer, keeps others away too.
-    let others = match written.ending {
-        Ending::Unknown(_) => Some("no answer came about another one"),
-        Ending::Dropped(_) => Some("another one did not reach the server"),
-        _ => None,
-    };
+    let others = written.ending.keeps_others();
     tell(model, number, &written);
     model.written.push(written);
     if let Some(why) = others {

@@ -199,6 +199,7 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
     if let Err(why) = enabled(model, command) {
         model.toast(Tone::Bad, format!("{}: {why}", command.entry().name));
         if let (Some(_), Some(table)) = (enable::action(command), model.screen_mut().table_mut()) {
+            // If it was so, that is what was just said.
             table.bereft = false;
         }
         return;
@@ -231,8 +232,7 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
         Command::MarkShown => mark_shown(model),
         Command::Unmark => {
             if let Some(table) = model.screen_mut().table_mut() {
-                table.marked.clear();
-                table.bereft = false;
+                table.unmark(|_| true);
             }
         }
         Command::Filter | Command::Fuzzy => {
@@ -307,7 +307,7 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
         }
         Command::Reconnect => {
             // What we may do is asked anew, too: somebody may just have been given a right.
-            model.access.forget();
+            model.access.renew(model.now);
             effects.push(Effect::Reconnect);
         }
         Command::Redraw => effects.push(Effect::Redraw),
@@ -335,15 +335,15 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
 /// Opens the question before a write.
 fn ask(model: &mut Model, command: Command) {
     let Some(action) = enable::action(command) else { return };
-    let (targets, left_out) = enable::targets(model, action);
+    let chosen = open::chosen(model);
+    let (targets, left_out) = enable::targets(model, &chosen, action);
+    let (hidden, partly) = (chosen.hidden, chosen.marked > targets.len());
     if targets.is_empty() {
         return;
     }
     if let Some(why) = left_out {
         model.toast(Tone::Bad, format!("left out what cannot be {}: {why}", action.done()));
     }
-    let chosen = open::chosen(model);
-    let (hidden, partly) = (chosen.hidden, chosen.marked > targets.len());
     let mut confirm = Confirm::new(action, targets, &model.cluster, model.now.mono, model.stale());
     if partly {
         confirm = confirm.of_marked(hidden);
@@ -355,9 +355,10 @@ fn mark(model: &mut Model) {
     if let Some(table) = model.screen_mut().table_mut()
         && let Some(id) = table.selected.clone()
     {
-        table.bereft = false;
-        if !table.marked.remove(&id) {
-            table.marked.insert(id);
+        if table.marked().contains(&id) {
+            table.unmark(|marked| *marked == *id);
+        } else {
+            table.mark([id]);
         }
     }
     step(model, 1);
@@ -375,8 +376,7 @@ fn mark_shown(model: &mut Model) {
             .filter_map(|s| table.row(&store.approvals, *s))
             .map(|r| r.uid.clone())
             .collect();
-        table.bereft = false;
-        table.marked.extend(ids);
+        table.mark(ids);
     }
 }
 

@@ -94,11 +94,14 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         .wall
         .duration_since(model.now.wall)
         .saturating_sub(jiff::SignedDuration::try_from(passed).unwrap_or_default());
+    // What was on the screen while that time passed is what the model still says.
+    hold::count_down(model, passed);
     model.now = Now { mono: model.now.mono + passed, wall: now.wall };
     let mut effects = Vec::new();
     hold::slept(model, unseen, &mut effects);
-    hold::count_down(model, passed);
     hold::expire(model, &mut effects);
+    // Before the message: an answer to a question that is none any more is no answer.
+    feed::withdraw(model);
     match msg {
         Msg::Key(event) => keys::key(model, event, &mut effects),
         Msg::Paste(text) => paste::paste(model, &text),
@@ -107,10 +110,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             model.size = (width, height);
             model.dirty = true;
         }
-        Msg::Tick => {
-            feed::withdraw(model);
-            model.dirty = true;
-        }
+        Msg::Tick => model.dirty = true,
         Msg::Feed(generation, feed) if generation == model.generation => {
             feed::feed(model, feed, &mut effects)
         }
@@ -135,6 +135,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         Msg::Say(tone, text) => model.toast(tone, text),
     }
     hold::expire(model, &mut effects);
+    feed::withdraw(model);
     hold::send(model, &mut effects);
     effects
 }
@@ -175,7 +176,7 @@ pub(crate) fn refresh(model: &mut Model) {
         table.paused = paused;
         let newly_lost = table.lost && !lost;
         let gone = std::mem::take(&mut table.marks_gone);
-        let left = table.marked.len();
+        let left = table.marked().len();
         if newly_lost {
             model.toast(Tone::Plain, "the selected row is gone from the list: nothing is selected");
         }

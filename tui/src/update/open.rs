@@ -25,15 +25,14 @@ pub(super) fn chosen(model: &Model) -> Chosen<'_> {
     let approvals = &model.store.approvals;
     let one = |id: &Arc<str>| Chosen { rows: approvals.get(id).into_iter().collect(), ..Chosen::default() };
     match &model.screen().shown {
-        Shown::Table(View::Approvals, table) if !table.marked.is_empty() => {
+        Shown::Table(View::Approvals, table) if !table.marked().is_empty() => {
             let listed = &model.screen().rows(&model.store).approvals;
-            let shown = table.order().iter().filter_map(|slot| table.row(listed, *slot));
-            let shown = shown.filter(|row| table.marked.contains(&row.uid));
+            let shown = table.shown_marks(listed);
             let rows: Vec<_> = shown.filter_map(|row| approvals.get(&row.uid)).collect();
-            let marked = table.marked.len();
+            let marked = table.marked().len();
             let there = match rows.len() == marked {
                 true => marked,
-                false => table.marked.iter().filter(|id| approvals.get(id).is_some()).count(),
+                false => table.marked().iter().filter(|id| approvals.get(id).is_some()).count(),
             };
             Chosen { marked, hidden: there.saturating_sub(rows.len()), rows }
         }
@@ -142,8 +141,8 @@ pub(super) fn back(model: &mut Model) {
     } else if let Some(table) = model.screen_mut().table_mut() {
         // At the root, back undoes what narrows the list.
         table.bereft = false;
-        if !table.marked.is_empty() {
-            table.marked.clear();
+        if !table.marked().is_empty() {
+            table.unmark(|_| true);
         } else {
             clear_filter(model);
         }

@@ -199,6 +199,7 @@ fn keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
             ],
         }
     };
+    let list: Vec<_> = list.iter().map(|command| (*command, enabled(model, *command))).collect();
     let mut x = area.x + 1;
     if list.is_empty() {
         let key = |c| model.settings.keymap.key(c);
@@ -208,24 +209,23 @@ fn keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
         return;
     }
     // Why one may not decide is worth more than the last keys.
-    let reason = list.iter().filter(|c| c.entry().writes).find_map(|c| {
-        let why = enabled(model, *c).err()?;
+    let reason = list.iter().filter(|(c, _)| c.entry().writes).find_map(|(c, able)| {
+        let why = able.as_ref().err()?;
         Some(format!("{}: {why}", c.entry().short))
     });
     let kept = if area.width < 76 { 0 } else { reason.as_ref().map_or(0, |r| width(r) + 2) };
     let end = area.right().saturating_sub(u16::try_from(kept).unwrap_or(u16::MAX).min(area.width * 3 / 5));
-    for command in list {
+    for (command, able) in &list {
         let key = model.settings.keymap.key(*command);
         if key.is_empty() || (*command == C::Undo && model.held.is_empty()) {
             continue;
         }
         let entry = command.entry();
-        let able = enabled(model, *command);
         let need = u16::try_from(width(&key) + 1 + width(entry.short) + 2).unwrap_or(u16::MAX);
         if x + need > end {
             break;
         }
-        let (key_style, word_style) = match &able {
+        let (key_style, word_style) = match able {
             Ok(()) => (style(model, Role::Key), style(model, Role::Text)),
             Err(_) => {
                 let dim = style(model, Role::Dim).add_modifier(Modifier::CROSSED_OUT);

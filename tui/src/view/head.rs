@@ -150,12 +150,12 @@ fn crumbs(model: &Model) -> String {
         if table.order().len() != total && table.pin.is_none() {
             text = format!("{} of {total}  {text}", table.order().len());
         }
-        if !table.marked.is_empty() {
+        if !table.marked().is_empty() {
             let hidden = match crate::update::hidden_marks(model) {
                 0 => String::new(),
                 hidden => format!(" ({hidden} hidden)"),
             };
-            text = format!("{} marked{hidden}  {text}", table.marked.len());
+            text = format!("{} marked{hidden}  {text}", table.marked().len());
         }
         if table.paused {
             text = format!("PAUSED  {text}");

@@ -111,7 +111,7 @@ pub(super) fn draw<R: Row>(
             (false, true) => style(model, Role::Dim),
             (false, false) => style(model, role),
         };
-        let marked = state.marked.contains(row.id());
+        let marked = state.marked().contains(row.id());
         let held = model.held.iter().flat_map(|h| &h.targets).any(|t| t.uid == *row.id());
         let sending = model.sending.iter().any(|s| s.write.target.uid == *row.id());
         let mut ended = model.outcomes.iter().flat_map(|o| &o.not).filter(|(t, ..)| t.uid == *row.id());

@@ -102,10 +102,24 @@ async fn a_server_that_is_away_is_asked_once() {
         Ending::Dropped(Safe::own("Connection refused"))
     };
     let mut endings = Vec::new();
-    carry_out((0..4).map(write).collect(), send, std::future::pending(), |w| endings.push(w.ending)).await;
+    carry_out((0..4).map(write), send, std::future::pending(), |w| endings.push(w.ending)).await;
     assert_eq!(calls.get(), 1);
     assert_eq!(endings.len(), 4);
     assert_eq!(endings[3].why().unwrap().as_str(), "another one did not reach the server");
+}
+
+#[tokio::test]
+async fn after_one_without_an_answer_no_other_is_sent() {
+    let send = async |write: &Write| match &*write.target.uid {
+        "uid-0" => Ending::Failed(Safe::own("the server refused")),
+        "uid-1" => Ending::Unknown(Safe::own("the server does not answer")),
+        other => panic!("{other} was sent"),
+    };
+    let mut endings = Vec::new();
+    carry_out((0..4).map(write), send, std::future::pending(), |w| endings.push(w.ending)).await;
+    let words: Vec<_> = endings.iter().map(Ending::word).collect();
+    assert_eq!(words, ["failed", "unknown", "not sent", "not sent"]);
+    assert_eq!(endings[3].why().unwrap().as_str(), "no answer came about another one");
 }
 
 #[tokio::test]
@@ -123,6 +137,6 @@ async fn what_is_interrupted_is_noted() {
     };
     let mut endings = Vec::new();
     let stop = async { drop(stop.await) };
-    carry_out((0..4).map(write).collect(), send, stop, |w| endings.push(w.ending.word())).await;
+    carry_out((0..4).map(write), send, stop, |w| endings.push(w.ending.word())).await;
     assert_eq!(endings, ["done", "unknown", "not sent", "not sent"]);
 }

@@ -293,6 +293,15 @@ pub fn many(count: usize, size: (u16, u16)) -> Stage {
     stage
 }
 
+/// Whether nothing in a line is obeyed by a terminal, or hides.
+pub fn harmless(line: &str) -> bool {
+    line.chars().all(|c| {
+        !c.is_control()
+            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+                | '\u{ad}' | '\u{e0000}'..='\u{e0fff}' | '\u{3164}')
+    })
+}
+
 /// A folder of the checkout.
 pub fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)

@@ -9,7 +9,7 @@ use autopilot_tui::text::Safe;
 use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::{KeyCode, KeyEvent};
 
-use crate::fixture::{Stage, approval, approval_json, asks, stage};
+use crate::fixture::{Stage, approval, approval_json, asks, screen, stage};
 
 fn held() -> Stage {
     let mut stage = stage();
@@ -96,6 +96,29 @@ fn a_watch_that_is_not_taken_up_again_withdraws_the_question() {
 }
 
 #[test]
+fn a_question_is_withdrawn_by_whatever_comes_first_after_its_time() {
+    type What = fn(&mut Stage);
+    let whats: [(&str, What); 3] = [
+        ("key", |s| s.msg(Msg::Key(KeyEvent::from(KeyCode::Char('y'))))),
+        ("answer", |s| s.msg(Msg::Access(s.model.access.round(), None, Vec::new()))),
+        ("text", |s| s.msg(Msg::Say(autopilot_tui::model::Tone::Plain, Safe::own("copied")))),
+    ];
+    for (name, what) in whats {
+        let mut stage = stage();
+        stage.keys("a");
+        behind(&mut stage);
+        stage.now = stage.now.after(Duration::from_millis(5001));
+        what(&mut stage);
+        assert!(
+            matches!(stage.model.dialog, Some(Dialog::Notice { .. })),
+            "{name}: {:?}",
+            stage.model.dialog
+        );
+        assert!(stage.model.held.is_empty(), "{name}");
+    }
+}
+
+#[test]
 fn after_a_lost_connection_an_answer_is_not_enough_before_changes_come_in() {
     let mut stage = stage();
     stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused")));
@@ -117,9 +140,28 @@ fn what_is_held_waits_for_a_watch_that_is_taken_up_again() {
     stage.wait(4000);
     behind(&mut stage);
     stage.wait(2000);
-    assert!(stage.sent().is_empty() && stage.model.written.is_empty(), "{:?}", stage.model.written);
+    let left = |stage: &Stage| stage.model.held.first().map(|h| h.left);
+    assert_eq!(left(&stage), Some(Duration::from_secs(1)), "it stands still");
     follows(&mut stage);
+    assert!(left(&stage) == Some(Duration::from_secs(1)) && stage.sent().is_empty(), "not at once");
+    stage.wait(1000);
     assert_eq!(stage.sent().len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_watch_that_is_taken_up_again_can_be_taken_back() {
+    for already in [0, 4000, 4999] {
+        let mut stage = held();
+        stage.wait(already);
+        behind(&mut stage);
+        stage.wait(4000);
+        assert!(screen(&mut stage).contains("u takes it back"), "after {already} ms");
+        stage.keys("u");
+        assert!(stage.model.held.is_empty() && stage.model.sending.is_empty());
+        follows(&mut stage);
+        stage.wait(10_000);
+        assert!(stage.sent().is_empty(), "after {already} ms");
+    }
 }
 
 #[test]
@@ -130,7 +172,10 @@ fn what_waits_for_a_watch_that_does_not_come_back_is_not_sent() {
     stage.wait(4900);
     assert!(stage.model.written.is_empty());
     assert!(stage.model.deadline().unwrap() <= stage.now.mono + Duration::from_millis(100));
+    // From then on the connection counts as lost: the last second is seen.
     stage.wait(200);
+    assert!(stage.model.written.is_empty() && stage.model.held.len() == 1);
+    stage.wait(1000);
     assert_eq!(stage.model.written[0].ending.word(), "not sent");
     follows(&mut stage);
     assert!(stage.sent().is_empty());

@@ -1,14 +1,14 @@
 //! Text that wants to be more than text.
 
 use autopilot_tui::cli::snapshot::render;
-use autopilot_tui::model::{Settings, Yaml};
+use autopilot_tui::model::{Dialog, Settings, Yaml};
 use autopilot_tui::record::{Approval, EventRecord, Names, Row, wire};
 use autopilot_tui::text::{LONGEST, Safe, fit, fit_middle, link, width, wrap};
 use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::KeyCode;
 use serde_json::json;
 
-use crate::fixture::{Stage, approval, approval_json, asks, screen};
+use crate::fixture::{Stage, approval, approval_json, asks, harmless, screen};
 
 const HOSTILE: &[&str] = &[
     "\u{1b}[31mred\u{1b}[0m",
@@ -29,14 +29,6 @@ const HOSTILE: &[&str] = &[
     "\u{1b}[",
     "\u{1b}]no end",
 ];
-
-fn harmless(text: &str) -> bool {
-    text.chars().all(|c| {
-        !c.is_control()
-            && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-                | '\u{ad}' | '\u{e0000}'..='\u{e0fff}' | '\u{3164}')
-    })
-}
 
 #[test]
 fn what_is_taken_out_is_marked() {
@@ -235,4 +227,9 @@ fn what_cannot_be_read_is_shown_with_the_reason_and_can_be_deleted() {
     assert!(text.contains("it cannot be read: unknown variant") && text.contains("altered"), "{text}");
     stage.keys("D");
     assert!(asks(&stage), "it can be deleted, by its name");
+    // Nothing of what it became can be told from what was shown, but its version.
+    json["metadata"]["resourceVersion"] = "101".into();
+    stage.feed(Feed::Approvals(vec![Approval::from_wire(wire::Object::read(&json), &mut Names::default())]));
+    let Some(Dialog::Notice { text, .. }) = &stage.model.dialog else { panic!("{:?}", stage.model.dialog) };
+    assert!(text.as_str().contains("it changed since it was shown"), "{text}");
 }

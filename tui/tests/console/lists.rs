@@ -65,7 +65,7 @@ fn a_list_that_stands_still_shows_no_other_row_in_the_place_of_one_that_went() {
     assert!(!asks(&stage));
     stage.keys("*");
     let (_, table) = stage.model.screen().table_ref().unwrap();
-    assert!(table.marked.iter().all(|id| &**id != "uid-9"));
+    assert!(table.marked().iter().all(|id| &**id != "uid-9"));
 }
 
 #[test]

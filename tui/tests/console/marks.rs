@@ -109,6 +109,39 @@ fn when_all_that_was_marked_went_the_selected_row_is_not_meant() {
 }
 
 #[test]
+fn another_reason_that_is_told_does_not_make_that_over() {
+    let mut stage = stage();
+    stage.keys(" ");
+    stage.model.read_only = true;
+    gone(&mut stage, "uid-2");
+    stage.keys("a");
+    assert!(told(&stage, "what was marked is gone"));
+    stage.keys("a");
+    assert!(told(&stage, "approve: read-only"));
+}
+
+#[test]
+fn a_decision_is_about_all_marked_rows_that_are_shown_in_their_order() {
+    let order = |stage: &mut Stage| {
+        stage.settle();
+        let (_, table) = stage.model.screen().table_ref().unwrap();
+        let rows = table.order().iter().filter_map(|s| table.row(&stage.model.store.approvals, *s));
+        rows.filter(|r| table.marked().contains(&r.uid)).map(|r| r.uid.to_string()).collect::<Vec<_>>()
+    };
+    for keys in ["   ", "*", "  S", "* /pg1", "  /ns=pg*", "*s", "*kk ", "p*"] {
+        let mut stage = stage();
+        stage.keys(keys);
+        if keys.contains('/') {
+            stage.press(KeyCode::Enter);
+        }
+        let shown = order(&mut stage);
+        stage.keys("D");
+        assert_eq!(uids(&stage), shown, "after {keys:?}");
+        assert!(!shown.is_empty());
+    }
+}
+
+#[test]
 fn when_some_of_what_was_marked_went_that_is_told_and_the_rest_is_meant() {
     let mut stage = stage();
     stage.keys("  ");

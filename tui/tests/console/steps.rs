@@ -434,4 +434,13 @@ fn trying_anew_asks_anew_what_may_be_done() {
     assert!(stage.effects.iter().any(|e| matches!(e, Effect::AskAccess(..))), "{:?}", stage.effects);
     stage.keys("a");
     assert!(asks(&stage), "what is not known is not refused");
+    stage.press(KeyCode::Esc);
+    // The key is held down: at most once a second.
+    stage.wait(1000);
+    let before = stage.model.access.round();
+    for _ in 0..60 {
+        stage.wait(30);
+        stage.code(KeyCode::Char('R'), KeyEventKind::Repeat);
+    }
+    assert_eq!(stage.model.access.round(), before + 2);
 }

@@ -46,7 +46,7 @@ async fn after_a_partition_nothing_is_live_that_hangs_on_the_old_path() {
 
 #[tokio::test]
 async fn a_watch_that_breaks_off_is_no_lost_connection_while_the_server_answers() {
-    let (server, mut watcher) = watched("broken-off", times()).await;
+    let (server, mut watcher) = watched("broken-off", Times::default()).await;
     let well = |m: &Model| {
         assert!(m.link.trouble.is_none() && !m.stale(), "{:?}", m.link);
     };
@@ -70,7 +70,7 @@ async fn a_watch_that_breaks_off_is_no_lost_connection_while_the_server_answers(
 #[tokio::test]
 async fn a_watch_without_bookmarks_is_doubted_and_begun_anew() {
     let quiet = Duration::from_millis(1500);
-    let (server, mut watcher) = watched("quiet", Times { quiet, ..times() }).await;
+    let (server, mut watcher) = watched("quiet", Times { quiet, ..Times::default() }).await;
     watcher.until("behind", |m| m.link.behind.contains(&KindName::Approvals)).await;
     assert!(!live(&watcher.model) && !watcher.model.stale(), "it is no lost connection");
     watcher.until("live again", live).await;
@@ -152,7 +152,7 @@ async fn an_object_that_cannot_be_read_takes_no_other_with_it() {
     assert!(row.undecidable().unwrap().contains("unknown variant `perhaps`"));
     assert!(watcher.model.store.approvals.get("uid-2").unwrap().undecidable().is_none());
     // And one that comes while everything is live.
-    let (server, mut watcher) = watched("odd-watch", times()).await;
+    let (server, mut watcher) = watched("odd-watch", Times::default()).await;
     server.put("actionapprovals", odd(7));
     // What was on its way to a watch that begins anew may be lost in this server, which keeps no history.
     seen("a new watch", || server.count(|a| a.watches("actionapprovals")) > 1).await;
