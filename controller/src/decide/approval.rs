@@ -92,17 +92,23 @@ fn target(approval: &Approval) -> Target {
 /// The next write to an approval of this pair, and when to look again.
 pub(super) fn effect(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>, Option<Timestamp>) {
     let (effect, wake) = next(view, draft);
-    let there = || [view.plain, view.hashed].into_iter().flatten();
-    let leaving = there().filter_map(|a| left::due(view.settings, a)?);
-    let due = leaving.chain(there().filter_map(|a| left::unseen(view.settings, a)));
-    let due = due.filter(|due| *due > view.now).min();
-    let due = due.filter(|_| effect.is_none());
+    let due = due(view).filter(|_| effect.is_none());
     (effect, wake.into_iter().chain(due).min())
 }
 
-/// Lets go of an approval of this pair that is being deleted, when it is time.
-pub(super) fn leaving(view: &View<'_>) -> Option<Effect> {
-    [view.plain, view.hashed].into_iter().find_map(|approval| released(view, approval))
+/// Lets go of an approval of this pair that is being deleted, when it is time; or says when that is.
+pub(super) fn leaving(view: &View<'_>) -> (Option<Effect>, Option<Timestamp>) {
+    let effect = [view.plain, view.hashed].into_iter().find_map(|approval| released(view, approval));
+    let due = due(view).filter(|_| effect.is_none());
+    (effect, due)
+}
+
+/// When to look again at approvals that wait for the forge.
+fn due(view: &View<'_>) -> Option<Timestamp> {
+    let there = || [view.plain, view.hashed].into_iter().flatten();
+    let leaving = there().filter_map(|a| left::due(view.settings, a)?);
+    let due = leaving.chain(there().filter_map(|a| left::unseen(view.settings, a)));
+    due.filter(|due| *due > view.now).min()
 }
 
 fn next(view: &View<'_>, draft: &Draft<'_, '_>) -> (Option<Effect>, Option<Timestamp>) {

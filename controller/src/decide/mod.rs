@@ -58,7 +58,7 @@ pub fn decide(view: &View<'_>) -> Decision {
         return without_object(view);
     }
     let mut draft = Draft::new(view);
-    if view.settings.unknown && !latched(&draft) {
+    if settle::stands_still(view, &draft) {
         return standstill(view, &draft);
     }
     let wake = settle::settle(view, &mut draft);
@@ -74,8 +74,9 @@ pub fn decide(view: &View<'_>) -> Decision {
 
 /// Nobody knows what is wanted: all stays as it is, but for what is on its way out or was not told yet.
 fn standstill(view: &View<'_>, draft: &Draft<'_, '_>) -> Decision {
-    let (effect, wake) = last(view, draft, approval::leaving(view));
-    Decision { effect, wake, state: draft.state() }
+    let (leaving, look) = approval::leaving(view);
+    let (effect, rest) = last(view, draft, leaving);
+    Decision { effect, wake: earlier(look, rest), state: draft.state() }
 }
 
 /// After everything else: what has not been told, and that it was.
@@ -87,15 +88,6 @@ fn last(
     match first.or_else(|| telling::due(view, draft.get())) {
         Some(effect) => (Some(effect), None),
         None => remember_told(view),
-    }
-}
-
-/// Whether the action is decided: whatever happens, it is carried out and ends.
-fn latched(draft: &Draft<'_, '_>) -> bool {
-    match draft.state() {
-        RuleState::ActiveActionsInProgress | RuleState::ActiveActionsTaken => true,
-        RuleState::ActiveActionsPending => draft.get().approval.is_some(),
-        _ => false,
     }
 }
 

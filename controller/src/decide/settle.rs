@@ -24,6 +24,9 @@ pub(super) fn settle(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Times
     // A cycle has eight states; more steps than that in one look would be a circle.
     for _ in 0..8 {
         let before = draft.state();
+        if stands_still(view, draft) {
+            return None;
+        }
         let wake = match before {
             S::Initializing | S::Normal => normal(view, draft),
             S::Triggered => triggered::triggered(view, draft),
@@ -38,6 +41,17 @@ pub(super) fn settle(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Times
         }
     }
     None
+}
+
+/// Whether nobody knows what is wanted, and nothing is decided that is carried out and ends whatever happens.
+pub(super) fn stands_still(view: &View<'_>, draft: &Draft<'_, '_>) -> bool {
+    let decided = match draft.state() {
+        S::ActiveActionsInProgress | S::ActiveActionsTaken => true,
+        S::ActiveActionsPending => draft.get().approval.is_some(),
+        S::ActionAwaitingApproval => own(view, draft).is_some_and(|approval| !undecided(approval)),
+        _ => false,
+    };
+    view.settings.unknown && !decided
 }
 
 /// The rule and the object, when something new may be started.

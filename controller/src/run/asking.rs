@@ -20,11 +20,18 @@ use crate::query::Ask;
 impl Engine {
     /// When the next rule wants to ask.
     pub(super) fn earliest_poll(&self) -> Option<Timestamp> {
+        if self.force.settings.unknown {
+            return None;
+        }
         self.rules.values().filter(|r| !r.polling && r.rule().is_some()).map(|r| r.next_poll).min()
     }
 
     /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
     pub(super) fn start_passes(&mut self) {
+        // Nobody knows where the metrics are.
+        if self.force.settings.unknown {
+            return;
+        }
         let now = self.now();
         let floor = self.force.config.min_poll_interval;
         let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
@@ -301,6 +308,7 @@ impl Engine {
         };
         let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
         if verdict == Verdict::NotMet
+            && time.as_second() > i64::from(claim.resized)
             && let Some(entry) = self.rules.get_mut(name)
         {
             entry.cleared.grow(slot as usize + 1);
@@ -365,6 +373,10 @@ impl Engine {
         entry.scan.strangers = strangers;
         entry.scan.fruitless = if left { entry.scan.fruitless.saturating_add(1) } else { 0 };
         entry.scan.last = Some(now);
+        if !without.is_subset(&entry.without_data) {
+            // Others than before: these are told of in their turn.
+            entry.lacking_since = None;
+        }
         entry.scan.counts.clone_from(&facts.counts);
         if entry.without_data != without {
             entry.without_data = without;

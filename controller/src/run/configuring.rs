@@ -29,6 +29,10 @@ impl Engine {
                     self.config_is(Some(String::new()), None);
                 }
             }
+            Seen::Gone(_) if self.force.settings.unknown => {
+                info!("ConfigMap {} was deleted; the defaults are in force", observe::CONFIG_MAP);
+                self.config_is(Some(String::new()), None);
+            }
             Seen::Gone(_) => {
                 warn!("ConfigMap {} was deleted; the last configuration stays in force", observe::CONFIG_MAP);
             }
@@ -40,7 +44,7 @@ impl Engine {
         match text {
             // Emptied, and about to be written anew.
             Some(text) if text.trim().is_empty() && self.config_seen => {
-                warn!("the configuration file is empty; what was read before stays in force");
+                warn!("the configuration file is empty; nothing changes until something is written there");
             }
             Some(text) => self.config_is(Some(text), None),
             None => self.parts.config_file = None,
@@ -65,7 +69,7 @@ impl Engine {
                 self.config_seen = true;
                 self.config_trouble = None;
                 self.parts.metrics.set_config_valid(true);
-                if self.force.config == config && !std::mem::take(&mut self.config_unusable) {
+                if self.force.config == config && !self.force.settings.unknown {
                     return;
                 }
                 info!("a new configuration is in force");
@@ -85,11 +89,10 @@ impl Engine {
                 self.dirty_rules.extend(self.rules.keys().cloned());
             }
             Err(problem) => {
-                let kept = if self.config_seen && !self.config_unusable {
+                let kept = if self.config_seen && !self.force.settings.unknown {
                     "the last good one stays in force"
                 } else {
                     // Nobody knows what was meant: better to wait than to act on what nobody wrote.
-                    self.config_unusable = true;
                     self.force.settings.unknown = true;
                     // Nor whether there is a forge: what it would have to end is not let go.
                     self.force.settings.forge = Some(ForgeSettings::default());

@@ -92,8 +92,6 @@ pub struct Engine {
     pub(super) objects_changed: bool,
     /// What is to be told of a configuration that is not valid.
     pub(super) config_trouble: Option<EventDraft>,
-    /// There has been no valid configuration yet, but one that is not valid.
-    pub(super) config_unusable: bool,
     /// It is being told.
     pub(super) config_telling: bool,
     /// How often in a row it was denied.
@@ -128,7 +126,6 @@ impl Engine {
             unreadable: BTreeSet::new(),
             objects_changed: false,
             config_trouble: None,
-            config_unusable: false,
             config_telling: false,
             config_denials: 0,
             rules_listing: None,

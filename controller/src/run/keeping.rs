@@ -11,7 +11,7 @@ use kube::ResourceExt as _;
 
 use super::engine::Engine;
 use super::pairs::PairEntry;
-use crate::decide::{Approval, Baseline, Journal, Reading, Verdict};
+use crate::decide::{Approval, Baseline, Journal, Verdict};
 use crate::observe::{Key, Pair};
 
 impl Engine {
@@ -145,22 +145,20 @@ impl Engine {
         self.pairs.entry(pair.clone()).or_insert_with(|| PairEntry::new(state))
     }
 
-    /// What is known of the data of a pair that was not followed so far: at what size nobody saw it must not count.
-    pub(super) fn first_reading(&self, pair: &Pair) -> Reading {
-        let slot = self.world.claims.by_volume(&pair.object);
-        let resized = slot.and_then(|slot| self.world.claims.get(slot)).map_or(0, |claim| claim.resized);
-        let at = Timestamp::from_second(i64::from(resized)).ok().filter(|_| resized > 0);
-        // Where data was seen that said otherwise, before the change or since, what says so now is newer than that.
-        let seen =
-            self.rules.get(&pair.rule).zip(slot).is_some_and(|(r, slot)| r.cleared.contains(slot as usize));
-        let baseline = at.filter(|_| !seen).map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 });
-        Reading { baseline, ..Reading::default() }
+    /// The last change of size of a pair that was not followed when it happened: what the data looked like then is not
+    /// known. Where it was seen since that the conditions do not hold, what says otherwise now is newer.
+    pub(super) fn resized_before(&self, pair: &Pair) -> Option<Baseline> {
+        let slot = self.world.claims.by_volume(&pair.object)?;
+        let resized = self.world.claims.get(slot).map(|claim| claim.resized).filter(|at| *at > 0)?;
+        let cleared = self.rules.get(&pair.rule).is_some_and(|rule| rule.cleared.contains(slot as usize));
+        let at = Timestamp::from_second(i64::from(resized)).ok().filter(|_| !cleared)?;
+        Some(Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
     pub(super) fn insert_pair(&mut self, pair: Pair, mut entry: PairEntry) {
         let slot = self.world.claims.by_volume(&pair.object);
         if entry.reading.baseline.is_none() {
-            entry.reading.baseline = self.first_reading(&pair).baseline;
+            entry.reading.baseline = self.resized_before(&pair);
         }
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
             rule.paired.grow(slot as usize + 1);

@@ -72,7 +72,7 @@ pub struct RuleEntry {
     pub paired: FixedBitSet,
     /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
     pub without_data: FixedBitSet,
-    /// PVCs for which this process has seen that the conditions did not hold.
+    /// PVCs for which this process has seen that the conditions did not hold, since their size changed.
     pub cleared: FixedBitSet,
     /// Since when there have been some without data.
     pub lacking_since: Option<Timestamp>,

@@ -224,15 +224,14 @@ impl Engine {
                 old.data = super::rules::Data::Unknown;
                 old.scan = super::rules::Scan::default();
                 old.cleared.clear();
+                old.without_data.clear();
+                old.lacking_since = None;
                 old.pools.clear();
                 old.next_poll = now;
                 if self.was_ready {
                     old.select_all(&self.world);
                 }
-                // What was measured was measured for other conditions.
-                for (_, entry) in self.pairs.iter_mut().filter(|(pair, _)| pair.rule == name) {
-                    entry.reading = entry.reading.under_other_conditions();
-                }
+                self.measure_anew(&name);
                 self.dirty_pairs_of(&name);
             }
             self.dirty_rules.insert(name);
@@ -258,6 +257,20 @@ impl Engine {
                 self.journal_changed(&key);
             }
             self.count_rules();
+        }
+    }
+
+    /// What was measured was measured for other conditions. A change of size that the data may not show yet still stands.
+    fn measure_anew(&mut self, rule: &str) {
+        let pairs: Vec<Pair> = self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned().collect();
+        for pair in pairs {
+            let resized = self.resized_before(&pair);
+            let Some(entry) = self.pairs.get_mut(&pair) else { continue };
+            let old = std::mem::take(&mut entry.reading);
+            entry.reading = old.under_other_conditions();
+            if old.baseline.is_none() {
+                entry.reading.baseline = resized.filter(|resized| !old.newer_than(resized));
+            }
         }
     }
 
@@ -348,6 +361,10 @@ impl Engine {
         {
             #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
             let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
+            for rule in self.rules.values_mut() {
+                rule.cleared.grow(change.slot as usize + 1);
+                rule.cleared.set(change.slot as usize, false);
+            }
             self.size_changed(after.volume(), ratio, now);
         }
         for (pair, entry) in

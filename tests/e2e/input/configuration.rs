@@ -155,7 +155,7 @@ async fn an_invalid_configuration_and_a_restart_take_no_question_back() -> Resul
     ensure!(reason == "Configuration" && why.contains("not valid"), "{reason}: {why}");
     scene.answer("pg1", &question.name_any(), "approved").await?;
     // Then the question still stands, and nothing has come of the answer yet.
-    scene.running()?.wait_for_log("is not valid", std::time::Duration::from_secs(40)).await?;
+    seen_by_now(&scene).await?;
     let stands = scene.approval("pg1", "ask", &volume).await?.context("the question was taken back")?;
     ensure!(stands.metadata.uid == question.metadata.uid, "another question");
     ensure!(stands.status.is_some_and(|status| status.decision.is_none()), "the answer was taken");
@@ -163,9 +163,35 @@ async fn an_invalid_configuration_and_a_restart_take_no_question_back() -> Resul
     // When it makes sense again. Then the answer counts.
     scene.configure_text(&text(&url, "")).await?;
     scene.until_request("pg1", "data", "20Gi").await?;
+    // When it is broken once more. Then the good one stays in force: it is answered.
+    scene.configure_text("min_poll_interval: soon").await?;
+    scene
+        .running()?
+        .wait_for_log("the last good one stays in force", std::time::Duration::from_secs(40))
+        .await?;
     let left = scene.approval("pg1", "ask", &more).await?.context("the other question was taken back")?;
     ensure!(left.spec.approval_state.as_deref() == Some("pending"));
-    Ok(())
+    scene.answer("pg1", &left.name_any(), "approved").await?;
+    scene.until_request("pg1", "more", "20Gi").await
+}
+
+/// Waits until the controller has seen what was written to approvals so far: a watch tells in order.
+async fn seen_by_now(scene: &Scene) -> Result<()> {
+    let stranger = json!({
+        "apiVersion": "autopilot.libopenstorage.org/v1alpha1", "kind": "ActionApproval",
+        "metadata": { "namespace": "pg1", "name": "stranger", "labels": { "rule": "none", "object": "none" } },
+        "spec": { "approvalState": "pending" },
+    });
+    scene.cluster.apply(&stranger.to_string()).await?;
+    let approvals =
+        kube::Api::<autopilot_shared::api::ActionApproval>::namespaced(scene.client.clone(), "pg1");
+    scene
+        .until("the stranger is looked at", async || {
+            let status = approvals.get("stranger").await?.status.unwrap_or_default();
+            let conditions = status.conditions.unwrap_or_default();
+            Ok(conditions.iter().any(|c| c.type_ == "StaleApproval").then_some(()))
+        })
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,7 +64,8 @@ async fn a_change_of_size_is_remembered_over_a_restart_and_by_rules_that_are_mad
     asked.enlarge("data", "15Gi").await?;
     asked.grown("data", "15Gi").await?;
     asked.unasked(&first).await?;
-    grown.apply(&grown.rule().without_approval()).await?;
+    // So long that it is still in its cool-down when that is looked for.
+    grown.apply(&grown.rule().without_approval().set("/actionsCoolDownPeriod", json!(300))).await?;
     grown.requests("data", "20Gi").await?;
     grown.grown("data", "20Gi").await?;
     grown.state(&second, S::ActiveActionsTaken).await?;

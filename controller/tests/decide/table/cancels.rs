@@ -1,5 +1,6 @@
 //! Questions that are taken back.
 
+use autopilot_controller::decide::Verdict;
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::Outcome;
 
@@ -81,6 +82,13 @@ const ROWS: &[Row] = &[
         ],
         path: &[T, A, P, I, K, N],
         then: &[Then::Grown(1, "20Gi")],
+    },
+    Row {
+        says: "… and after what is finished nothing new begins, although the conditions hold",
+        approval: false,
+        given: &[Hold(0), MET, Unknown(true), Pass(Verdict::Met, 90.0), After(300), After(10)],
+        path: &[T, P, I, K, N],
+        then: &[Then::Grown(1, "20Gi"), Then::NothingProposed],
     },
     Row {
         says: "§6, AUT-207: canceled: no longer approvalRequired; it is done without one, after `for`",
