@@ -20,8 +20,8 @@ use super::flow::{
     self, Ask, Class, ClusterEffect, Facts, Folder, ForgeEffect, Orphan, Plan, Settings, Trouble, Turn,
     Urgency, Us, View, Write,
 };
-use super::port::{Pull, PullState};
-use super::text::file::Content;
+use super::port::{File, Pull, PullState};
+use super::text::file::Inside;
 use crate::decide::Approval;
 pub use request::{Answer, Call, Figures, Key, Next, Request, Stray, Subject};
 
@@ -60,8 +60,10 @@ pub struct Books {
     orphans: BTreeMap<u64, Orphan>,
     loose: BTreeMap<String, Loose>,
     folder: Option<Folder>,
-    contents: BTreeMap<String, Option<Content>>,
+    contents: BTreeMap<File, Inside>,
     folder_due: Option<Timestamp>,
+    /// How often in a row the folder, or a file in it, was refused.
+    folder_refused: u32,
     /// Files that nobody waits for are left alone until then.
     sweep_due: Timestamp,
     listing: Listing,
@@ -105,6 +107,7 @@ impl Books {
             folder: None,
             contents: BTreeMap::new(),
             folder_due: Some(Timestamp::MIN),
+            folder_refused: 0,
             sweep_due: Timestamp::MIN,
             listing: Listing::new(),
             survey: Survey::new(),
@@ -230,6 +233,7 @@ impl Books {
         self.stalls.clear();
         self.folder = None;
         self.folder_due = Some(Timestamp::MIN);
+        self.folder_refused = 0;
         self.sweep_due = Timestamp::MIN;
         for orphan in self.orphans.values_mut() {
             orphan.until = None;

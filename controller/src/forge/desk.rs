@@ -179,7 +179,11 @@ impl<F: Forge, C: Cluster> Desk<F, C> {
                 Answer::Tip(found)
             }
             Ask::Head { commit, path } => Answer::Content(self.content(path, commit).await?),
-            Ask::File { path, at, .. } => Answer::Content(self.content(path, at).await?),
+            Ask::File { path, at, .. } => {
+                let text = self.forge.read(path, at).await?;
+                let look = |text: String| file::look(path, &us.cluster, &text);
+                Answer::Inside(text.map(look).unwrap_or_default())
+            }
             Ask::Decider { number } => Answer::Decider(self.forge.decider(*number).await?.login),
             Ask::Comments { number } => {
                 let mut said = Vec::new();

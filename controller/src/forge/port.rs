@@ -91,7 +91,7 @@ pub struct Branch {
 }
 
 /// A file in a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct File {
     /// Path from the root of the repository.
     pub path: String,

@@ -261,7 +261,8 @@ fn an_object_that_a_file_made_waits_for_the_gitops_tool_and_that_of_a_person_sta
             world.cube.state().findings = vec![Finding::Behind { object: "GitRepository x/y".to_owned() }];
         }
         if !behind {
-            world.cube.state().findings = vec![Finding::Applied { object: "Kustomization x/y".to_owned() }];
+            world.cube.state().findings =
+                vec![Finding::Applied { object: "Kustomization x/y".to_owned(), path: String::new() }];
         }
         world.hub.push("main", |tree| drop(tree.insert(noted.path.clone(), text)));
         world.flux();

@@ -1,5 +1,6 @@
 //! The files on the branch to merge into: ours go whatever people write into them, and never before the latch.
 
+use autopilot_controller::forge::ForgeError;
 use autopilot_controller::forge::flow::Finding;
 use autopilot_controller::forge::text::file;
 use autopilot_shared::api::{Outcome, PullRequest, PullRequestState};
@@ -56,7 +57,109 @@ fn a_document_that_is_added_to_the_file_changes_nothing_about_ours() {
         assert!(noted.in_base && !noted.digest.is_empty(), "{noted:?}");
         world.kubectl("a", "approved");
         world.minute();
-        assert_eq!(paths(&world), Vec::<String>::new(), "before: {before}");
+        assert_others(&world, OTHER, &format!("before: {before}"));
+        assert!(!recorded(&world).in_base, "before: {before}");
+    }
+}
+
+/// Nothing but what others wrote is left, in a file that nobody takes for ours.
+fn assert_others(world: &World, text: &str, case: &str) {
+    let [(path, left)] = &world.hub.base_files()[..] else { panic!("{case}: {:?}", world.hub.base_files()) };
+    assert!(path.starts_with("clusters/prod/a-others-") && file::any_uuid(path).is_none(), "{case}: {path}");
+    let plain = |text: &str| text.trim_start_matches("---").trim().to_owned();
+    assert_eq!(plain(left), plain(text), "{case}");
+}
+
+#[test]
+fn what_others_wrote_into_a_file_of_ours_outlives_it_whoever_removes_it() {
+    let add = |world: &World, branch: &str| {
+        world.hub.push(branch, |tree| {
+            tree.iter_mut()
+                .filter(|(path, _)| path.ends_with(".yaml"))
+                .for_each(|(_, text)| text.push_str(OTHER));
+        });
+    };
+    // The commit of the next question.
+    let mut world = World::asked("a");
+    add(&world, "aut-pg1-a");
+    world.hub.merge(1, "alice");
+    world.minute();
+    world.propose_at("a", "70");
+    world.minute();
+    let next = recorded(&world);
+    assert_eq!(next.number, 2);
+    world.hub.merge(2, "alice");
+    world.minute();
+    let mut left = paths(&world);
+    left.retain(|path| *path != next.path);
+    assert!(left.len() == 1 && left[0].starts_with("clusters/prod/a-others-"), "{left:?}");
+    world.kubectl("a", "approved");
+    world.minute();
+    assert_others(&world, OTHER, "the next question");
+
+    // The sweep of what nobody waits for, and once more when the very same file is put back.
+    let mut world = World::asked("a");
+    add(&world, "aut-pg1-a");
+    let ours = recorded(&world).path;
+    let text = world.hub.file("aut-pg1-a", &ours).unwrap();
+    world.hub.state().down = Some(ForgeError::Unavailable("no route".into()));
+    world.delete("a");
+    world.run(SignedDuration::from_mins(4));
+    world.hub.state().down = None;
+    world.hub.merge(1, "alice");
+    world.run(SignedDuration::from_mins(10));
+    assert_others(&world, OTHER, "the sweep");
+    world.hub.push("main", |tree| drop(tree.insert(ours, text)));
+    world.restart();
+    world.minute();
+    assert_others(&world, OTHER, "put back");
+}
+
+#[test]
+fn documents_of_others_are_told_from_ours() {
+    let one = |name: &str, digest: &str| {
+        format!(
+            "kind: ActionApproval\nmetadata:\n  name: {name}\nspec:\n  actions:\n  - proposal: \"{digest}\"\n"
+        )
+    };
+    let path = file::path("f", "a", "c", "d2");
+    let long = format!("data: {}\nkind: ConfigMap\n", "x".repeat(70_000));
+    let json = "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\"}\n".to_owned();
+    let bomb = format!("kind: ConfigMap\na: &a [{}]\nb: [{}]\n", "x,".repeat(100), "*a,".repeat(100));
+    let strange = "kind: [\nmetadata: {\n".to_owned();
+    let cases = [
+        // (documents, which of them are others')
+        (vec![one("a", "d2")], vec![]),
+        (vec![one("a", "d2"), one("a", "d1")], vec![]),
+        (vec![one("a", "d2"), one("b", "d1")], vec![1]),
+        (vec![one("b", "d1"), json.clone(), one("a", "d2")], vec![0, 1]),
+        (vec![long.clone(), one("a", "d2"), bomb], vec![0, 2]),
+        (vec![json, long], vec![0, 1]),
+        (vec!["# nothing\n".to_owned(), "kind: ActionApproval\nspec: {\n".to_owned(), strange], vec![]),
+        ((0..40).map(|n| format!("kind: Secret\nmetadata:\n  name: s{n}\n")).collect(), (0..40).collect()),
+    ];
+    for (documents, others) in cases {
+        let text = documents.join("---\n");
+        let kept: Vec<&str> = others.iter().map(|at: &usize| documents[*at].as_str()).collect();
+        assert_eq!(file::look(&path, "c", &text).others, kept.join("---\n"), "{text:.300}");
+    }
+}
+
+#[test]
+fn a_bomb_costs_next_to_nothing_however_often_it_is_repeated() {
+    // Nine layers of nine references, as people know it.
+    let mut bomb = "kind: ActionApproval\nmetadata:\n  name: a\na: &a [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for (letter, before) in ('b'..='i').zip('a'..='h') {
+        bomb.push_str(&format!("{letter}: &{letter} [{}]\n", format!("*{before},").repeat(9)));
+    }
+    bomb.push_str("spec: {approvalState: approved}\n");
+    let wide = format!("kind: ActionApproval\nspec: [{}]\n", "[],".repeat(20_000));
+    let path = file::path("f", "a", "c", "d");
+    for text in [format!("{bomb}---\n").repeat(1_000), format!("{wide}---\n").repeat(15)] {
+        let begun = std::time::Instant::now();
+        let inside = file::look(&path, "c", &text);
+        assert_eq!((inside.approval, inside.others.as_str()), (None, ""));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}: {text:.60}", begun.elapsed());
     }
 }
 
@@ -70,7 +173,11 @@ fn our_file_goes_in_the_end_whatever_is_in_it() {
         world.hub.push("main", |tree| drop(tree.insert(path.clone(), text.to_owned())));
         world.kubectl("a", "declined");
         world.minute();
-        assert_eq!(paths(&world), Vec::<String>::new(), "{text:?}");
+        if text.starts_with("kind") || text == OTHER {
+            assert_others(&world, text, text);
+        } else {
+            assert_eq!(paths(&world), Vec::<String>::new(), "{text:?}");
+        }
         assert!(!recorded(&world).in_base);
     }
 }
@@ -151,17 +258,23 @@ fn retargeted_and_merged_at_once_it_does_not_count() {
 
 #[test]
 fn a_list_of_files_above_the_folder_is_named_where_nothing_else_explains_it() {
-    let applied = Finding::Applied { object: "Kustomization flux-system/apps".to_owned() };
-    let suspended = Finding::Suspended { object: "Kustomization flux-system/apps".to_owned() };
+    let object = || "Kustomization flux-system/apps".to_owned();
+    let applied = |path: &str| Finding::Applied { object: object(), path: path.to_owned() };
+    let nearest = "clusters/Kustomization lists";
     let cases = [
-        (applied, "ParentKustomization", "clusters/kustomization.yaml lists"),
-        (suspended, "Suspended", "is suspended"),
+        (applied(""), "ParentKustomization", nearest),
+        (applied("clusters"), "ParentKustomization", nearest),
+        // It begins below that list: that is not what it is.
+        (applied("clusters/prod"), "AppliedDifferently", "is ready, and the approval"),
+        (applied("clus"), "AppliedDifferently", "is ready, and the approval"),
+        (Finding::Suspended { object: object() }, "Suspended", "is suspended"),
+        (Finding::Unknown, "NotApplied", "no GitOps tool could be asked"),
     ];
     for (finding, reason, words) in cases {
         let mut world = World::new();
         world.hub.push("main", |tree| {
             tree.insert("kustomization.yaml".to_owned(), String::new());
-            tree.insert("clusters/kustomization.yaml".to_owned(), String::new());
+            tree.insert("clusters/Kustomization".to_owned(), String::new());
             tree.insert("clusters/dev/kustomization.yaml".to_owned(), String::new());
         });
         world.cube.state().findings = vec![finding];

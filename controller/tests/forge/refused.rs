@@ -92,6 +92,91 @@ fn a_look_that_fails_resolves_nothing_that_stands() {
     assert!(world.conditions("a").contains(&standing("PullRequestRefused", "FileEdited")[0]));
 }
 
+/// How often a condition that stood was resolved.
+fn flaps(world: &World, kind: &str) -> usize {
+    let state = world.cube.state();
+    let own = state.changes.iter().flatten().filter(|a| a.raw.metadata.name.as_deref() == Some("a"));
+    let all = own.map(|a| {
+        let conditions = a.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default();
+        conditions.iter().any(|c| c.type_ == kind && c.status == "True")
+    });
+    let all: Vec<bool> = all.collect();
+    all.windows(2).filter(|two| two[0] && !two[1]).count()
+}
+
+#[test]
+fn what_is_left_on_the_forge_is_said_once_and_stands_while_it_is_tried_again() {
+    for what in ["read comments", "comment ", "delete branch "] {
+        let mut world = World::asked("a");
+        world.hub.state().refusals = vec![Refusal::always(what, refused())];
+        world.kubectl("a", "declined");
+        world.run(SignedDuration::from_hours(3));
+        let tries = world.hub.state().refusals[0].said;
+        assert!(tries > 5, "{what} was tried {tries} times");
+        assert_eq!(world.conditions("a"), standing("LeftOnForge", "Refused"), "{what}");
+        assert_eq!(flaps(&world, "LeftOnForge"), 0, "{what}");
+        world.hub.state().refusals.clear();
+        world.run(SignedDuration::from_hours(1));
+        assert_eq!((world.conditions("a"), flaps(&world, "LeftOnForge")), (vec![], 1), "{what}");
+        world.assert_clean();
+    }
+}
+
+#[test]
+fn a_question_whose_pull_request_is_refused_says_so_without_a_break() {
+    for what in ["branch ", "open "] {
+        let mut world = World::new();
+        world.hub.state().refusals = vec![Refusal::always(what, refused())];
+        world.propose("a");
+        world.run(SignedDuration::from_hours(3));
+        assert_eq!(world.conditions("a"), standing("PullRequestWaits", "Refused"), "{what}");
+        assert_eq!(flaps(&world, "PullRequestWaits"), 0, "{what}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_merely_unknown_resolves_nothing_that_was_said_of_it() {
+    let mut world = World::new();
+    world
+        .hub
+        .push("main", |tree| drop(tree.insert("clusters/prod/kustomization.yaml".to_owned(), String::new())));
+    world.propose("a");
+    world.minute();
+    let told = standing("FolderNotSynced", "OwnKustomization");
+    assert_eq!(world.conditions("a"), told);
+    // when the folder is not known any more, after a merge and a restart, and may not be looked at
+    world.propose("b");
+    world.minute();
+    world.hub.state().refusals = vec![Refusal::always("list files", refused())];
+    world.hub.merge(2, "alice");
+    world.run(SignedDuration::from_mins(5));
+    world.restart();
+    world.run(SignedDuration::from_mins(5));
+    assert_eq!((world.conditions("a"), flaps(&world, "FolderNotSynced")), (told, 0));
+    // when it can be, and has none
+    world.hub.push("main", |tree| drop(tree.remove("clusters/prod/kustomization.yaml")));
+    world.hub.state().refusals.clear();
+    world.restart();
+    world.minute();
+    assert_eq!(world.conditions("a"), []);
+}
+
+#[test]
+fn a_look_at_the_folder_that_is_refused_for_ever_becomes_seldom() {
+    let mut world = World::new();
+    world.hub.state().refusals = vec![Refusal::always("look at main", ForgeError::NotFound("main".into()))];
+    world.run(SignedDuration::from_hours(2));
+    let before = world.hub.state().refusals[0].said;
+    world.run(SignedDuration::from_hours(10));
+    let asked = world.hub.state().refusals[0].said - before;
+    assert!((10..=21).contains(&asked), "{asked}");
+    // when there is another token, then it is asked at once
+    let before = world.hub.state().refusals[0].said;
+    world.hub.state().bot = "another-bot".to_owned();
+    world.minute();
+    assert!(world.hub.state().refusals[0].said > before);
+}
+
 #[test]
 fn another_token_is_not_refused_what_the_old_one_was() {
     // given a token that may not look at branches, refused so often that the pauses are long

@@ -61,9 +61,65 @@ fn branches_of_nobody_go_and_those_of_other_clusters_and_people_stay() {
     world.minute();
     assert_eq!(world.hub.branches(), ["aut-mine", "aut-pg1-b"]);
     // then it comes to rest
+    world.minute();
     let before = world.hub.state().counts.reads;
     world.run(SignedDuration::from_hours(1));
     assert_eq!(world.hub.state().counts.reads, before);
+}
+
+#[test]
+fn hundreds_of_branches_of_another_cluster_are_looked_at_one_per_poll() {
+    let world = World::asked("a");
+    let twin = world.hub.last();
+    for n in 0..200 {
+        let name = format!("aut-theirs-{n:03}");
+        world.hub.push(&name, |tree| drop(tree.insert(name.clone(), String::new())));
+        let number = world.hub.look_alike(&twin, "another-bot", REPOSITORY);
+        world.hub.edit(number, |pull| {
+            pull.branch.clone_from(&name);
+            pull.state = autopilot_controller::forge::PullState::Closed;
+        });
+    }
+    let mut world = world;
+    world.restart();
+    world.minute();
+    let before = world.hub.state().counts.reads;
+    world.run(SignedDuration::from_hours(1));
+    let spent = world.hub.state().counts.reads - before;
+    assert!((100..=121).contains(&spent), "{spent}");
+    // A question does not wait for it.
+    world.propose("b");
+    world.minute();
+    assert_eq!(world.conditions("b"), []);
+    assert!(world.get("b").unwrap().raw.status.unwrap().pull_request.is_some());
+}
+
+#[test]
+fn a_branch_of_nobody_that_somebody_elses_open_pull_request_needs_stays() {
+    let mut world = World::asked("a");
+    let twin = world.hub.last();
+    // given a branch that its approval left behind because it might not go, and that somebody asks to merge elsewhere
+    world.hub.state().kept.insert("aut-pg1-a".to_owned());
+    world.cube.state().edit(&key("a"), |a| a.raw.metadata.finalizers = None);
+    world.delete("a");
+    world.run(SignedDuration::from_mins(5));
+    assert_eq!(world.hub.open_pulls(), []);
+    world.hub.state().kept.clear();
+    let theirs = world.hub.look_alike(&twin, "alice", REPOSITORY);
+    world.hub.edit(theirs, |pull| {
+        pull.body.clear();
+        pull.base = "develop".to_owned();
+    });
+    // And a pull request of a fork needs no branch of ours.
+    let fork = world.hub.look_alike(&twin, "mallory", "mallory/fleet");
+    world.run(SignedDuration::from_hours(30));
+    assert_eq!(world.hub.branches(), ["aut-pg1-a"]);
+    assert_eq!(world.hub.open_pulls().len(), 2);
+    // when that is over, then it goes
+    world.hub.close_by(theirs, "alice");
+    world.run(SignedDuration::from_mins(10));
+    assert_eq!(world.hub.branches(), Vec::<String>::new());
+    assert_eq!(world.hub.open_pulls().iter().map(|p| p.number).collect::<Vec<_>>(), [fork]);
 }
 
 #[test]

@@ -180,7 +180,13 @@ fn the_body_tells_everything() {
     }
     assert_eq!(Marker::read(&text), Some(marker()));
     assert_eq!(body::title(&approval), "[Autopilot] approval for rule shop/grow-pvc-0a1b rule: grow");
-    assert_eq!(body::deletion(&["a/b.yaml".to_owned()]), "[Autopilot] deleting file: a/b.yaml");
+    assert_eq!(body::deletion(&["a/b.yaml".to_owned()], &[]), "[Autopilot] deleting file: a/b.yaml");
+    let others = [("a/b-others-0.yaml".to_owned(), String::new())];
+    let kept = body::deletion(&["a/b.yaml".to_owned()], &others);
+    assert!(
+        kept.starts_with("[Autopilot] deleting file: a/b.yaml\n\n") && kept.ends_with(": a/b-others-0.yaml"),
+        "{kept}"
+    );
 }
 
 /// What a hostile text could be.

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::pace::backoff;
 use super::{Answer, Books, Call, Key, Loose, Request, Subject, local, weight};
 use crate::forge::flow::{Ask, Folder, ForgeEffect, Hold, Orphan, Said, Write};
-use crate::forge::port::{Branch, Change, ForgeError};
+use crate::forge::port::{Branch, Change, File, ForgeError};
 use crate::forge::text::{file, marker};
 
 /// First pause after a refusal; doubles.
@@ -57,6 +57,9 @@ impl Books {
         {
             facts.held.remove(&effect.mark());
         }
+        if matches!(request, Request { subject: Subject::All, call: Call::Step(_), .. }) {
+            self.folder_refused = 0;
+        }
         match (request.subject, request.call, answer) {
             (_, Call::Login, Answer::Us(login, base)) => {
                 if base != self.us.base {
@@ -77,10 +80,11 @@ impl Books {
             (_, Call::Step(ForgeEffect::Ask(Ask::Folder)), Answer::Folder(base, files)) => {
                 self.folder_is(now, base, files);
             }
-            (_, Call::Step(ForgeEffect::Ask(Ask::File { blob, .. })), Answer::Content(content)) => {
-                self.contents.insert(blob.clone(), content.clone());
+            (_, Call::Step(ForgeEffect::Ask(Ask::File { path, blob, .. })), Answer::Inside(inside)) => {
+                let file = File { path, blob };
+                self.contents.insert(file.clone(), inside.clone());
                 if let Some(folder) = &mut self.folder {
-                    folder.contents.insert(blob, content);
+                    folder.contents.insert(file, inside);
                 }
                 self.touch_all();
             }
@@ -100,7 +104,7 @@ impl Books {
             (Subject::Strays(_), _, _) => self.swept(now, None),
             (Subject::Loose(name), _, answer) => self.untied(now, &name, Ok(answer)),
             (_, Call::Branches, Answer::Branches(names)) => self.survey.is(names),
-            (Subject::Unowned(name), _, Answer::Pulls(pulls)) => self.surveyed(&name, pulls),
+            (Subject::Unowned(name), _, Answer::Pulls(pulls)) => self.surveyed(now, &name, pulls),
             (Subject::Orphan(number, _), Call::Step(effect), answer) => {
                 self.about_orphan(now, number, effect, answer);
             }
@@ -108,13 +112,9 @@ impl Books {
         }
     }
 
-    fn folder_is(&mut self, now: Timestamp, base: Branch, files: Vec<crate::forge::port::File>) {
+    fn folder_is(&mut self, now: Timestamp, base: Branch, files: Vec<File>) {
         self.folder_due = None;
-        let contents = files
-            .iter()
-            .filter_map(|f| Some((f.blob.clone(), self.contents.get(&f.blob)?.clone())))
-            .collect();
-        self.contents = contents;
+        self.contents.retain(|file, _| files.contains(file));
         self.folder = Some(Folder { base, at: now, files, contents: self.contents.clone() });
         self.touch_all();
     }
@@ -256,8 +256,11 @@ impl Books {
                 if matches!(error, ForgeError::NotFound(_)) {
                     self.base_is_doubtful();
                 }
-                self.folder_due = Some(now + FIRST);
-                self.sweep_due = now + FIRST;
+                let due = now + backoff(FIRST, self.folder_refused, LONGEST);
+                // Silence has a pause of its own.
+                self.folder_refused = if definite { self.folder_refused.saturating_add(1) } else { 0 };
+                self.folder_due = Some(due);
+                self.sweep_due = due;
             }
             (Subject::Approval(key), Call::Step(effect)) => {
                 self.unsettle(&key, &effect, error);
@@ -320,6 +323,7 @@ impl Books {
         }
         self.loose.values_mut().for_each(Loose::again);
         self.survey.again();
+        self.folder_refused = 0;
         self.sweep_due = Timestamp::MIN;
         if self.folder.is_none() {
             self.folder_due = Some(Timestamp::MIN);

@@ -54,8 +54,8 @@ impl Books {
     }
 
     /// What was found on a branch that no approval has: what is open is an orphan, and the branch of what ended is loose.
-    pub(super) fn surveyed(&mut self, name: &str, pulls: Vec<Pull>) {
-        self.survey.looked_at(name);
+    pub(super) fn surveyed(&mut self, now: Timestamp, name: &str, pulls: Vec<Pull>) {
+        self.survey.looked_at(name, now + self.settings.poll);
         let ended = pulls.iter().filter(|pull| !is_open(pull) && flow::ours(&self.us, pull).is_some());
         let ours: BTreeSet<String> = ended.map(|pull| pull.head.clone()).collect();
         if !ours.is_empty() && !self.loose.contains_key(name) {
@@ -77,11 +77,14 @@ impl Books {
         }
     }
 
-    /// The next step about such a branch. One that belongs to an approval, or to an open pull request, is no concern here.
+    /// The next step about such a branch. One that belongs to an approval, or to an open pull request, is no concern here:
+    /// without its branch anybody's is closed.
     pub(super) fn untie(&mut self, now: Timestamp) -> Option<Request> {
         let taken = |name: &String| {
             let numbers = self.by_branch.get(name).into_iter().flatten();
-            self.branches.contains_key(name) || numbers.into_iter().any(|number| self.open.contains(number))
+            let mut pulls = numbers.filter_map(|number| self.pulls.get(number));
+            self.branches.contains_key(name)
+                || pulls.any(|pull| is_open(pull) && flow::in_repository(&self.us, pull))
         };
         let over = |loose: &Loose| match &loose.tip {
             None => false,

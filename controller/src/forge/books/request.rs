@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::decide::{Approval, Target};
 use crate::forge::flow::{ClusterEffect, Finding, ForgeEffect};
 use crate::forge::port::{Branch, Conditional, File, Page, Pull};
-use crate::forge::text::file::Content;
+use crate::forge::text::file::{Content, Inside};
 use crate::forge::text::marker::Marker;
 
 /// Namespace and name of an approval.
@@ -94,8 +94,10 @@ pub enum Answer {
     Branch(Option<Branch>),
     /// To [`Ask::Tip`]: paths and what is there.
     Tip(Vec<(String, Content)>),
-    /// To [`Ask::Head`] and [`Ask::File`].
+    /// To [`Ask::Head`].
     Content(Option<Content>),
+    /// To [`Ask::File`].
+    Inside(Inside),
     /// To [`Ask::Decider`].
     Decider(String),
     /// To [`Ask::Comments`].

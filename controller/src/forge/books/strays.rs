@@ -28,12 +28,8 @@ impl Books {
         let mut strays = Vec::new();
         for found in &folder.files {
             let Some(uuid) = file::any_uuid(&found.path) else { continue };
-            match folder.contents.get(&found.blob) {
-                None => {
-                    let (path, blob) = (found.path.clone(), found.blob.clone());
-                    let ask = Ask::File { path, blob, at: folder.base.commit.clone() };
-                    return request(Subject::All, ForgeEffect::Ask(ask));
-                }
+            match folder.contents.get(found).map(|inside| &inside.approval) {
+                None => return request(Subject::All, ForgeEffect::Ask(folder.look(found))),
                 Some(Some(content)) if self.is_stray(uuid, content) => strays.push(Stray {
                     path: found.path.clone(),
                     key: (content.namespace.clone(), content.name.clone()),
@@ -50,11 +46,13 @@ impl Books {
             return request(Subject::All, ForgeEffect::Ask(Ask::Folder));
         }
         let paths: Vec<String> = strays.iter().map(|s| s.path.clone()).collect();
+        // All of them were read.
+        let others = folder.others(&paths).ok()?;
         let change = Change {
-            message: body::deletion(&paths),
+            message: body::deletion(&paths, &others),
             author: self.settings.author.clone(),
             at: now,
-            add: Vec::new(),
+            add: others,
             remove: paths,
         };
         let write = Write::DeleteFiles { parent: folder.base.clone(), change };

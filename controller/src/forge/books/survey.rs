@@ -38,8 +38,9 @@ impl Survey {
         self.attempts = 0;
     }
 
-    pub(super) fn looked_at(&mut self, name: &str) {
-        self.attempts = 0;
+    /// A branch was looked at. The next one has time: another cluster may have hundreds here, with one request for each.
+    pub(super) fn looked_at(&mut self, name: &str, next: Timestamp) {
+        (self.attempts, self.due) = (0, next);
         if let Some(names) = &mut self.names {
             names.remove(name);
         }
@@ -66,9 +67,9 @@ impl Books {
             return Some(Request { subject: Subject::All, call: Call::Branches, basis: None });
         };
         // What is open there was seen, or the approval looks after it.
-        let (branches, pulls, open) = (&self.branches, &self.by_branch, &self.pulls);
+        let (branches, by_branch, pulls) = (&self.branches, &self.by_branch, &self.pulls);
         names.retain(|name| {
-            let mut seen = pulls.get(name).into_iter().flatten().filter_map(|number| open.get(number));
+            let mut seen = by_branch.get(name).into_iter().flatten().filter_map(|number| pulls.get(number));
             !branches.contains_key(name) && !seen.any(super::is_open)
         });
         let name = names.first().filter(|_| idle)?.clone();

@@ -4,7 +4,7 @@ use autopilot_shared::api::{Proposal, PullRequestState};
 use kube::ResourceExt as _;
 
 use super::draft::Draft;
-use super::effect::{Ask, Class, ForgeEffect, Write};
+use super::effect::{Ask, Class, Write};
 use super::ending;
 use super::pulls::{Head, Sorted, head, in_repository, noted, sort};
 use super::sync;
@@ -22,7 +22,10 @@ const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 pub(super) fn asking(out: &mut Draft<'_, '_>, proposal: &Proposal) {
     let view = out.view;
-    if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
+    if view.folder.is_none() {
+        // What it said of the folder stays until that is looked at again.
+        word::keep_about(view, &mut out.words, word::FOLDER, "");
+    } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         let text = format!(
             "{list} lists the files of its folder, so a new one is not applied; remove it, or choose \
                             another folder"
@@ -151,6 +154,10 @@ fn push(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal) {
         out.correct(WAITS, "FileInBase", text);
         return out.wake(view.now + view.settings.poll);
     }
+    let others = match folder.others(&old) {
+        Ok(others) => others,
+        Err(unread) => return out.ask(folder.look(unread)),
+    };
     let content = match file::content(out.approval(), proposal) {
         Ok(content) => content,
         Err(why) => {
@@ -162,11 +169,11 @@ fn push(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal) {
         message: body::message(out.approval()),
         author: view.settings.author.clone(),
         at: proposal.at.as_ref().map_or(view.now, |at| at.0),
-        add: vec![(path, content)],
+        add: std::iter::once((path, content)).chain(others).collect(),
         remove: old,
     };
     let branch = out.branch();
-    tried(out, Write::Push { branch, parent: folder.base.clone(), change });
+    out.write(Write::Push { branch, parent: folder.base.clone(), change });
 }
 
 fn open(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, commit: &str) {
@@ -186,22 +193,7 @@ fn open(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, commit: &str) {
         branch: out.branch(),
         base: us.base.clone(),
     };
-    tried(out, Write::Open(new));
-}
-
-/// A write that creates; when the forge refuses it, the question says that it waits, and why.
-fn tried(out: &mut Draft<'_, '_>, write: Write) {
-    let effect = ForgeEffect::Write(Box::new(write));
-    if let Some(hold) = out.refusal(&effect).filter(|h| h.definite) {
-        let text = format!("the forge refuses its pull request: {}", hold.why);
-        out.correct(WAITS, "Refused", text);
-        if hold.until > out.view.now {
-            return out.wake(hold.until);
-        }
-    }
-    if let ForgeEffect::Write(write) = effect {
-        out.write(*write);
-    }
+    out.write(Write::Open(new));
 }
 
 fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sorted<'_>, pull: &Pull) {

@@ -105,25 +105,25 @@ impl<'a, 'b> Draft<'a, 'b> {
 
     fn effect(&mut self, effect: ForgeEffect) {
         self.complete = false;
-        let held = self.refusal(&effect);
-        match held {
-            Some(hold) if hold.until > self.view.now => {
-                self.wake(hold.until);
-                let is_question = matches!(effect, ForgeEffect::Ask(_));
-                // Whoever may not look does not know better.
-                self.keep |= is_question;
-                // Silence passes, most of the time.
-                if hold.definite {
-                    self.refused(&effect, &hold.why);
-                }
+        if let Some(hold) = self.refusal(&effect) {
+            // Whoever may not look does not know better.
+            self.keep |= matches!(effect, ForgeEffect::Ask(_));
+            // Silence passes, most of the time; a no stands until it is a yes, also while it is asked again.
+            if hold.definite {
+                self.refused(&effect, &hold.why);
             }
-            _ => {
-                self.forge.get_or_insert(effect);
+            if hold.until > self.view.now {
+                return self.wake(hold.until);
             }
         }
+        self.forge.get_or_insert(effect);
     }
 
     fn refused(&mut self, effect: &ForgeEffect, why: &str) {
+        if let Some(Write::Push { .. } | Write::Open(_)) = effect.change() {
+            let text = format!("the forge refuses its pull request: {why}");
+            return self.correct(word::WAITS, "Refused", text);
+        }
         let (kind, text) = match effect {
             ForgeEffect::Ask(_) if self.wants => {
                 (word::WAITS, format!("there is no pull request yet: {why}"))
@@ -235,10 +235,9 @@ impl<'a, 'b> Draft<'a, 'b> {
                 own.push(found.path.clone());
                 continue;
             }
-            match folder.contents.get(&found.blob) {
+            match folder.contents.get(found).map(|inside| &inside.approval) {
                 None => {
-                    let at = folder.base.commit.clone();
-                    self.ask(Ask::File { path: found.path.clone(), blob: found.blob.clone(), at });
+                    self.ask(folder.look(found));
                     return None;
                 }
                 Some(Some(content)) if self.is_named(content) => own.push(found.path.clone()),
@@ -257,7 +256,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (known, current) = (self.own_uuids(), file::uuid(&us.cluster, current));
         let is_stale = |path: &String| {
             let found = folder.files.iter().find(|f| f.path == **path);
-            let content = found.and_then(|f| folder.contents.get(&f.blob)?.as_ref());
+            let content = found.and_then(|f| folder.contents.get(f)?.approval.as_ref());
             let made = content.filter(|c| !c.digest.is_empty()).map(|c| file::uuid(&us.cluster, &c.digest));
             file::any_uuid(path).is_some_and(|uuid| {
                 uuid != current && (known.iter().any(|k| k == uuid) || made.as_deref() == Some(uuid))
@@ -289,15 +288,19 @@ impl<'a, 'b> Draft<'a, 'b> {
         if paths.is_empty() {
             return;
         }
+        let others = match folder.others(&paths) {
+            Ok(others) => others,
+            Err(unread) => return self.ask(folder.look(unread)),
+        };
         if folder.at + FRESH < self.view.now {
             return self.ask(Ask::Folder);
         }
         let change = Change {
-            message: body::deletion(&paths),
+            message: body::deletion(&paths, &others),
             author: self.view.settings.author.clone(),
             // Another attempt on another head is another commit anyway.
             at: self.view.now,
-            add: Vec::new(),
+            add: others,
             remove: paths,
         };
         self.write(Write::DeleteFiles { parent: folder.base.clone(), change });

@@ -22,7 +22,7 @@ use draft::Draft;
 pub use effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
 pub use ending::VIA;
 pub use orphan::{Orphan, orphan};
-pub use pulls::ours;
+pub use pulls::{in_repository, ours};
 pub use urgency::Urgency;
 pub use view::{Facts, Finding, Folder, Hold, Said, Settings, Trouble, Turn, Us, View};
 pub use word::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};

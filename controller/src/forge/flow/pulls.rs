@@ -47,7 +47,7 @@ pub(super) fn noted<'a>(view: &View<'a>, pull: &Pull) -> Option<&'a PullRequest>
 }
 
 /// Whether its branch is in our repository, and not in a fork.
-pub(super) fn in_repository(us: &Us, pull: &Pull) -> bool {
+pub fn in_repository(us: &Us, pull: &Pull) -> bool {
     pull.head_repo.as_ref().is_some_and(|repo| repo.eq_ignore_ascii_case(&us.repository))
 }
 

@@ -37,7 +37,7 @@ pub(super) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, 
                 } else {
                     out.wake(again);
                 }
-                let above = view.folder.and_then(|f| f.kustomization_above(&view.settings.folder));
+                let above = |begin: &str| view.folder?.kustomization_above(&view.settings.folder, begin);
                 say(findings, path, above)
             }
             None => return out.ask(Ask::Sync),
@@ -95,10 +95,18 @@ pub(super) fn behind(
     true
 }
 
-/// What was found, the most telling first. Where nothing else explains it a list of files `above` the folder may.
-fn say(findings: &[Finding], path: &str, above: Option<&str>) -> (&'static str, String) {
-    let unexplained = matches!(findings.first(), None | Some(Finding::Unknown | Finding::Applied { .. }));
-    if let Some(list) = above.filter(|_| unexplained) {
+/// What was found, the most telling first. Where it was applied, and not this file, a list of files `above` the folder, in
+/// what was applied, may explain it.
+fn say<'a>(
+    findings: &[Finding],
+    path: &str,
+    above: impl Fn(&str) -> Option<&'a str>,
+) -> (&'static str, String) {
+    let list = match findings.first() {
+        Some(Finding::Applied { path, .. }) => above(path),
+        _ => None,
+    };
+    if let Some(list) = list {
         let text = format!(
             "{list} lists what is applied from where it is, and may leave out the folder of {path}: let the \
              Kustomization's path begin below it"
@@ -131,7 +139,7 @@ fn sentence(finding: &Finding, path: &str) -> String {
         Finding::OtherNamespace { object, namespace } => {
             format!("{object} puts everything into namespace {namespace}")
         }
-        Finding::Applied { object } => {
+        Finding::Applied { object, .. } => {
             format!("{object} is ready, and the approval in the cluster is not the one of {path}")
         }
         Finding::Unknown => format!("{path} was not applied, and no GitOps tool could be asked"),

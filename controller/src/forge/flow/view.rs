@@ -6,9 +6,10 @@ use std::time::Duration;
 use autopilot_shared::config::Github;
 use jiff::{SignedDuration, Timestamp};
 
+use super::effect::Ask;
 use crate::decide::Approval;
 use crate::forge::port::{Author, Branch, File, Pull, is_kustomization};
-use crate::forge::text::file::Content;
+use crate::forge::text::file::{self, Content, Inside};
 
 /// Settings of the flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,8 +137,8 @@ pub struct Folder {
     pub at: Timestamp,
     /// Its files, and the lists of files in the folders above it.
     pub files: Vec<File>,
-    /// What is in those that were read, by blob; nothing for one that is no approval.
-    pub contents: BTreeMap<String, Option<Content>>,
+    /// What is in those that were read.
+    pub contents: BTreeMap<File, Inside>,
 }
 
 impl Folder {
@@ -146,9 +147,35 @@ impl Folder {
         self.lists().find(|path| folder_of(path) == folder)
     }
 
-    /// The nearest such list in a folder above it: it may leave this one out, where the GitOps tool begins there or above.
-    pub fn kustomization_above(&self, folder: &str) -> Option<&str> {
-        self.lists().filter(|path| folder_of(path) != folder).max_by_key(|path| path.len())
+    /// The nearest such list in a folder above it, not above the one that the GitOps tool begins at: it may leave this one
+    /// out.
+    pub fn kustomization_above(&self, folder: &str, begin: &str) -> Option<&str> {
+        let inside = |at: &str| {
+            begin.is_empty()
+                || at.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let lists = self.lists().filter(|path| folder_of(path) != folder && inside(folder_of(path)));
+        lists.max_by_key(|path| path.matches('/').count())
+    }
+
+    /// What is added where these files are removed: the documents of others in them stay, in files beside them.
+    ///
+    /// # Errors
+    /// The first of them that was not read.
+    pub fn others(&self, paths: &[String]) -> Result<Vec<(String, String)>, &File> {
+        let mut kept = BTreeMap::new();
+        for found in self.files.iter().filter(|f| paths.contains(&f.path)) {
+            let others = &self.contents.get(found).ok_or(found)?.others;
+            if !others.is_empty() {
+                kept.insert(file::beside(&found.path, others), others.clone());
+            }
+        }
+        Ok(kept.into_iter().collect())
+    }
+
+    /// The question what is in a file of it.
+    pub(crate) fn look(&self, file: &File) -> Ask {
+        Ask::File { path: file.path.clone(), blob: file.blob.clone(), at: self.base.commit.clone() }
     }
 
     fn lists(&self) -> impl Iterator<Item = &str> {
@@ -204,6 +231,8 @@ pub enum Finding {
     Applied {
         /// `Kustomization flux-system/apps`.
         object: String,
+        /// The folder that it begins at, without `./` and slashes at the ends; empty for the root.
+        path: String,
     },
     /// There is no GitOps tool that could be asked.
     Unknown,

@@ -195,7 +195,7 @@ pub fn diagnose(syncs: &[Sync], sources: &[Source], asked: &Merged) -> Vec<Findi
         } else if sync.applied != source.fetched {
             found.push(Finding::Behind { object: sync_name });
         } else {
-            found.push(Finding::Applied { object: sync_name });
+            found.push(Finding::Applied { object: sync_name, path: sync.path.clone() });
         }
     }
     if found.is_empty() {
@@ -289,7 +289,7 @@ mod tests {
                 repository(),
                 Finding::Behind { object: apps.clone() },
             ),
-            (whole, repository(), Finding::Applied { object: apps }),
+            (whole, repository(), Finding::Applied { object: apps, path: String::new() }),
         ];
         for (sync, source, finding) in cases {
             assert_eq!(diagnose(&[sync], &[source], &asked()), [finding]);

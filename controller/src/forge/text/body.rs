@@ -30,9 +30,14 @@ pub fn title(approval: &ActionApproval) -> String {
     cut(&message(approval), LONGEST_TITLE)
 }
 
-/// Message of the commit that removes files again.
-pub fn deletion(paths: &[String]) -> String {
-    format!("[Autopilot] deleting file: {}", paths.join(" "))
+/// Message of the commit that removes files again; what others added to them stays in these, path and content.
+pub fn deletion(paths: &[String], others: &[(String, String)]) -> String {
+    let mut text = format!("[Autopilot] deleting file: {}", paths.join(" "));
+    if !others.is_empty() {
+        let kept: Vec<&str> = others.iter().map(|(path, _)| path.as_str()).collect();
+        let _ = write!(text, "\n\nWhat others had added to it stays: {}", kept.join(" "));
+    }
+    text
 }
 
 fn rule(approval: &ActionApproval) -> String {

@@ -9,8 +9,13 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
+const APPROVAL: &str = "ActionApproval";
 /// Longest part of a file's name that is the approval's: a UUID and an ending must fit into 255 bytes.
 const LONGEST: usize = 200;
+/// Documents of one file that are read: whoever writes bombs does not write more of them.
+const DOCUMENTS: usize = 16;
+/// Longest document that is read, in bytes; ours has a thousand.
+const LONGEST_DOCUMENT: usize = 64 * 1024;
 /// Keeps Flux from deleting the approval when its file goes.
 pub const UNPRUNED: &str = "kustomize.toolkit.fluxcd.io/prune";
 /// The same for Argo CD, and that Flux does not read `$` in it as a variable.
@@ -87,7 +92,7 @@ pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String,
     let previews = status.and_then(|s| s.action_previews.as_ref());
     let file = json!({
         "apiVersion": "autopilot.libopenstorage.org/v1alpha1",
-        "kind": "ActionApproval",
+        "kind": APPROVAL,
         "metadata": {
             "annotations": BTreeMap::from(ANNOTATIONS),
             "creationTimestamp": null,
@@ -146,6 +151,15 @@ impl Serialize for Sorted<'_> {
     }
 }
 
+/// What is in a file of the folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// The approval, if there is one.
+    pub approval: Option<Content>,
+    /// The documents that others added, as they wrote them; empty where there are none.
+    pub others: String,
+}
+
 /// What is in a file that may be an approval.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Content {
@@ -170,7 +184,8 @@ pub struct Request {
 struct RawFile {
     kind: String,
     metadata: RawMeta,
-    spec: RawSpec,
+    #[serde(default)]
+    spec: Option<RawSpec>,
 }
 
 #[derive(Deserialize)]
@@ -202,14 +217,66 @@ struct RawAction {
 /// Reads the file at a path: the approval that its name was made from, for whatever else people add to it is theirs; else the
 /// first one. Nothing when there is no approval in it.
 pub fn read(path: &str, cluster: &str, text: &str) -> Option<Content> {
-    let mut found = documents(text).filter_map(|document| read_one(&document)).peekable();
-    let first = found.peek().cloned();
-    let uuid = any_uuid(path);
-    found.find(|content| uuid.is_some_and(|u| u == self::uuid(cluster, &content.digest))).or(first)
+    look(path, cluster, text).approval
+}
+
+/// Looks into the file at a path.
+pub fn look(path: &str, cluster: &str, text: &str) -> Inside {
+    let documents: Vec<Document> = documents(text).into_iter().enumerate().map(Document::read).collect();
+    let contents = || documents.iter().filter_map(|document| document.content.as_ref());
+    let uuid = any_uuid(path).filter(|_| !cluster.is_empty());
+    let named = |content: &Content| uuid.is_some_and(|u| u == self::uuid(cluster, &content.digest));
+    let approval = contents().find(|content| named(content)).or(contents().next()).cloned();
+    let same = |a: &Content, b: &Content| a.namespace == b.namespace && a.name == b.name;
+    let is_others = |document: &&Document| match &document.content {
+        Some(content) => !named(content) && !approval.as_ref().is_some_and(|ours| same(ours, content)),
+        // An approval that cannot be read was ours; what is no object at all is nobody's.
+        None => document.kind.as_ref().is_some_and(|kind| kind != APPROVAL),
+    };
+    let others: Vec<&str> =
+        documents.iter().filter(is_others).map(|document| document.text.as_str()).collect();
+    Inside { others: others.join("---\n"), approval }
+}
+
+/// Where the documents of others stay when the file at a path goes: a name that no file of ours has.
+pub fn beside(path: &str, others: &str) -> String {
+    let ours = any_uuid(path).and_then(|uuid| path.strip_suffix(".yaml")?.strip_suffix(uuid));
+    format!("{}others-{}.yaml", ours.unwrap_or(path), digest::hex(others.as_bytes(), 10))
+}
+
+/// A document of a file.
+struct Document {
+    text: String,
+    kind: Option<String>,
+    /// What is in it, if it is an approval.
+    content: Option<Content>,
+}
+
+impl Document {
+    fn read((at, text): (usize, String)) -> Self {
+        let (kind, content) = match (at < DOCUMENTS).then(|| read_one(&text)).flatten() {
+            Some((kind, content)) => (Some(kind), content),
+            None => (kind(&text), None),
+        };
+        Document { text, kind, content }
+    }
+}
+
+/// The kind of an object that was not read: too long, too many aliases, not quite YAML.
+fn kind(text: &str) -> Option<String> {
+    let value = |text: &str| {
+        let value =
+            text.strip_prefix("kind")?.trim_start_matches(['"', '\'']).trim_start().strip_prefix(':')?;
+        let value = value.trim_start().trim_start_matches(['"', '\'']);
+        let kind: String = value.chars().take_while(char::is_ascii_alphanumeric).collect();
+        (!kind.is_empty()).then_some(kind)
+    };
+    let nested = || text.match_indices("kind").find_map(|(at, _)| value(&text[at..]));
+    text.lines().find_map(value).or_else(nested)
 }
 
 /// The documents of a file. A line that begins so is a marker wherever it stands, also in a block of text.
-fn documents(text: &str) -> impl Iterator<Item = String> {
+fn documents(text: &str) -> Vec<String> {
     let mut all = vec![String::new()];
     for line in text.trim_start_matches('\u{feff}').lines() {
         let marker = ["---", "..."].into_iter().find_map(|marker| line.strip_prefix(marker));
@@ -220,36 +287,46 @@ fn documents(text: &str) -> impl Iterator<Item = String> {
             }
             None => line,
         };
-        if let Some(last) = all.last_mut() {
+        let blank = marker.is_some() && rest.trim().is_empty();
+        if let Some(last) = all.last_mut().filter(|_| !blank) {
             last.push_str(rest);
             last.push('\n');
         }
     }
-    all.into_iter().filter(|document| !document.trim().is_empty())
+    all.retain(|document| !document.trim().is_empty());
+    all
 }
 
-fn read_one(text: &str) -> Option<Content> {
-    let raw: RawFile = serde_saphyr::from_str(text).ok()?;
-    if raw.kind != "ActionApproval" {
+/// Kind, and what is in it, if it is an approval.
+fn read_one(text: &str) -> Option<(String, Option<Content>)> {
+    if text.len() > LONGEST_DOCUMENT {
         return None;
     }
-    let actions = raw.spec.actions.unwrap_or_default();
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_events: 5_000, max_aliases: 100 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 1_000 },
+        with_snippet: false,
+    };
+    let raw: RawFile = serde_saphyr::from_str_with_options(text, options).ok()?;
+    let Some(spec) = raw.spec.filter(|_| raw.kind == APPROVAL) else { return Some((raw.kind, None)) };
+    let actions = spec.actions.unwrap_or_default();
     let digest = match actions.as_slice() {
         [one] => one.proposal.clone().unwrap_or_default(),
         _ => String::new(),
     };
-    Some(Content {
+    let content = Content {
         namespace: raw.metadata.namespace.unwrap_or_default(),
         name: raw.metadata.name,
         digest,
         request: Request {
-            state: raw.spec.approval_state.unwrap_or_default(),
+            state: spec.approval_state.unwrap_or_default(),
             actions: actions
                 .into_iter()
                 .map(|a| (a.name.unwrap_or_default(), a.params.unwrap_or_default()))
                 .collect(),
         },
-    })
+    };
+    Some((raw.kind, Some(content)))
 }
 
 impl Content {
