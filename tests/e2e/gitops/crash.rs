@@ -9,7 +9,6 @@ use autopilot_tests::gitops::Gitops;
 use crate::story::{WRITES, tell};
 
 async fn with_kills(world: &Gitops, name: &str, when: KillWhen) -> Result<()> {
-    world.controller()?;
     let fired: RefCell<Vec<Vec<Fired>>> = RefCell::default();
     let prepare = || {
         world.forge.clear_rules();
@@ -19,7 +18,7 @@ async fn with_kills(world: &Gitops, name: &str, when: KillWhen) -> Result<()> {
         });
         fired.borrow_mut().push(hooks.collect());
     };
-    tell(world, name, prepare).await?;
+    tell(world, name, 1, prepare).await?;
     let fired = fired.into_inner();
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let times = fired.iter().filter(|part| part.get(at).is_some_and(Fired::has_fired)).count();
@@ -37,7 +36,6 @@ pub async fn killed_after_each_write(world: &Gitops) -> Result<()> {
 }
 
 pub async fn the_answer_to_each_write_is_lost(world: &Gitops) -> Result<()> {
-    world.controller()?;
     let rules: RefCell<Vec<Vec<RuleId>>> = RefCell::default();
     let prepare = || {
         let lost = WRITES.iter().map(|(method, path)| {
@@ -45,7 +43,7 @@ pub async fn the_answer_to_each_write_is_lost(world: &Gitops) -> Result<()> {
         });
         rules.borrow_mut().push(lost.collect());
     };
-    tell(world, "answers-lost", prepare).await?;
+    tell(world, "answers-lost", 1, prepare).await?;
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let rules = rules.borrow();
         let times: usize =
@@ -56,7 +54,5 @@ pub async fn the_answer_to_each_write_is_lost(world: &Gitops) -> Result<()> {
 }
 
 pub async fn two_controllers_at_once_are_wasteful_and_never_wrong(world: &Gitops) -> Result<()> {
-    world.controller()?;
-    world.controller()?;
-    tell(world, "two-at-once", || {}).await
+    tell(world, "two-at-once", 2, || {}).await
 }

@@ -109,7 +109,18 @@ pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(world: &Gi
         .await?;
     // … it is closed again and told once, and the first answer stands.
     case.until_clean().await?;
-    world.controllers.restart()?;
+    world.controllers.kill();
+    world.forge.clear_log();
+    world.controller()?;
+    // The new one has found everything again, and had nothing to do for some polls.
+    world
+        .until("three more looks", async || {
+            let asked = world.forge.requests();
+            let looks =
+                asked.iter().filter(|r| r.conditional && r.path.contains("/pulls?") && r.status.is_some());
+            Ok((looks.count() >= 3).then_some(()))
+        })
+        .await?;
     case.until_clean().await?;
     let said = case.comments(question.number()).await?;
     ensure!(said.len() == 2 && said[0].contains("<!-- autopilot-said declined "), "{said:?}");

@@ -20,9 +20,13 @@ pub const WRITES: [(&str, &str); 10] = [
     ("DELETE", "/git/refs/heads/"),
 ];
 
-/// Tells it; before each of its three parts something may be prepared.
-pub async fn tell(world: &Gitops, name: &str, prepare: impl Fn()) -> Result<()> {
+/// Tells it with so many controllers; before each of its three parts something may be prepared.
+pub async fn tell(world: &Gitops, name: &str, controllers: usize, prepare: impl Fn()) -> Result<()> {
+    // Before they start: none of them asks without labels and reviewers.
     world.configure(&[("labels", json!(["storage"])), ("reviewers", json!(["alice"]))]).await?;
+    for _ in 0..controllers {
+        world.controller()?;
+    }
     let case = Case::new(world, name).await?;
     prepare();
     let first = case.asked().await?;
