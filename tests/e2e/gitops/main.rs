@@ -81,7 +81,11 @@ fn the_guide() -> Result<()> {
 
 #[test]
 fn pruning() -> Result<()> {
-    play(scenarios![prune::with_pruning, prune::without_pruning])
+    play(scenarios![
+        prune::with_pruning,
+        prune::without_pruning,
+        prune::what_a_reviewer_adds_to_our_file_is_not_pruned_with_it
+    ])
 }
 
 #[test]

@@ -4,6 +4,9 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::{Behaviour, Kustomization};
 use autopilot_tests::gitops::{Case, Gitops, folder};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use serde_json::json;
 use std::time::Duration;
 
 async fn deletion_takes_nothing_away(world: &Gitops, namespace: &str, prune: bool) -> Result<()> {
@@ -35,6 +38,41 @@ async fn deletion_takes_nothing_away(world: &Gitops, namespace: &str, prune: boo
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
     let done = world.scene.csi.resizes().into_iter().filter(|r| r.namespace == namespace).count();
     ensure!(done == 1, "{done} resizes");
+    case.end().await
+}
+
+pub async fn what_a_reviewer_adds_to_our_file_is_not_pruned_with_it(world: &Gitops) -> Result<()> {
+    world.flux.kustomization(&Kustomization { prune: true, ..folder() }).await?;
+    let case = Case::new(world, "prune-others").await?;
+    world.controller()?;
+    let question = case.asked().await?;
+    let (reviewer, base) = (&world.reviewer, world.github.base());
+    let path = &question.pull.path;
+    let text = reviewer.read(&case.branch, path).await?.context("no file")?;
+    let note = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "note", "namespace": case.namespace },
+        "data": { "by": "a reviewer" },
+    });
+    reviewer.put(&case.branch, path, &format!("{text}---\n{note}\n")).await?;
+    reviewer.merge(question.number()).await?;
+    case.until_request("20Gi").await?;
+    let notes: Api<ConfigMap> = Api::namespaced(world.scene.client.clone(), &case.namespace);
+    let applied = notes.get("note").await?;
+
+    // Our file goes; theirs is left, and Flux keeps what it made of it.
+    let left = world
+        .until("our file to go", async || {
+            let files = case.files().await?;
+            Ok(Some(files).filter(|files| !files.contains(path)))
+        })
+        .await?;
+    ensure!(left.len() == 1 && left[0].contains("-others-"), "{left:?}");
+    world.synced().await?;
+    case.until_state(RuleState::Normal).await?;
+    case.until_gone().await?;
+    ensure!(notes.get("note").await?.metadata.uid == applied.metadata.uid, "it was made anew");
+    ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
+    reviewer.remove(base, &left[0]).await?;
     case.end().await
 }
 
