@@ -106,6 +106,7 @@ fn a_question_is_withdrawn_by_whatever_comes_first_after_its_time() {
     for (name, what) in whats {
         let mut stage = stage();
         stage.keys("a");
+        stage.settle();
         behind(&mut stage);
         stage.now = stage.now.after(Duration::from_millis(5001));
         what(&mut stage);
