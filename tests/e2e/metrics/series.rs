@@ -79,6 +79,8 @@ async fn series_are_an_objects_by_their_labels_and_not_when_they_are_older() -> 
         two_nodes_report_one_volume(&world),
         a_recreated_claim_is_not_judged_by_the_old_volume(&world),
         old_data_after_a_resize_does_nothing(&world),
+        one_missing_scrape_changes_nothing(&world),
+        many_that_become_normal_are_told_in_one(&world),
     )?;
     Ok(())
 }
@@ -158,6 +160,66 @@ async fn two_nodes_report_one_volume(world: &World) -> Result<()> {
             "ActiveActionsTaken => Normal",
         ]
     );
+    Ok(())
+}
+
+async fn one_missing_scrape_changes_nothing(world: &World) -> Result<()> {
+    // Given an object whose conditions hold, but not for long enough yet.
+    let (scene, name) = (&world.scene, "one-missing");
+    let volume = world.claim(name).await?;
+    let labels = [("volumename", volume.as_str())];
+    world.set(name, &labels, 6.0, 10.0);
+    let rule = World::rule(name).without_approval().set("/conditions/for", json!(20));
+    scene.cluster.apply(&rule.text()).await?;
+    scene.until_state("db", name, &volume, S::Triggered).await?;
+    let hold = async || -> Result<_> {
+        let status = scene.journal("db", name, &volume).await?.and_then(|j| j.status).unwrap_or_default();
+        Ok((status.hold_since, status.transitions))
+    };
+    let before = hold().await?;
+    // When one scrape lacks its series. Then the hold goes on from where it began, and ends.
+    let prometheus = scene.prometheus.as_ref().context("a Prometheus of its own")?;
+    for series in ["used_one_missing", "capacity_one_missing"] {
+        scene.exporter.remove(series, &labels);
+    }
+    scene
+        .until("a scrape without the series", async || {
+            Ok(prometheus.query("used_one_missing").await?.is_empty().then_some(()))
+        })
+        .await?;
+    until_passes(scene, &world.proxy, 1).await?;
+    world.set(name, &labels, 6.0, 10.0);
+    assert_eq!(hold().await?, before);
+    world.resized(name, &volume, &[&labels]).await?;
+    let path = scene.path(name, &volume).await?;
+    assert_eq!(path.first().map(String::as_str), Some("Initializing => Triggered"), "{path:?}");
+    assert!(!path.iter().any(|step| step == "Triggered => Normal"), "{path:?}");
+    Ok(())
+}
+
+async fn many_that_become_normal_are_told_in_one(world: &World) -> Result<()> {
+    // Given more objects at rest than are told one by one, all of them with series.
+    const MANY: usize = 30;
+    let (scene, name) = (&world.scene, "many");
+    for i in 0..MANY {
+        let volume = scene.claim("db", &format!("many-{i}"), "10Gi", &[("case", name)]).await?;
+        world.set(name, &[("volumename", &volume)], 3.0, 10.0);
+    }
+    let prometheus = scene.prometheus.as_ref().context("a Prometheus of its own")?;
+    scene
+        .until("all series", async || Ok((prometheus.query("used_many").await?.len() == MANY).then_some(())))
+        .await?;
+    // When a rule sees them for the first time. Then the first are told by name, and the rest in one sentence.
+    scene.cluster.apply(&World::rule(name).text()).await?;
+    let told = scene
+        .until("all are told", async || {
+            let all = scene.transitions(name).await?;
+            Ok(all.iter().any(|message| message.contains("more objects transition")).then_some(all))
+        })
+        .await?;
+    let rest = "rule: many: 5 more objects transition from Initializing => Normal";
+    assert_eq!(told.iter().filter(|message| *message == rest).count(), 1, "{told:#?}");
+    assert_eq!(told.len(), 26, "{told:#?}");
     Ok(())
 }
 
