@@ -13,9 +13,11 @@ use crate::fixture::{approval_json, harmless};
 use crate::server::{Answer, Server};
 use crate::watcher::{SOON, seen};
 
-/// Runs until it is dropped.
+/// Runs until it is dropped. What a script runs in the background ignores SIGINT, and so does what that starts: here it
+/// means what it does in a terminal.
 fn autopilot(kubeconfig: &Path, args: &[&str]) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_autopilot"))
+    Command::new("env")
+        .args(["--default-signal=INT", env!("CARGO_BIN_EXE_autopilot")])
         .args(args)
         .arg("--kubeconfig")
         .arg(kubeconfig)
