@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
+use autopilot_shared::api::{AutopilotRuleObjectStatus, LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
 use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
@@ -146,13 +146,16 @@ impl Engine {
     }
 
     /// The last change of size of a pair that was not followed when it happened: what the data looked like then is not
-    /// known. Where it was seen since that the conditions do not hold, what says otherwise now is newer.
+    /// known. Where it was seen since that the conditions do not hold, what says otherwise now is newer; and the journal
+    /// may know more.
     pub(super) fn resized_before(&self, pair: &Pair) -> Option<Baseline> {
         let slot = self.world.claims.by_volume(&pair.object)?;
-        let resized = self.world.claims.get(slot).map(|claim| claim.resized).filter(|at| *at > 0)?;
+        let claim = self.world.claims.get(slot).filter(|claim| claim.resized > 0)?;
+        let at = Timestamp::from_second(i64::from(claim.resized)).ok()?;
         let cleared = self.rules.get(&pair.rule).is_some_and(|rule| rule.cleared.contains(slot as usize));
-        let at = Timestamp::from_second(i64::from(resized)).ok().filter(|_| !cleared)?;
-        Some(Baseline { at, values: Vec::new(), ratio: 1.0 })
+        let journal = self.world.journal(&claim.namespace, pair);
+        let known = cleared || journal.is_some_and(|journal| knows_newer(&journal.status, at));
+        (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
     pub(super) fn insert_pair(&mut self, pair: Pair, mut entry: PairEntry) {
@@ -280,9 +283,58 @@ impl Engine {
     }
 }
 
+/// Whether a journal knows what was measured around a change of size: the change was its own action, or something was
+/// proposed since, from data that was newer.
+fn knows_newer(status: &AutopilotRuleObjectStatus, resized: Timestamp) -> bool {
+    let own = status.last_action.as_ref().and_then(|last| last.at.as_ref()).is_some_and(|at| at.0 >= resized);
+    let proposed = [RuleState::ActionAwaitingApproval, RuleState::ActiveActionsPending].map(|s| s.as_str());
+    own || status.items.iter().any(|item| {
+        let later = item.last_process_timestamp.as_ref().is_some_and(|at| at.0 > resized);
+        // From another state it would be an older proposal that is tried again.
+        later && proposed.contains(&item.state.as_str()) && item.message.contains(" from Triggered => ")
+    })
+}
+
 pub(super) fn key_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
     (
         metadata.namespace.as_deref().unwrap_or_default().into(),
         metadata.name.as_deref().unwrap_or_default().into(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_journal_knows_of_data_that_is_newer_than_a_resize_by_its_own_action_or_by_what_it_proposed_since() {
+        let resized: Timestamp = "2026-01-01T00:00:10Z".parse().unwrap();
+        let item = |second: u32, state: &str, from: &str| {
+            json!({ "items": [{
+                "lastProcessTimestamp": format!("2026-01-01T00:00:{second:02}Z"), "state": state,
+                "message": format!("rule: r:v transition from {from} => {state}"),
+            }] })
+        };
+        let action = |second: u32| {
+            let at = format!("2026-01-01T00:00:{second:02}.500000Z");
+            json!({ "lastAction": { "digest": "d", "from": "10Gi", "to": "20Gi", "at": at } })
+        };
+        for (status, knows) in [
+            (json!({}), false),
+            (action(9), false),
+            (action(10), true),
+            (item(9, "ActionAwaitingApproval", "Triggered"), false),
+            (item(20, "ActionAwaitingApproval", "Triggered"), true),
+            (item(20, "ActiveActionsPending", "Triggered"), true),
+            // An older proposal that is tried again, or approved.
+            (item(20, "ActiveActionsPending", "ActiveActionsInProgress"), false),
+            (item(20, "ActiveActionsPending", "ActionAwaitingApproval"), false),
+            (item(20, "Triggered", "ActionAwaitingApproval"), false),
+        ] {
+            let parsed = serde_json::from_value(status.clone()).unwrap();
+            assert_eq!(knows_newer(&parsed, resized), knows, "{status}");
+        }
+    }
 }
