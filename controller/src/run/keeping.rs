@@ -152,9 +152,12 @@ impl Engine {
         let slot = self.world.claims.by_volume(&pair.object)?;
         let claim = self.world.claims.get(slot).filter(|claim| claim.resized > 0)?;
         let at = Timestamp::from_second(i64::from(claim.resized)).ok()?;
-        let cleared = self.rules.get(&pair.rule).is_some_and(|rule| rule.cleared.contains(slot as usize));
-        let journal = self.world.journal(&claim.namespace, pair);
-        let known = cleared || journal.is_some_and(|journal| knows_newer(&journal.status, at));
+        let rule = self.rules.get(&pair.rule)?;
+        // That of a rule of the same name that has gone says nothing of this one's data.
+        let journal =
+            self.world.journal(&claim.namespace, pair).filter(|journal| journal.owner == rule.uid());
+        let known = rule.cleared.contains(slot as usize)
+            || journal.is_some_and(|journal| knows_newer(&journal.status, at));
         (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
