@@ -1,11 +1,14 @@
-//! The controller: `observe` the cluster, `query` the metrics, `decide` (pure), `act` on Kubernetes; `lead`, `serve`
-//! and `run` hold it together.
+//! The controller: `observe` the cluster, ask `prometheus`, `evaluate` (pure), `decide` (pure), `act` on Kubernetes, run
+//! by `engine`; `pull_requests`, `leader_election` and `telemetry` stand beside them, and `app` starts and ends it all.
 
 pub mod act;
+pub mod app;
+pub mod cli;
 pub mod decide;
-pub mod forge;
-pub mod lead;
+pub mod engine;
+pub mod evaluate;
+pub mod leader_election;
 pub mod observe;
-pub mod query;
-pub mod run;
-pub mod serve;
+pub mod prometheus;
+pub mod pull_requests;
+pub mod telemetry;

@@ -1,7 +1,8 @@
 //! The in-cluster controller. Everything it does is in the library.
 
-use autopilot_controller::run::run;
-use autopilot_controller::serve::{Flags, log};
+use autopilot_controller::app::run;
+use autopilot_controller::cli::Flags;
+use autopilot_controller::telemetry::log;
 
 /// Gives memory back that a large list or answer needed for a moment; the system's allocator keeps it. Its settings are in
 /// `.cargo/config.toml`.

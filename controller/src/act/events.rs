@@ -19,7 +19,7 @@ const NOTE_LIMIT: usize = 1024;
 const CLUSTER_EVENTS: &str = "default";
 
 /// The event behind a draft.
-pub(super) fn event(draft: &EventDraft) -> Event {
+pub(crate) fn event(draft: &EventDraft) -> Event {
     let (regarding, place) = match &draft.regarding {
         Regarding::Rule { name, uid } => (
             reference("autopilot.libopenstorage.org/v1alpha1", "AutopilotRule", None, name, uid),
@@ -89,7 +89,7 @@ impl Actor {
     ///
     /// # Errors
     /// As [`Self::tell`], of the first that was not told.
-    pub(super) async fn tell_all(&self, drafts: &[EventDraft], told: u64) -> Result<(), Failure> {
+    pub(crate) async fn tell_all(&self, drafts: &[EventDraft], told: u64) -> Result<(), Failure> {
         let mut denied = Ok(());
         for draft in drafts {
             match self.tell(draft).await {
@@ -107,7 +107,7 @@ impl Actor {
     /// # Errors
     /// When it is not known whether it was told, or we may not tell it ([`Failure::denied`]). An event that the API
     /// server refuses for good (its namespace is going, say) counts as told: it must hold up nothing.
-    pub(super) async fn tell(&self, draft: &EventDraft) -> Result<(), Failure> {
+    pub(crate) async fn tell(&self, draft: &EventDraft) -> Result<(), Failure> {
         let event = event(draft);
         let place = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = self.namespaced(Some(&place));

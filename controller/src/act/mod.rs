@@ -1,8 +1,8 @@
 //! Writes to Kubernetes: one effect, one request, with the precondition that the effect carries. What comes back is
 //! what the world is now, also when the write was refused because the world had moved.
 
-mod claim;
 mod events;
+mod pvc;
 mod request;
 mod workload;
 
@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::decide::{Doubt, Effect, EventDraft, Target};
-use crate::serve::Metrics;
-use claim::{Claim, is, volume_of};
+use crate::telemetry::Metrics;
+use pvc::{Claim, is, volume_of};
 pub(crate) use request::TIME_OUT;
 use request::{precondition, remove_finalizer, target_of};
 use workload::Workloads;

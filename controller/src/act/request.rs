@@ -18,7 +18,7 @@ pub(crate) const TIME_OUT: Duration = Duration::from_secs(10);
 
 impl Actor {
     /// Creates an object; nothing when one of that name is there.
-    pub(super) async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<Option<K>, Failure>
+    pub(crate) async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<Option<K>, Failure>
     where
         K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
     {
@@ -42,7 +42,7 @@ impl Actor {
     }
 
     /// Replaces a whole status. Not a merge: what the new one does not name must be gone.
-    pub(super) async fn replace_status<K>(
+    pub(crate) async fn replace_status<K>(
         &self,
         api: &Api<K>,
         target: &Target,
@@ -61,7 +61,7 @@ impl Actor {
         self.settled(kind, "patch status", what, answer)
     }
 
-    pub(super) async fn patch_status<K>(
+    pub(crate) async fn patch_status<K>(
         &self,
         api: &Api<K>,
         name: &str,
@@ -76,7 +76,7 @@ impl Actor {
         self.settled(kind, "patch status", what, answer)
     }
 
-    pub(super) async fn patch<K, P>(
+    pub(crate) async fn patch<K, P>(
         &self,
         api: &Api<K>,
         name: &str,
@@ -93,7 +93,7 @@ impl Actor {
     }
 
     /// Nothing when the world had moved: gone, changed, or a failed test.
-    pub(super) fn settled<K>(
+    pub(crate) fn settled<K>(
         &self,
         kind: &'static str,
         verb: &'static str,
@@ -117,7 +117,7 @@ impl Actor {
     }
 
     /// Whether the object is gone now; not, when it is another or a newer one.
-    pub(super) async fn delete<K>(&self, api: &Api<K>, target: &Target) -> Result<bool, Failure>
+    pub(crate) async fn delete<K>(&self, api: &Api<K>, target: &Target) -> Result<bool, Failure>
     where
         K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
     {
@@ -143,7 +143,7 @@ impl Actor {
     }
 
     /// Reads an object. One that cannot be read as its kind is a failure that names it.
-    pub(super) async fn read<K>(
+    pub(crate) async fn read<K>(
         &self,
         api: &Api<K>,
         kind: &str,
@@ -156,7 +156,7 @@ impl Actor {
         self.bounded(&what, api.get_opt(&target.name)).await?.map_err(|error| failure(what(), &error))
     }
 
-    pub(super) async fn bounded<T>(
+    pub(crate) async fn bounded<T>(
         &self,
         what: &impl Fn() -> String,
         call: impl Future<Output = T>,
@@ -171,22 +171,22 @@ impl Actor {
 }
 
 /// Plural of a kind, for metrics.
-pub(super) fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
+pub(crate) fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
     match K::plural(&()) {
         std::borrow::Cow::Borrowed(plural) => plural,
         std::borrow::Cow::Owned(_) => "other",
     }
 }
 
-pub(super) fn params() -> PatchParams {
+pub(crate) fn params() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-pub(super) fn precondition(target: &Target) -> Value {
+pub(crate) fn precondition(target: &Target) -> Value {
     json!({ "resourceVersion": target.version })
 }
 
-pub(super) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Target {
+pub(crate) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Target {
     Target {
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
@@ -195,7 +195,7 @@ pub(super) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v
     }
 }
 
-pub(super) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
+pub(crate) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
     let parsed = serde_json::from_value(operations).map_err(|error| Failure {
         what: "making of a JSON patch".to_owned(),
         why: error.to_string(),
@@ -205,7 +205,7 @@ pub(super) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
     Ok(Patch::Json(parsed))
 }
 
-pub(super) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
+pub(crate) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
     let path = format!("/metadata/finalizers/{index}");
     json_patch(json!([
         { "op": "test", "path": path, "value": FINALIZER },
@@ -215,12 +215,12 @@ pub(super) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
 
 /// A `test` of a JSON patch that did not hold. The server says no more than 422; an object that fails validation is
 /// named in the details.
-pub(super) fn failed_test(status: &kube::core::Status) -> bool {
+pub(crate) fn failed_test(status: &kube::core::Status) -> bool {
     let named = status.details.as_ref().is_some_and(|d| !d.kind.is_empty() || !d.causes.is_empty());
     status.code == 422 && !named
 }
 
-pub(super) fn failure(what: String, error: &kube::Error) -> Failure {
+pub(crate) fn failure(what: String, error: &kube::Error) -> Failure {
     let after = match error {
         kube::Error::Api(status) => status
             .details

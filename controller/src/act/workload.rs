@@ -38,24 +38,24 @@ type Listed = (Instant, Arc<Vec<Mount>>);
 
 /// Looks workloads up.
 #[derive(Clone)]
-pub(super) struct Workloads {
+pub(crate) struct Workloads {
     client: Client,
     wanted: Arc<AtomicBool>,
     listed: Arc<Mutex<HashMap<String, Listed>>>,
 }
 
 impl Workloads {
-    pub(super) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client) -> Self {
         Workloads { client, wanted: Arc::default(), listed: Arc::default() }
     }
 
     /// Whether they are wanted: it takes permissions that not every installation grants.
-    pub(super) fn want(&self, wanted: bool) {
+    pub(crate) fn want(&self, wanted: bool) {
         self.wanted.store(wanted, Ordering::Relaxed);
     }
 
     /// Names the workloads in previews. A preview without them is a preview.
-    pub(super) async fn name(&self, previews: &mut [ActionPreview]) {
+    pub(crate) async fn name(&self, previews: &mut [ActionPreview]) {
         if !self.wanted.load(Ordering::Relaxed) {
             return;
         }

@@ -4,15 +4,10 @@
 //! decided from what the first left behind, so that every point between two writes is a state that a restart finds.
 
 mod approval;
-mod doubt;
-mod draft;
 mod effect;
-mod preflight;
-mod propose;
-mod request;
-mod settle;
-mod telling;
-mod verdict;
+mod events;
+mod pair;
+mod precondition;
 mod view;
 
 use autopilot_shared::RuleState;
@@ -23,20 +18,20 @@ use autopilot_shared::{names, quantity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+pub use crate::evaluate::verdict::{Baseline, Reading, Seen, Verdict, judge, moved, wants_absence};
+pub use approval::spec::{LAST_APPLIED, Request, binds, labelled, ours, read};
 pub use approval::{STALE, UNKNOWN_STATE, remove, stale_orphan};
-pub use doubt::{Doubt, doubt};
-pub use draft::{ITEMS_KEPT, transition_message};
 pub use effect::{Effect, EventDraft, Regarding, Target};
-pub use preflight::{Refusal, target as preflight};
-pub use request::{LAST_APPLIED, Request, binds, labelled, ours, read};
-pub use settle::MAX_ATTEMPTS;
-pub use verdict::{Baseline, Reading, Seen, Verdict, judge, moved, wants_absence};
+pub use pair::MAX_ATTEMPTS;
+pub use pair::journal_draft::{ITEMS_KEPT, transition_message};
+pub use pair::preflight::{Refusal, target as preflight};
+pub use precondition::{Doubt, doubt};
 pub use view::{
     Approval, ForgeSettings, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport, Rival, Settings, View,
     Writer,
 };
 
-use draft::Draft;
+use pair::journal_draft::Draft;
 
 /// At rest for this long, the journal remembers what was told.
 const REST: SignedDuration = SignedDuration::from_secs(2);
@@ -58,13 +53,13 @@ pub fn decide(view: &View<'_>) -> Decision {
         return without_object(view);
     }
     let mut draft = Draft::new(view);
-    if settle::stands_still(view, &draft) {
+    if pair::stands_still(view, &draft) {
         return standstill(view, &draft);
     }
-    let wake = settle::settle(view, &mut draft);
+    let wake = pair::settle(view, &mut draft);
     let state = draft.state();
     if let Some(mut status) = draft.changed() {
-        status.told = telling::told(view, &status);
+        status.told = events::told(view, &status);
         return Decision { effect: Some(write_journal(view, status)), wake: None, state };
     }
     let (approval, look) = approval::effect(view, &draft);
@@ -85,7 +80,7 @@ fn last(
     draft: &Draft<'_, '_>,
     first: Option<Effect>,
 ) -> (Option<Effect>, Option<Timestamp>) {
-    match first.or_else(|| telling::due(view, draft.get())) {
+    match first.or_else(|| events::due(view, draft.get())) {
         Some(effect) => (Some(effect), None),
         None => remember_told(view),
     }
@@ -132,7 +127,7 @@ fn without_object(view: &View<'_>) -> Decision {
         .find_map(|approval| remove(view.settings, approval, view.now));
     let journal = view.journal.filter(|journal| !journal.deleting);
     // What it has not told yet it tells before it goes: a transition is never lost.
-    let tell = journal.and_then(|j| telling::due(view, &j.status));
+    let tell = journal.and_then(|j| events::due(view, &j.status));
     let effect = removal.or(tell).or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
     Decision { effect, wake: None, state: view.quiet }
 }

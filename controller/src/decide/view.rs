@@ -8,7 +8,7 @@ use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use jiff::{SignedDuration, Timestamp};
 
-use super::verdict::Reading;
+use crate::evaluate::verdict::Reading;
 
 /// Settings of the whole controller that decisions need.
 #[derive(Clone, Debug, PartialEq)]

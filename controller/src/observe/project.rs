@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use serde_json::Value;
 
-use super::claims::{Claim, Claims, Names, Rare};
+use super::pvcs::{Claim, Claims, Names, Rare};
 use crate::decide::{Approval, Journal, QuotaRoom, ResizeReport, Writer};
 
 /// A resourceVersion as a number. They are comparable as integers since Kubernetes 1.35, and were in practice before.

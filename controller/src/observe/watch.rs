@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::serve::Metrics;
+use crate::telemetry::Metrics;
 
 /// Name of the configuration's ConfigMap.
 pub const CONFIG_MAP: &str = "autopilot-config";

@@ -8,9 +8,9 @@ use fixedbitset::FixedBitSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt as _;
 
-use super::claims::{Change, Claims, Labels};
 use super::project;
-use super::table::{Deleted, Key, Table, Versioned};
+use super::pvcs::{Change, Claims, Labels};
+use super::versioned_table::{Deleted, Key, Table, Versioned};
 use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
 
 /// One rule on one object.

@@ -1,6 +1,6 @@
 //! What GitHub tells, also what it leaves out.
 
-use autopilot_controller::forge::{Conditional, Forge as _, ForgeError, Page, PullState};
+use autopilot_controller::pull_requests::{Conditional, Forge as _, ForgeError, Page, PullState};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};

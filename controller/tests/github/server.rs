@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use autopilot_controller::forge::GitHub;
-use autopilot_controller::forge::github::{TokenSlot, TokenSource};
+use autopilot_controller::pull_requests::GitHub;
+use autopilot_controller::pull_requests::github::{TokenSlot, TokenSource};
 use autopilot_shared::config::{Config, Github};
 use axum::Router;
 use axum::body::{Body, Bytes};

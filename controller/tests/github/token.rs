@@ -1,7 +1,7 @@
 //! Where the token comes from, and that it goes nowhere else.
 
-use autopilot_controller::forge::github::{TokenSlot, TokenSource};
-use autopilot_controller::forge::{Forge as _, ForgeError, GitHub};
+use autopilot_controller::pull_requests::github::{TokenSlot, TokenSource};
+use autopilot_controller::pull_requests::{Forge as _, ForgeError, GitHub};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;

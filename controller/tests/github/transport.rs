@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use autopilot_controller::forge::{Conditional, Forge as _, ForgeError, GitHub, NewPull};
+use autopilot_controller::pull_requests::{Conditional, Forge as _, ForgeError, GitHub, NewPull};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;

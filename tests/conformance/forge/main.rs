@@ -7,7 +7,7 @@ mod person;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use autopilot_controller::forge::{Forge as _, ForgeError};
+use autopilot_controller::pull_requests::{Forge as _, ForgeError};
 use autopilot_stack::github::{ALICE_TOKEN, BOT_TOKEN, BOT_TOKEN_2};
 use autopilot_stack::{Budget, GitHub, GitHubOptions, SecondaryLimit};
 use jiff::Timestamp;
@@ -123,7 +123,7 @@ async fn limits_are_obeyed_and_the_budget_is_known() -> Result<()> {
 #[tokio::test]
 async fn a_token_that_was_replaced_is_used_from_the_next_request_on() -> Result<()> {
     let (github, place) = start().await?;
-    let slot = autopilot_controller::forge::github::TokenSlot::new();
+    let slot = autopilot_controller::pull_requests::github::TokenSlot::new();
     slot.put(Some(BOT_TOKEN.as_bytes()));
     let forge = place.forge_with(slot.clone())?;
     ensure!(forge.login().await? == place.login);

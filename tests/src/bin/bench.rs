@@ -23,9 +23,9 @@ macro_rules! of_the_controllers_tests {
     )* };
 }
 of_the_controllers_tests!(
-    "../../../controller/tests/forge/budget.rs" budget,
-    "../../../controller/tests/forge/hub.rs" hub,
-    "../../../controller/tests/forge/world.rs" world
+    "../../../controller/tests/pull_requests/budget.rs" budget,
+    "../../../controller/tests/pull_requests/hub.rs" hub,
+    "../../../controller/tests/pull_requests/world.rs" world
 );
 
 use std::process::ExitCode;

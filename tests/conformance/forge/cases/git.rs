@@ -1,7 +1,7 @@
 //! Branches, commits and files.
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_controller::forge::{Change, Forge as _, ForgeError};
+use autopilot_controller::pull_requests::{Change, Forge as _, ForgeError};
 use serde_json::Value;
 
 use super::{Place, invalid, not_found};

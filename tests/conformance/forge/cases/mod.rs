@@ -2,8 +2,10 @@
 //! What `emulate` alone does not do, and only our front before it proves, is said at the case.
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_controller::forge::github::{TokenSlot, TokenSource};
-use autopilot_controller::forge::{Author, Branch, Change, Forge as _, ForgeError, GitHub, NewPull, Pull};
+use autopilot_controller::pull_requests::github::{TokenSlot, TokenSource};
+use autopilot_controller::pull_requests::{
+    Author, Branch, Change, Forge as _, ForgeError, GitHub, NewPull, Pull,
+};
 use autopilot_shared::config::Config;
 use jiff::Timestamp;
 use serde_json::json;

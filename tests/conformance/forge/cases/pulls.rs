@@ -1,8 +1,8 @@
 //! Pull requests, and what cannot be seen.
 
 use anyhow::{Context as _, Result, bail, ensure};
-use autopilot_controller::forge::github::TokenSlot;
-use autopilot_controller::forge::{Conditional, Forge as _, ForgeError, GitHub, Page, PullState};
+use autopilot_controller::pull_requests::github::TokenSlot;
+use autopilot_controller::pull_requests::{Conditional, Forge as _, ForgeError, GitHub, Page, PullState};
 use serde_json::json;
 
 use super::{Place, invalid, not_found};

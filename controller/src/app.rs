@@ -1,0 +1,222 @@
+//! Starts and ends everything.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::{Client, Config as KubeConfig};
+use rand::SeedableRng as _;
+use rand::rngs::{StdRng, SysRng};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::act::Actor;
+use crate::cli::Flags;
+use crate::engine::{CLUSTER, Engine, Parts};
+use crate::leader_election::{self, Lease};
+use crate::observe::{chain, watch_all};
+use crate::pull_requests::supervisor::{self, Desk};
+use crate::telemetry::{self, Admin, Heartbeat, Limits, LogHandle, Metrics, Readiness};
+
+/// Observations that wait for the engine; a full channel slows the watches down.
+const WAITING: usize = 1024;
+/// On the way out, what is asked of the forge gets so long to finish.
+const FINISH: Duration = Duration::from_secs(3);
+/// How often a configuration file is looked at.
+const FILE_POLL: Duration = Duration::from_secs(2);
+
+/// Why the controller cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No cluster.
+    #[error("no Kubernetes cluster: {0}; set KUBECONFIG, or run inside a cluster with a service account")]
+    Cluster(String),
+    /// The address for metrics cannot be used.
+    #[error(transparent)]
+    Serve(#[from] telemetry::ServeError),
+    /// The system has no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(String),
+    /// The settings of the lease make no sense.
+    #[error("leader election: {0}")]
+    Lead(String),
+    /// The engine ended although nobody asked for it.
+    #[error("the engine ended by itself; the log says why")]
+    Ended,
+    /// The lease went to somebody else.
+    #[error("the lease is lost: {0}; this process ends, and another one takes over")]
+    Lost(String),
+}
+
+/// Runs until SIGTERM or SIGINT, or until the lease is lost.
+///
+/// # Errors
+/// When it cannot start, or the lease is lost.
+pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
+    let metrics = Metrics::new();
+    let client = client().await?;
+    let readiness = Readiness::waiting_for([CLUSTER]);
+    let heartbeat = Heartbeat::new();
+    // The order of the end: the engine finishes its writes, then the lease goes, then the server.
+    let stop = CancellationToken::new();
+    let stop_serving = CancellationToken::new();
+    let admin =
+        Admin { metrics: metrics.clone(), readiness: readiness.clone(), heartbeat: heartbeat.clone(), log };
+    let server = telemetry::start(flags.metrics_addr, admin, Limits::default(), stop_serving.clone()).await?;
+    info!(address = %server.address(), namespace = flags.namespace, "autopilot-controller {} starts", env!("CARGO_PKG_VERSION"));
+
+    let (seen, observations) = mpsc::channel(WAITING);
+    let config_in = flags.config.is_none().then_some(flags.namespace.as_str());
+    watch_all(&client, config_in, &metrics, &seen, &stop);
+    drop(seen);
+    let config_file = flags.config.as_deref().map(|path| follow(path, stop.clone()));
+
+    let (lead, leads) = watch::channel(!flags.leader_election);
+    metrics.set_leader(!flags.leader_election);
+    let mut lease = None;
+    let mut lost: std::pin::Pin<Box<dyn Future<Output = String> + Send>> = Box::pin(std::future::pending());
+    if flags.leader_election {
+        let identity = leader_election::own_identity().map_err(|e| RunError::Random(e.to_string()))?;
+        let new = Lease::new(
+            client.clone(),
+            &flags.namespace,
+            leader_election::LEASE_NAME,
+            &identity,
+            leader_election::Settings::default(),
+        );
+        let loss = new.lost();
+        lost = Box::pin(async move { loss.await.to_string() });
+        let mut claim = new.claim();
+        let (metrics, stop) = (metrics.clone(), stop.clone());
+        tokio::spawn(async move {
+            let held = tokio::select! {
+                () = stop.cancelled() => return,
+                held = claim.wait_for(leader_election::lease::Claim::is_held) => held.is_ok(),
+            };
+            if held {
+                info!(identity, "leads");
+                metrics.set_leader(true);
+                let _ = lead.send(true);
+            }
+            // The sender lives until the end: a closed channel would end the engine.
+            stop.cancelled().await;
+        });
+        lease = Some(new);
+    } else {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            let _lead = lead;
+            stop.cancelled().await;
+        });
+    }
+
+    let random = StdRng::try_from_rng(&mut SysRng).map_err(|e| RunError::Random(e.to_string()))?;
+    let actor = Actor::new(client.clone(), metrics.clone());
+    let (forge, wanted) = watch::channel(None);
+    let desk =
+        Desk { client, actor: actor.clone(), metrics: metrics.clone(), namespace: flags.namespace.clone() };
+    let pulls = tokio::spawn(supervisor::keep(desk, wanted, leads.clone(), stop.clone()));
+    let engine = Engine::new(Parts {
+        actor,
+        forge,
+        metrics: metrics.clone(),
+        observations,
+        config_file,
+        leads,
+        readiness: readiness.clone(),
+        heartbeat,
+        namespace: flags.namespace.clone(),
+        random,
+        clock: Timestamp::now,
+    });
+    let mut engine = tokio::spawn(engine.run(stop.clone()));
+    let result = tokio::select! {
+        () = signalled() => Ok(()),
+        why = lost => Err(RunError::Lost(why)),
+        ended = &mut engine => {
+            error!(?ended, "the engine ended by itself");
+            Err(RunError::Ended)
+        }
+    };
+    readiness.shut_down();
+    stop.cancel();
+    let ending = async {
+        if !engine.is_finished() {
+            let _ = engine.await;
+        }
+    };
+    let (forge, ()) = tokio::join!(tokio::time::timeout(FINISH, pulls), ending);
+    if forge.is_err() {
+        warn!("stopped while something was asked of the forge; it is looked at anew at the next start");
+    }
+    if let Some(lease) = lease
+        && result.is_ok()
+        && let Err(error) = lease.release().await
+    {
+        warn!(%error, "the lease was not given back; it expires by itself");
+    }
+    stop_serving.cancel();
+    server.ended().await;
+    info!("stopped");
+    result
+}
+
+async fn client() -> Result<Client, RunError> {
+    let mut config = KubeConfig::infer().await.map_err(|e| RunError::Cluster(chain(&e)))?;
+    // The engine decides anew after a failure, with a pause of its own; a client that sends a write again by itself
+    // would hide that and hold up everything behind it.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).map_err(|e| RunError::Cluster(chain(&e)))
+}
+
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    let name = tokio::select! {
+        _ = term.recv() => "SIGTERM",
+        _ = int.recv() => "SIGINT",
+    };
+    info!(signal = name, "stopping");
+}
+
+/// Follows a file by its content: mounted ConfigMaps change by a link, which a watch on the file would not see.
+fn follow(path: &Path, stop: CancellationToken) -> mpsc::Receiver<String> {
+    let (out, texts) = mpsc::channel(1);
+    let path: PathBuf = path.to_owned();
+    tokio::spawn(async move {
+        let mut known: Option<String> = None;
+        let mut complained = false;
+        loop {
+            let read = {
+                let path = path.clone();
+                tokio::task::spawn_blocking(move || std::fs::read_to_string(path)).await
+            };
+            match read {
+                Ok(Ok(text)) => {
+                    complained = false;
+                    if known.as_ref() != Some(&text) {
+                        known = Some(text.clone());
+                        if out.send(text).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                Ok(Err(error)) if !complained => {
+                    complained = true;
+                    error!(path = %path.display(), %error, "the configuration file cannot be read");
+                }
+                _ => {}
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(FILE_POLL) => {}
+            }
+        }
+    });
+    texts
+}

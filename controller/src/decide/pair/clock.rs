@@ -1,0 +1,41 @@
+//! A clock that was set back must not make a wait last until it has caught up.
+
+use autopilot_shared::RuleState as S;
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+
+use super::action::{cool_down, pause};
+use crate::decide::pair::journal_draft::{Draft, at};
+use crate::decide::view::View;
+
+/// So far the clocks of two controllers may differ before one of them was set back.
+pub(crate) const SKEW: SignedDuration = SignedDuration::from_secs(30);
+
+/// Bounds the journalled times: none lies further ahead than the wait that it belongs to. Written once; a bound that
+/// moved along with the clock would never be reached.
+pub(crate) fn bound(view: &View<'_>, draft: &mut Draft<'_, '_>) {
+    let status = draft.get();
+    let ahead = |time: Option<&MicroTime>| at(time).is_some_and(|t| t > view.now + SKEW);
+    let hold = draft.state() == S::Triggered && ahead(status.hold_since.as_ref());
+    let cool = cool_down(view);
+    let cooling = draft.state() == S::ActiveActionsTaken
+        && ahead(status.since.as_ref())
+        && at(status.cool_down_until.as_ref()).is_some_and(|t| t > view.now + cool);
+    let paused = status.backoff.as_ref().and_then(|b| Some((at(b.until.as_ref())?, pause(b.attempts))));
+    let paused = paused.filter(|(until, pause)| *until > view.now + *pause + SKEW).map(|(_, pause)| pause);
+    let acted = status.last_action.as_ref().is_some_and(|l| ahead(l.at.as_ref()));
+    if hold {
+        draft.edit().hold_since = Some(MicroTime(view.now));
+    }
+    if cooling {
+        draft.edit().cool_down_until = Some(MicroTime(view.now + cool));
+    }
+    if let Some(pause) = paused
+        && let Some(backoff) = &mut draft.edit().backoff
+    {
+        backoff.until = Some(MicroTime(view.now + pause));
+    }
+    if acted && let Some(last) = &mut draft.edit().last_action {
+        last.at = Some(MicroTime(view.now));
+    }
+}

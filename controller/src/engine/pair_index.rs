@@ -1,0 +1,343 @@
+//! The books: which pairs there are, in what state, and what must be looked at again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use autopilot_shared::api::{AutopilotRuleObjectStatus, LABEL_OBJECT, LABEL_RULE};
+use autopilot_shared::{RuleState, names};
+use fixedbitset::FixedBitSet;
+use jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::Engine;
+use super::pairs::PairEntry;
+use crate::decide::{Approval, Baseline, Journal, Verdict};
+use crate::observe::{Key, Pair};
+
+impl Engine {
+    pub(crate) fn dirty_pairs_of(&mut self, rule: &str) {
+        self.dirty.extend(self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned());
+    }
+
+    pub(crate) fn dirty_pairs_on(&mut self, object: &str) {
+        self.dirty.extend(self.pairs_on(object).map(|(pair, _)| pair.clone()).collect::<Vec<_>>());
+    }
+
+    pub(crate) fn pairs_on(&self, object: &str) -> impl Iterator<Item = (&Pair, &PairEntry)> {
+        let object: Arc<str> = object.into();
+        let first = Pair { object: Arc::clone(&object), rule: "".into() };
+        self.pairs.range(first..).take_while(move |(pair, _)| pair.object == object)
+    }
+
+    pub(crate) fn journal_is(&mut self, journal: Journal) {
+        let key = (Arc::clone(&journal.namespace), Arc::clone(&journal.name));
+        if self.world.journals.put(key.clone(), journal) && self.was_ready {
+            self.journal_changed(&key);
+        }
+    }
+
+    pub(crate) fn journal_changed(&mut self, key: &Key) {
+        let Some(journal) = self.world.journals.get(&key.0, &key.1) else {
+            return;
+        };
+        let Some((name, entry)) = self.rules.iter().find(|(_, entry)| entry.uid() == journal.owner) else {
+            return;
+        };
+        let object = match &journal.status.object {
+            Some(object) if !object.uid.is_empty() => object.uid.clone(),
+            _ => match journal.name.strip_suffix(&format!("-{name}")) {
+                Some(object) => object.to_owned(),
+                None => return,
+            },
+        };
+        let _ = entry;
+        let pair = Pair { object: object.into(), rule: Arc::clone(name) };
+        let state = journal.status.state.unwrap_or(RuleState::Initializing);
+        self.pair_mut(&pair, state);
+        self.dirty.insert(pair);
+    }
+
+    pub(crate) fn journal_gone(&mut self, journal: &Journal) {
+        let object = journal.status.object.as_ref().map(|o| o.uid.clone()).unwrap_or_default();
+        self.dirty_pairs_on(&object);
+    }
+
+    pub(crate) fn approval_is(&mut self, approval: Approval) {
+        let key = key_of(&approval.raw.metadata);
+        if self.world.approvals.put(key.clone(), approval) && self.was_ready {
+            self.approval_changed(&key);
+        }
+    }
+
+    pub(crate) fn approval_gone(&mut self, key: &Key, approval: &autopilot_shared::api::ActionApproval) {
+        self.orphans.remove(key);
+        if let Some(pair) = self.pair_of_approval(approval) {
+            self.dirty_pairs_on(&pair.object);
+            self.dirty.insert(pair.clone());
+        }
+        if let Some(rule) = approval.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l)) {
+            self.dirty_rules.insert(Arc::clone(rule));
+        }
+    }
+
+    pub(crate) fn approval_changed(&mut self, key: &Key) {
+        let Some(approval) = self.world.approvals.get(&key.0, &key.1) else {
+            return;
+        };
+        match self.pair_of_approval(&approval.raw) {
+            Some(pair) => {
+                let quiet = self.quiet_state(&pair);
+                self.pair_mut(&pair, quiet);
+                self.dirty.insert(pair);
+            }
+            None => {
+                self.orphans.insert(key.clone());
+            }
+        }
+    }
+
+    /// The pair that an approval belongs to: labels, name and namespace must all say so.
+    pub(crate) fn pair_of_approval(&self, approval: &autopilot_shared::api::ActionApproval) -> Option<Pair> {
+        let labels = approval.labels();
+        let rule = self.rule_labels.get(labels.get(LABEL_RULE)?)?;
+        let label = labels.get(LABEL_OBJECT)?;
+        let object: Arc<str> = self.object_of_label(label);
+        let name = approval.name_any();
+        let named =
+            name == names::approval_name(rule, &object) || name == names::hashed_approval_name(rule, &object);
+        let pair = Pair { object, rule: Arc::clone(rule) };
+        let namespace = self.namespace_of(&pair);
+        let at_home = namespace.is_some_and(|n| Some(&*n) == approval.namespace().as_deref());
+        (named && at_home).then_some(pair)
+    }
+
+    /// The object that a label stands for: itself, or one whose id makes no valid label.
+    fn object_of_label(&self, label: &str) -> Arc<str> {
+        if names::may_be_hashed(label) && self.world.claims.by_volume(label).is_none() {
+            let same = |id: &&str| *id != label && names::label_value(id) == label;
+            let known = self.pairs.keys().map(|p| &*p.object).find(same);
+            let claimed = || self.world.claims.iter().map(|(_, c)| c.volume()).find(same);
+            if let Some(object) = known.or_else(claimed) {
+                return object.into();
+            }
+        }
+        label.into()
+    }
+
+    /// Where the PVC of a pair lives, or lived.
+    pub(crate) fn namespace_of(&self, pair: &Pair) -> Option<Arc<str>> {
+        if let Some(slot) = self.world.claims.by_volume(&pair.object) {
+            return self.world.claims.get(slot).map(|c| Arc::clone(&c.namespace));
+        }
+        let name = names::rule_object_name(&pair.object, &pair.rule);
+        self.world
+            .journals
+            .iter()
+            .find(|((_, other), _)| **other == *name)
+            .map(|((namespace, _), _)| Arc::clone(namespace))
+    }
+
+    pub(crate) fn pair_mut(&mut self, pair: &Pair, state: RuleState) -> &mut PairEntry {
+        if !self.pairs.contains_key(pair) {
+            self.insert_pair(pair.clone(), PairEntry::new(RuleState::Initializing));
+            self.set_state(pair, state);
+        }
+        self.pairs.entry(pair.clone()).or_insert_with(|| PairEntry::new(state))
+    }
+
+    /// The last change of size of a pair that was not followed when it happened: what the data looked like then is not
+    /// known. Where it was seen since that the conditions do not hold, what says otherwise now is newer; and the journal
+    /// may know more.
+    pub(crate) fn resized_before(&self, pair: &Pair) -> Option<Baseline> {
+        let slot = self.world.claims.by_volume(&pair.object)?;
+        let claim = self.world.claims.get(slot).filter(|claim| claim.resized > 0)?;
+        let at = Timestamp::from_second(i64::from(claim.resized)).ok()?;
+        let rule = self.rules.get(&pair.rule)?;
+        // That of a rule of the same name that has gone says nothing of this one's data.
+        let journal =
+            self.world.journal(&claim.namespace, pair).filter(|journal| journal.owner == rule.uid());
+        let known = rule.cleared.contains(slot as usize)
+            || journal.is_some_and(|journal| knows_newer(&journal.status, at));
+        (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
+    }
+
+    pub(crate) fn insert_pair(&mut self, pair: Pair, mut entry: PairEntry) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if entry.reading.baseline.is_none() {
+            entry.reading.baseline = self.resized_before(&pair);
+        }
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.paired.grow(slot as usize + 1);
+            rule.paired.insert(slot as usize);
+        }
+        self.pairs.insert(pair, entry);
+    }
+
+    /// The state of a pair that no journal speaks of.
+    pub(crate) fn quiet_state(&self, pair: &Pair) -> RuleState {
+        let slot = self.world.claims.by_volume(&pair.object);
+        let normal = self
+            .rules
+            .get(&pair.rule)
+            .zip(slot)
+            .is_some_and(|(rule, slot)| rule.normal.contains(slot as usize));
+        if normal { RuleState::Normal } else { RuleState::Initializing }
+    }
+
+    /// Notes the state of a pair where counts and bit sets need it.
+    pub(crate) fn set_state(&mut self, pair: &Pair, state: RuleState) {
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        let before = std::mem::replace(&mut entry.state, state);
+        if before == state {
+            return;
+        }
+        let quiet = |s: RuleState| matches!(s, RuleState::Initializing | RuleState::Normal);
+        if let Some(rule) = self.rules.get_mut(&pair.rule) {
+            if !quiet(before) {
+                *rule.states.entry(before).or_default() -= 1;
+            }
+            if !quiet(state) {
+                *rule.states.entry(state).or_default() += 1;
+            }
+        }
+        self.mark_busy(pair, !quiet(state));
+        if state == RuleState::Normal {
+            self.mark_normal(pair);
+        }
+        self.dirty_rules.insert(Arc::clone(&pair.rule));
+    }
+
+    pub(crate) fn mark_busy(&mut self, pair: &Pair, busy: bool) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.busy.grow(slot as usize + 1);
+            // That it was Normal stays known: the first line of a journal that is still to be written starts from there.
+            rule.busy.set(slot as usize, busy);
+        }
+    }
+
+    pub(crate) fn mark_normal(&mut self, pair: &Pair) {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot)
+            && rule.selected.contains(slot as usize)
+        {
+            rule.normal.grow(slot as usize + 1);
+            rule.normal.insert(slot as usize);
+        }
+    }
+
+    /// Objects that any rule covers, per type.
+    pub(crate) fn count_objects(&self) {
+        let mut volumes = FixedBitSet::new();
+        let mut pools = BTreeSet::new();
+        for entry in self.rules.values() {
+            volumes.grow(entry.selected.len());
+            volumes.union_with(&entry.selected);
+            pools.extend(entry.pools.keys());
+        }
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.parts.metrics.set_objects_with_rules("volume", number(volumes.count_ones(..)));
+        self.parts.metrics.set_objects_with_rules("storagepool", number(pools.len()));
+    }
+
+    pub(crate) fn is_selected(&self, pair: &Pair) -> bool {
+        let slot = self.world.claims.by_volume(&pair.object);
+        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot as usize))
+    }
+
+    /// Approvals of a pair that is forgotten because neither its PVC nor its journal is known belong to nobody.
+    pub(crate) fn stray_approvals_of(&mut self, pair: &Pair) {
+        let strays: Vec<Key> = self
+            .world
+            .approvals
+            .iter()
+            .filter(|(_, a)| crate::decide::labelled(&a.raw, &pair.rule, &pair.object))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.orphans.extend(strays);
+    }
+
+    pub(crate) fn forget_if_quiet(&mut self, pair: &Pair, namespace: &str) {
+        let Some(entry) = self.pairs.get(pair) else { return };
+        let quiet = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
+        let (plain, hashed) = self.world.approvals_of(namespace, pair);
+        let nothing = self.world.journal(namespace, pair).is_none() && plain.is_none() && hashed.is_none();
+        if quiet && nothing && entry.reading.verdict != Verdict::Met {
+            self.forget_pair(pair);
+        }
+    }
+
+    pub(crate) fn forget_pair(&mut self, pair: &Pair) {
+        if self
+            .pairs
+            .get(pair)
+            .is_some_and(|e| !matches!(e.state, RuleState::Initializing | RuleState::Normal))
+        {
+            self.set_state(pair, RuleState::Initializing);
+        }
+        let slot = self.world.claims.by_volume(&pair.object);
+        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
+            rule.paired.grow(slot as usize + 1);
+            rule.paired.set(slot as usize, false);
+        }
+        self.pairs.remove(pair);
+    }
+}
+
+/// Whether a journal knows what was measured around a change of size: the change was its own action, or something was
+/// proposed since, from data that was newer.
+fn knows_newer(status: &AutopilotRuleObjectStatus, resized: Timestamp) -> bool {
+    let own = status.last_action.as_ref().and_then(|last| last.at.as_ref()).is_some_and(|at| at.0 >= resized);
+    let proposed = [RuleState::ActionAwaitingApproval, RuleState::ActiveActionsPending].map(|s| s.as_str());
+    own || status.items.iter().any(|item| {
+        let later = item.last_process_timestamp.as_ref().is_some_and(|at| at.0 > resized);
+        // From another state it would be an older proposal that is tried again.
+        later && proposed.contains(&item.state.as_str()) && item.message.contains(" from Triggered => ")
+    })
+}
+
+pub(crate) fn key_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
+    (
+        metadata.namespace.as_deref().unwrap_or_default().into(),
+        metadata.name.as_deref().unwrap_or_default().into(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_journal_knows_of_data_that_is_newer_than_a_resize_by_its_own_action_or_by_what_it_proposed_since() {
+        let resized: Timestamp = "2026-01-01T00:00:10Z".parse().unwrap();
+        let item = |second: u32, state: &str, from: &str| {
+            json!({ "items": [{
+                "lastProcessTimestamp": format!("2026-01-01T00:00:{second:02}Z"), "state": state,
+                "message": format!("rule: r:v transition from {from} => {state}"),
+            }] })
+        };
+        let action = |second: u32| {
+            let at = format!("2026-01-01T00:00:{second:02}.500000Z");
+            json!({ "lastAction": { "digest": "d", "from": "10Gi", "to": "20Gi", "at": at } })
+        };
+        for (status, knows) in [
+            (json!({}), false),
+            (action(9), false),
+            (action(10), true),
+            (item(9, "ActionAwaitingApproval", "Triggered"), false),
+            (item(20, "ActionAwaitingApproval", "Triggered"), true),
+            (item(20, "ActiveActionsPending", "Triggered"), true),
+            // An older proposal that is tried again, or approved.
+            (item(20, "ActiveActionsPending", "ActiveActionsInProgress"), false),
+            (item(20, "ActiveActionsPending", "ActionAwaitingApproval"), false),
+            (item(20, "Triggered", "ActionAwaitingApproval"), false),
+        ] {
+            let parsed = serde_json::from_value(status.clone()).unwrap();
+            assert_eq!(knows_newer(&parsed, resized), knows, "{status}");
+        }
+    }
+}

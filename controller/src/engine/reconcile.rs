@@ -1,0 +1,459 @@
+//! Looking at a pair, a rule or a stray approval, and handing the next write to the actor.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use autopilot_shared::api::LABEL_RULE;
+use autopilot_shared::{RuleState, names};
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
+use rand::RngExt as _;
+use tracing::{debug, info, warn};
+
+use super::pairs::pause;
+use super::rules::{RuleEntry, RuleTold};
+use super::{Alarm, Engine, Report};
+use crate::act::RuleEffect;
+use crate::decide::{self, Approval, Baseline, Decision, Doubt, Effect, Reading, Rival, Target, View};
+use crate::observe::{Key, Pair};
+
+/// Between two looks at approvals that are on their way out: what keeps them is the forge's, and has a bound.
+const LEAVING: SignedDuration = SignedDuration::from_secs(5);
+
+impl Engine {
+    pub(crate) fn consider(&mut self, pair: &Pair) {
+        let now = self.now();
+        let Some(entry) = self.pairs.get(pair) else { return };
+        if entry.in_flight {
+            return;
+        }
+        if let Some(until) = entry.not_before.filter(|t| *t > now) {
+            self.alarm(until, Alarm::Pair(pair.clone()));
+            return;
+        }
+        let Some(rule) = self.rules.get(&pair.rule) else {
+            return;
+        };
+        if rule.deleting() {
+            return;
+        }
+        let slot = self.world.claims.by_volume(&pair.object);
+        let Some(namespace) = self.namespace_of(pair) else {
+            self.forget_pair(pair);
+            self.stray_approvals_of(pair);
+            return;
+        };
+        if slot.is_none() && !entry.confirmed_gone {
+            self.confirm_gone(pair, &namespace);
+            return;
+        }
+        if let Some(effect) = self.stranger(pair, &namespace) {
+            match effect {
+                Some(effect) => self.act_unless_stuck(pair, effect, None, now),
+                None => self.alarm(now + pause(5, None), Alarm::Pair(pair.clone())),
+            }
+            return;
+        }
+        let fresh: u128 = self.parts.random.random();
+        let at_rest = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
+        let (decision, doubt) = self.look(pair, slot, &namespace, now, fresh);
+        // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
+        // journal is created without a status, and the write of its first state may fail.
+        let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
+        if !(at_rest && written) {
+            self.set_state(pair, decision.state);
+            self.note_hold(pair, &namespace);
+        }
+        if let Some(wake) = decision.wake {
+            self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
+        }
+        match decision.effect {
+            Some(effect) => {
+                let (effect, doubt) = self.named(pair, &namespace, effect, doubt);
+                self.act_unless_stuck(pair, effect, doubt, now);
+            }
+            None => self.forget_if_quiet(pair, &namespace),
+        }
+    }
+
+    /// Notes how long a triggered pair only has to hold, so that passes need not look at it before.
+    fn note_hold(&mut self, pair: &Pair, namespace: &str) {
+        let hold = self.rules.get(&pair.rule).and_then(|r| r.rule()).map_or(0, |r| r.hold);
+        let hold = jiff::SignedDuration::from_secs(i64::try_from(hold).unwrap_or(i64::MAX).min(1 << 35));
+        let since =
+            self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.hold_until =
+                since.filter(|_| entry.state == RuleState::Triggered).and_then(|t| t.checked_add(hold).ok());
+        }
+    }
+
+    /// A journal of this name that is another rule's: of a rule that was deleted and made again, as a rule. `Some(None)`
+    /// while it is on its way out.
+    fn stranger(&self, pair: &Pair, namespace: &str) -> Option<Option<Effect>> {
+        let rule = self.rules.get(&pair.rule)?;
+        let journal = self.world.journal(namespace, pair).filter(|j| j.owner != rule.uid() || j.deleting)?;
+        Some((!journal.deleting).then(|| {
+            Effect::DeleteJournal(Target {
+                namespace: journal.namespace.to_string(),
+                name: journal.name.to_string(),
+                uid: journal.uid.clone(),
+                version: journal.version.clone(),
+            })
+        }))
+    }
+
+    /// Carries out an effect, unless the same one was carried out just now and changed nothing: then after a pause.
+    fn act_unless_stuck(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>, now: Timestamp) {
+        let mark = effect.mark();
+        let Some(entry) = self.pairs.get_mut(pair) else { return };
+        if entry.failures == 0 && entry.last_effect.as_ref() == Some(&mark) {
+            entry.failures = 1;
+            let until = now + pause(entry.repeats.saturating_add(3), None);
+            entry.repeats = entry.repeats.saturating_add(1);
+            entry.not_before = Some(until);
+            warn!(rule = %pair.rule, object = %pair.object, effect = mark, "a write changed nothing; it waits");
+            self.alarm(until, Alarm::Pair(pair.clone()));
+            return;
+        }
+        if entry.last_effect.as_ref() != Some(&mark) {
+            entry.repeats = 0;
+        }
+        entry.last_effect = Some(mark);
+        self.act(pair, effect, doubt);
+    }
+
+    pub(crate) fn look(
+        &self,
+        pair: &Pair,
+        slot: Option<u32>,
+        namespace: &str,
+        now: Timestamp,
+        fresh: u128,
+    ) -> (Decision, Option<Doubt>) {
+        let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
+            return (Decision { effect: None, wake: None, state: RuleState::Normal }, None);
+        };
+        let resized = self.resized_by_others(pair, namespace);
+        let reading = match resized.filter(|_| entry.reading.baseline.is_none()) {
+            Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading.clone() }),
+            None => Cow::Borrowed(&entry.reading),
+        };
+        let selected = slot.is_some_and(|slot| rule.selected.contains(slot as usize));
+        let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
+        let (plain, hashed) = self.world.approvals_of(namespace, pair);
+        let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
+        let view = View {
+            now,
+            fresh,
+            settings: &self.force.settings,
+            rule_name: &pair.rule,
+            rule: rule.volume_rule().map(|r| &**r),
+            rule_uid: rule.uid(),
+            object_id: &pair.object,
+            object: slot.and_then(|slot| self.world.object_view(slot, selected)),
+            reading: &reading,
+            quiet: self.quiet_state(pair),
+            journal,
+            plain,
+            hashed,
+            rival: self.rival(pair, namespace),
+            refusal: entry.refusal.as_deref(),
+            told: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
+            resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
+        };
+        let decision = decide::decide(&view);
+        let doubt = decision.effect.as_ref().and_then(|effect| decide::doubt(&view, effect));
+        (decision, doubt)
+    }
+
+    /// The last resize of the PVC that another rule's journal tells of: what was measured before it is not known here, so
+    /// nothing counts before the metrics have caught up.
+    fn resized_by_others(&self, pair: &Pair, namespace: &str) -> Option<Baseline> {
+        self.pairs_on(&pair.object)
+            .filter(|(other, _)| *other != pair)
+            .filter_map(|(other, _)| {
+                self.world.journal(namespace, other)?.status.last_action.as_ref()?.at.as_ref()
+            })
+            .map(|at| at.0)
+            .max()
+            .map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 })
+    }
+
+    /// A new journal gets another name where the usual one is another pair's.
+    fn named(
+        &self,
+        pair: &Pair,
+        namespace: &str,
+        mut effect: Effect,
+        mut doubt: Option<Doubt>,
+    ) -> (Effect, Option<Doubt>) {
+        if self.world.journal_name_taken(namespace, pair) {
+            let hashed = names::hashed_rule_object_name(&pair.object, &pair.rule);
+            if let Effect::CreateJournal(object) = &mut effect {
+                object.metadata.name = Some(hashed.clone());
+            }
+            if let Some(Doubt::JournalIs { name, version: None, .. }) = &mut doubt {
+                *name = hashed;
+            }
+        }
+        (effect, doubt)
+    }
+
+    /// Another rule that has, or is about to have, the object.
+    pub(crate) fn rival(&self, pair: &Pair, namespace: &str) -> Option<Rival> {
+        let own = self.rules.get(&pair.rule)?.volume_rule()?;
+        self.pairs_on(&pair.object).filter(|(other, _)| *other != pair).find_map(|(other, entry)| {
+            let rule = self.rules.get(&other.rule)?;
+            let journal = self.world.journal(namespace, other).filter(|j| j.owner == rule.uid());
+            let first = entry.holds(journal)
+                || rule.volume_rule().is_some_and(|rule| {
+                    !rule.suspended
+                        && self.is_selected(other)
+                        && entry.held(rule, journal)
+                        && rule.goes_before(own)
+                });
+            first.then(|| Rival { rule: Arc::clone(&other.rule), state: entry.state })
+        })
+    }
+
+    pub(crate) fn act(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>) {
+        let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
+        let before =
+            journal.map(|j| (j.status.transitions, j.status.since.as_ref().map(|t| t.0))).unwrap_or_default();
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        entry.before = before;
+        entry.in_flight = true;
+        entry.proposing = matches!(&effect, Effect::WriteJournal { status, .. } if status.proposal.is_some());
+        if let Effect::ResetApproval { wanted, .. } = &effect {
+            let digest =
+                wanted.spec.actions.iter().flatten().find_map(|a| a.proposal.clone()).unwrap_or_default();
+            if entry.resets.0 != digest {
+                entry.resets = (digest, 0);
+            }
+            entry.resets.1 += 1;
+        }
+        log_effect(pair, &effect, before.0);
+        let actor = self.parts.actor.clone();
+        let who = pair.clone();
+        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, doubt).await)) });
+    }
+
+    /// Before anything is removed because a PVC is gone, the API is asked whether it is.
+    pub(crate) fn confirm_gone(&mut self, pair: &Pair, namespace: &str) {
+        let journal = self.world.journal(namespace, pair);
+        let Some(name) = journal.and_then(|j| j.status.object.as_ref()).map(|o| o.name.clone()) else {
+            if let Some(entry) = self.pairs.get_mut(pair) {
+                entry.confirmed_gone = true;
+            }
+            self.dirty.insert(pair.clone());
+            return;
+        };
+        let Some(entry) = self.pairs.get_mut(pair) else {
+            return;
+        };
+        entry.in_flight = true;
+        let actor = self.parts.actor.clone();
+        let (who, namespace) = (pair.clone(), namespace.to_owned());
+        self.spawn_write(
+            async move { Report::Pair(who, Box::new(actor.read_claim(&namespace, &name).await)) },
+        );
+    }
+
+    pub(crate) fn consider_rule(&mut self, name: &Arc<str>) {
+        let now = self.now();
+        let Some(entry) = self.rules.get(name) else { return };
+        if entry.in_flight {
+            return;
+        }
+        if entry.failures > 0 && entry.next_status > now {
+            let at = entry.next_status;
+            self.alarm(at, Alarm::Rule(Arc::clone(name)));
+            return;
+        }
+        if entry.deleting() {
+            self.take_leave(name);
+            return;
+        }
+        let suspended = self.force.settings.standstill();
+        let (effect, wake) = entry.decide(&self.world, suspended, now);
+        if let Ok(rule) = &entry.parsed {
+            let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
+            let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
+            self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
+            self.objects_changed = true;
+        }
+        if let Some(wake) = wake {
+            self.alarm(wake, Alarm::Rule(Arc::clone(name)));
+        }
+        let Some(effect) = effect else { return };
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        entry.in_flight = true;
+        if matches!(effect, RuleEffect::Status { .. }) {
+            entry.next_status = now + super::rules::STATUS_PAUSE;
+        }
+        let told = entry.what_is_told(&effect);
+        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
+        self.spawn_write(async move { Report::Rule(who, told, Box::new(actor.perform_rule(effect).await)) });
+    }
+
+    /// A rule that is being deleted: wait for writes in flight, remove its approvals, let it go.
+    pub(crate) fn take_leave(&mut self, name: &Arc<str>) {
+        let Some(entry) = self.rules.get(name) else { return };
+        if self.pairs.iter().any(|(pair, entry)| pair.rule == *name && entry.in_flight) {
+            return;
+        }
+        let label = names::label_value(name);
+        let mine: Vec<_> = self
+            .world
+            .approvals
+            .iter()
+            .map(|(_, a)| a)
+            .filter(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw))
+            // One that waits for somebody else's finalizer holds up nothing but itself.
+            .filter(|a| {
+                a.raw.metadata.deletion_timestamp.is_none() || decide::has_finalizer(a.raw.finalizers())
+            })
+            .collect();
+        let now = self.now();
+        let remove = |approval: &&Approval| decide::remove(&self.force.settings, approval, now);
+        let effect = match mine.iter().find_map(remove) {
+            Some(effect) => Some(RuleEffect::Approval(effect)),
+            // Those that are left are on their way out; the rule waits for them.
+            None if !mine.is_empty() => {
+                self.alarm(now + LEAVING, Alarm::Rule(Arc::clone(name)));
+                return;
+            }
+            None => {
+                let finalizers = entry.raw.metadata.finalizers.clone().unwrap_or_default();
+                let index = finalizers.iter().position(|f| f == autopilot_shared::api::FINALIZER);
+                index.map(|index| RuleEffect::RemoveFinalizer {
+                    target: Target {
+                        namespace: String::new(),
+                        name: name.to_string(),
+                        uid: entry.uid().to_owned(),
+                        version: entry.raw.resource_version().unwrap_or_default(),
+                    },
+                    index,
+                })
+            }
+        };
+        let (Some(effect), Some(entry)) = (effect, self.rules.get_mut(name)) else {
+            return;
+        };
+        entry.in_flight = true;
+        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
+        self.spawn_write(async move {
+            Report::Rule(who, RuleTold::Nothing, Box::new(actor.perform_rule(effect).await))
+        });
+    }
+
+    /// An approval that belongs to no pair.
+    pub(crate) fn consider_orphan(&mut self, key: &Key) {
+        if self.orphans_in_flight.contains(key) {
+            return;
+        }
+        let Some(approval) = self.world.approvals.get(&key.0, &key.1) else {
+            return;
+        };
+        if self.pair_of_approval(&approval.raw).is_some() {
+            return;
+        }
+        let label = approval.raw.labels().get(LABEL_RULE);
+        if label.is_some_and(|l| self.unreadable.contains(l)) {
+            return;
+        }
+        let rule = label.and_then(|l| self.rule_labels.get(l));
+        if rule.is_some_and(|r| self.rules.get(r).is_some_and(RuleEntry::deleting)) {
+            return;
+        }
+        // That there is no such rule, or no such PVC, is the word of a cache: the API is asked before anything goes.
+        let status = approval.raw.status.as_ref();
+        let doubt = match rule {
+            None => status.and_then(|s| s.rule.as_ref()).map(|r| Doubt::RuleGone(r.name.clone())),
+            Some(_) => status
+                .and_then(|s| s.action_previews.as_ref()?.first()?.involved_objects.first())
+                .map(|o| Doubt::ClaimGone {
+                    namespace: o.namespace.clone(),
+                    name: o.name.clone(),
+                    volume: o.uid.clone(),
+                }),
+        };
+        // Somebody took its labels off: a journal still knows it, and will say when it goes.
+        let uid = approval.raw.metadata.uid.as_deref();
+        let held = |a: &autopilot_shared::api::ApprovalReference| Some(a.uid.as_str()) == uid;
+        if self.world.journals.iter().any(|(_, j)| j.status.approval.as_ref().is_some_and(held)) {
+            return;
+        }
+        let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
+            let effect = decide::remove(&self.force.settings, approval, self.now());
+            if effect.is_none() {
+                let again = self.now() + LEAVING;
+                self.alarm(again, Alarm::Orphan(key.clone()));
+                return;
+            }
+            effect
+        } else {
+            let why = match rule {
+                Some(_) => "its name or object is not that of a proposal",
+                None => "there is no such rule",
+            };
+            decide::stale_orphan(self.now(), approval, why)
+        };
+        let Some(effect) = effect else { return };
+        self.orphans_in_flight.insert(key.clone());
+        let (actor, who) = (self.parts.actor.clone(), key.clone());
+        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, doubt).await)) });
+    }
+}
+
+/// One line per thing that happens. `known`: transitions that the journal holds already; those beyond are new, and an entry
+/// without any is housekeeping.
+fn log_effect(pair: &Pair, effect: &Effect, known: u64) {
+    let (rule, object) = (&*pair.rule, &*pair.object);
+    match effect {
+        Effect::WriteJournal { status, .. } => {
+            let new = usize::try_from(status.transitions.saturating_sub(known)).unwrap_or(usize::MAX);
+            let kept = status.items.len();
+            for item in status.items.iter().skip(kept.saturating_sub(new)) {
+                info!(rule, object, state = item.state, reason = item.reason, "{}", item.message);
+            }
+            if new == 0 {
+                debug!(rule, object, reason = status.reason, "journal");
+            }
+        }
+        Effect::Resize { namespace, name, from, to, .. } => {
+            info!(rule, object, namespace, claim = name, %from, %to, "resize");
+        }
+        Effect::CreateApproval(approval) => {
+            info!(rule, object, approval = approval.name_any(), "asks for approval");
+        }
+        Effect::WriteApprovalStatus { target, status, .. } => match &status.decision {
+            Some(decision) => info!(
+                rule,
+                object,
+                approval = target.name,
+                outcome = ?decision.outcome,
+                via = decision.via,
+                by = decision.by,
+                reason = decision.reason,
+                "decision"
+            ),
+            None => debug!(rule, object, approval = target.name, "status of the approval"),
+        },
+        Effect::ResetApproval { target, .. } => {
+            info!(rule, object, approval = target.name, "a stale approval is set back to pending");
+        }
+        Effect::DeleteApproval(target) => info!(rule, object, approval = target.name, "removes the approval"),
+        Effect::DeleteJournal(target) => {
+            info!(rule, object, rule_object = target.name, "removes the journal")
+        }
+        Effect::CreateJournal(_) | Effect::ReleaseApproval(_) | Effect::Tell { .. } => {
+            debug!(rule, object, ?effect, "write");
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! What came of writes and questions, taken in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use autopilot_shared::RuleState;
+use kube::ResourceExt as _;
+use tracing::{error, warn};
+
+use super::pair_index::key_of;
+use super::pairs::{DENIALS, pause};
+use super::rules::{RuleEntry, RuleTold};
+use super::{Alarm, Engine, Report};
+use crate::act::{Failure, Outcome};
+use crate::decide::Target;
+use crate::observe::{self, Key, Pair};
+use crate::telemetry::Failure as ActionFailure;
+
+impl Engine {
+    pub(crate) fn report(&mut self, done: Result<Report, tokio::task::JoinError>) {
+        let report = match done {
+            Ok(report) => report,
+            Err(error) => {
+                error!(%error, "a task of the engine ended badly");
+                Report::Nothing
+            }
+        };
+        match report {
+            Report::Pair(pair, result) => {
+                self.written();
+                self.pair_report(pair, *result);
+            }
+            Report::Rule(name, told, result) => {
+                self.written();
+                self.rule_report(&name, told, *result);
+            }
+            Report::Orphan(key, result) => {
+                self.written();
+                self.orphans_in_flight.remove(&key);
+                match *result {
+                    Ok(outcome) => self.take_in(outcome, None),
+                    Err(failure) => {
+                        warn!(approval = %key.1, namespace = %key.0, %failure, "a write failed; it is tried again");
+                        let at = self.now() + pause(5, failure.after);
+                        self.alarm(at, Alarm::Orphan(key));
+                    }
+                }
+            }
+            Report::Read(key, approval, result) => {
+                self.written();
+                match *result {
+                    Ok(outcome) => self.take_in(outcome, None),
+                    Err(failure) => {
+                        warn!(name = %key.1, namespace = %key.0, %failure, "a read failed; it is tried again");
+                        self.read_again(key, approval);
+                    }
+                }
+            }
+            Report::ConfigTold(event, result) => {
+                self.written();
+                let over = match *result {
+                    Ok(_) => true,
+                    Err(failure) => {
+                        warn!(%failure, "the event about the configuration was not told yet");
+                        given_up(&mut self.config_denials, &failure).is_some()
+                    }
+                };
+                if over {
+                    self.config_denials = 0;
+                    // There may be other trouble by now.
+                    self.config_trouble.take_if(|trouble| *trouble == *event);
+                }
+                self.config_telling = false;
+            }
+            Report::Told(pass, asked_at, ask, told) => self.told(pass, &ask, &told, asked_at),
+            Report::Nothing => {}
+        }
+    }
+
+    pub(crate) fn written(&mut self) {
+        self.writes = self.writes.saturating_sub(1);
+    }
+
+    pub(crate) fn pair_report(&mut self, pair: Pair, result: Result<Outcome, Failure>) {
+        let now = self.now();
+        if let Some(entry) = self.pairs.get_mut(&pair) {
+            entry.in_flight = false;
+            entry.proposing = false;
+        }
+        match result {
+            Ok(outcome) => {
+                if let Outcome::Journal(object) = &outcome {
+                    self.measure(&pair, object);
+                }
+                if let Some(entry) = self.pairs.get_mut(&pair) {
+                    (entry.failures, entry.denials) = (0, 0);
+                    entry.not_before = None;
+                    // A refusal counts once: the journal has it, or the resize went through.
+                    if matches!(outcome, Outcome::Journal(_) | Outcome::Claim(_)) {
+                        entry.refusal = None;
+                    }
+                }
+                self.take_in(outcome, Some(&pair));
+            }
+            Err(failure) => {
+                if let Some(entry) = self.pairs.get_mut(&pair) {
+                    entry.failures += 1;
+                    let until = now + pause(entry.failures, failure.after);
+                    entry.not_before = Some(until);
+                    warn!(
+                        rule = %pair.rule,
+                        object = %pair.object,
+                        attempt = entry.failures,
+                        %failure,
+                        "a write failed; it is decided anew"
+                    );
+                    if let Some(told) = given_up(&mut entry.denials, &failure) {
+                        self.take_in(Outcome::Told(told), Some(&pair));
+                    }
+                }
+            }
+        }
+        self.dirty_pairs_on(&pair.object);
+        self.dirty.insert(pair.clone());
+        if self.rules.get(&pair.rule).is_some_and(RuleEntry::deleting) {
+            self.dirty_rules.insert(pair.rule);
+        }
+    }
+
+    /// Counts an action that ended with this journal entry. Held against what the write was decided from: the watch
+    /// may have shown the entry before its own answer came.
+    pub(crate) fn measure(&mut self, pair: &Pair, object: &autopilot_shared::api::AutopilotRuleObject) {
+        let Some(new) = &object.status else { return };
+        let Some((transitions, since)) = self.pairs.get(pair).map(|entry| entry.before) else { return };
+        if transitions >= new.transitions {
+            return;
+        }
+        let metrics = &self.parts.metrics;
+        match (new.state, &new.since, since) {
+            (Some(RuleState::ActiveActionsTaken), Some(done), Some(began)) => {
+                let took = Duration::try_from(done.0.duration_since(began)).unwrap_or_default();
+                metrics.action_done("resize", &pair.rule, took);
+            }
+            (Some(RuleState::ActionsDeclined), ..) => {
+                let failed = new.reason.as_deref().is_some_and(|r| r.starts_with("failed: "));
+                let how = if failed { ActionFailure::Failed } else { ActionFailure::Declined };
+                metrics.action_failed("resize", &pair.object, how);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn rule_report(&mut self, name: &Arc<str>, told: RuleTold, result: Result<Outcome, Failure>) {
+        let now = self.now();
+        if let Some(entry) = self.rules.get_mut(name) {
+            entry.in_flight = false;
+        }
+        match result {
+            Ok(outcome) => {
+                if let Some(entry) = self.rules.get_mut(name) {
+                    (entry.failures, entry.denials) = (0, 0);
+                    entry.told(told);
+                }
+                self.take_in(outcome, None);
+            }
+            Err(failure) => {
+                if let Some(entry) = self.rules.get_mut(name) {
+                    entry.failures += 1;
+                    entry.next_status = now + pause(entry.failures, failure.after);
+                    warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
+                    if given_up(&mut entry.denials, &failure).is_some() {
+                        entry.told(told);
+                    }
+                }
+            }
+        }
+        self.dirty_rules.insert(Arc::clone(name));
+    }
+
+    /// Takes in what a write left behind.
+    pub(crate) fn take_in(&mut self, outcome: Outcome, pair: Option<&Pair>) {
+        match outcome {
+            Outcome::Journal(object) => {
+                let journal = observe::journal(*object);
+                let key = (Arc::clone(&journal.namespace), Arc::clone(&journal.name));
+                if self.world.journals.put_written(key.clone(), journal) {
+                    self.journal_changed(&key);
+                }
+            }
+            Outcome::Approval(object) => {
+                let key = key_of(&object.metadata);
+                if self.world.approvals.put_written(key.clone(), observe::approval(*object)) {
+                    self.approval_changed(&key);
+                }
+            }
+            Outcome::Rule(rule) => {
+                let version = observe::version(rule.metadata.resource_version.as_deref());
+                if !self.rules_deleted.covers("", &rule.name_any(), version) {
+                    self.rule_is(*rule);
+                }
+            }
+            Outcome::Claim(claim) => {
+                if let Some(change) = self.world.claim_answered(&claim) {
+                    self.claim_changed(&change);
+                }
+                let volume = claim.spec.as_ref().and_then(|s| s.volume_name.as_deref());
+                match pair {
+                    // There, and not bound: it may be bound again, so nothing goes yet.
+                    Some(pair) if volume == Some(&*pair.object) => self.wait_for_claim(pair),
+                    _ => self.confirm(pair),
+                }
+            }
+            Outcome::NoClaim(namespace, name) => {
+                if let Some(change) = self.world.claim_absent(&namespace, &name) {
+                    self.claim_changed(&change);
+                }
+                self.confirm(pair);
+            }
+            Outcome::NoJournal(target) => {
+                let key: Key = (target.namespace.as_str().into(), target.name.as_str().into());
+                if let Some(gone) = self.world.journals.remove(&key, u64::MAX) {
+                    self.journal_gone(&gone);
+                }
+            }
+            Outcome::NoApproval(target) => {
+                let key: Key = (target.namespace.as_str().into(), target.name.as_str().into());
+                let known = self.world.approvals.get(&key.0, &key.1);
+                let known = known.and_then(|a| a.raw.metadata.uid.as_deref());
+                if known.is_some_and(|uid| !target.uid.is_empty() && uid != target.uid) {
+                    // Made again since.
+                    return;
+                }
+                if let Some(gone) = self.world.approvals.remove(&key, u64::MAX) {
+                    self.approval_gone(&key, &gone.raw);
+                }
+            }
+            Outcome::NoRule(name) => self.rule_gone(&name, None),
+            Outcome::Told(told) => {
+                let Some(pair) = pair else { return };
+                let journal = self.namespace_of(pair).and_then(|n| self.world.journal(&n, pair));
+                let uid = journal.map(|j| j.uid.clone()).unwrap_or_default();
+                if let Some(entry) = self.pairs.get_mut(pair) {
+                    entry.told = (uid, told);
+                }
+            }
+            Outcome::Refused(claim, words) => {
+                if let Some(change) = self.world.claim_answered(&claim) {
+                    self.claim_changed(&change);
+                }
+                if let Some(pair) = pair {
+                    warn!(rule = %pair.rule, object = %pair.object, words, "the API server refuses the resize");
+                    if let Some(entry) = self.pairs.get_mut(pair) {
+                        entry.refusal = Some(words);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A PVC that is there but cannot be acted on now is looked at again in a while.
+    fn wait_for_claim(&mut self, pair: &Pair) {
+        if self.world.claims.by_volume(&pair.object).is_some() {
+            return;
+        }
+        let until = self.now() + pause(u32::MAX, None);
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.not_before = Some(until);
+        }
+    }
+
+    /// Reads what a list lacked although we wrote it: the list may be older than the write.
+    pub(crate) fn read_again(&mut self, key: Key, approval: bool) {
+        let target = Target {
+            namespace: key.0.to_string(),
+            name: key.1.to_string(),
+            uid: String::new(),
+            version: String::new(),
+        };
+        let actor = self.parts.actor.clone();
+        self.spawn_write(async move {
+            let read =
+                if approval { actor.read_approval(target).await } else { actor.read_journal(target).await };
+            if read.is_err() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Report::Read(key, approval, Box::new(read))
+        });
+    }
+
+    /// After the API was asked, a PVC that is still not there is gone.
+    pub(crate) fn confirm(&mut self, pair: Option<&Pair>) {
+        let Some(pair) = pair else { return };
+        let there = self.world.claims.by_volume(&pair.object).is_some();
+        if let Some(entry) = self.pairs.get_mut(pair) {
+            entry.confirmed_gone = !there;
+        }
+    }
+}
+
+/// What counts as told although it is not: an event that we may not tell, after so many attempts.
+fn given_up(denials: &mut u32, failure: &Failure) -> Option<u64> {
+    let told = failure.denied?;
+    *denials += 1;
+    (*denials >= DENIALS).then(|| {
+        warn!(%failure, "the event is given up; see deploy/rbac for the permissions that are needed");
+        told
+    })
+}

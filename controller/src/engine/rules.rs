@@ -1,0 +1,363 @@
+//! One rule as the engine keeps it: what it selects, what its objects are in, what its metrics say.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::api::AutopilotRule;
+use autopilot_shared::rule::{Action, Rule, RuleProblem};
+use fixedbitset::FixedBitSet;
+use jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt as _;
+
+use crate::act::RuleEffect;
+use crate::decide::{Regarding, Target};
+use crate::observe::{Labels, World, version};
+
+/// Pause between two writes of a rule's status.
+pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
+
+/// What the metrics of a rule are worth.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Data {
+    /// Not asked yet, or nothing to ask for.
+    #[default]
+    Unknown,
+    /// There is data; a remark for people.
+    Available(String),
+    /// There is none: a word and a sentence.
+    Missing(&'static str, String),
+}
+
+/// How often and how deep the presence of data is looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Scan {
+    /// Series per expression at the last deep look.
+    pub counts: Vec<Option<u64>>,
+    /// The last deep look.
+    pub last: Option<Timestamp>,
+    /// Deep looks in a row that left objects unknown.
+    pub fruitless: u32,
+    /// No selected object had any data at the last deep look, nor has one had since.
+    pub strangers: bool,
+}
+
+/// What events of a rule say, to be remembered once they are out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RuleTold {
+    /// Nothing that needs remembering.
+    Nothing,
+    /// What is wrong with this generation.
+    Problems(Option<i64>),
+    /// That there has been no data since then.
+    Trouble(Option<Timestamp>),
+    /// That these objects are Normal.
+    Objects(Vec<u32>),
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct RuleEntry {
+    /// The object.
+    pub raw: AutopilotRule,
+    /// What it means, or what is wrong.
+    pub parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
+    /// Positions of the PVCs that it selects.
+    pub selected: FixedBitSet,
+    /// Of those, the ones that are Normal without a journal saying so.
+    pub normal: FixedBitSet,
+    /// Positions of PVCs with a pair that is not Normal.
+    pub busy: FixedBitSet,
+    /// Positions of PVCs with a pair that is kept, whatever its state.
+    pub paired: FixedBitSet,
+    /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
+    pub without_data: FixedBitSet,
+    /// PVCs for which this process has seen that the conditions did not hold, since their size changed.
+    pub cleared: FixedBitSet,
+    /// Since when there have been some without data.
+    pub lacking_since: Option<Timestamp>,
+    /// Pools that samples named, and whether the conditions hold for them.
+    pub pools: BTreeMap<Box<str>, bool>,
+    /// Pairs per state that is not Normal.
+    pub states: HashMap<RuleState, i64>,
+    /// When to ask next.
+    pub next_poll: Timestamp,
+    /// In a pass right now.
+    pub polling: bool,
+    /// State of the deep looks.
+    pub scan: Scan,
+    /// What the metrics are worth.
+    pub data: Data,
+    /// Objects that became Normal and have not been told.
+    pub untold: Vec<u32>,
+    /// A write is under way.
+    pub in_flight: bool,
+    /// No status before.
+    pub next_status: Timestamp,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Those of them that were events which we may not tell.
+    pub denials: u32,
+    /// Trouble that has been told: since when it lasts.
+    pub told_trouble: Option<Timestamp>,
+    /// Generation whose problems have been told.
+    pub told_problems: Option<i64>,
+    /// When somebody wrote the spec last, as the API noted it.
+    pub edited: Option<Timestamp>,
+}
+
+fn edited(raw: &AutopilotRule) -> Option<Timestamp> {
+    let of_spec = raw.metadata.managed_fields.iter().flatten().filter(|entry| {
+        entry.subresource.is_none()
+            && entry.fields_v1.as_ref().is_some_and(|fields| fields.0.get("f:spec").is_some())
+    });
+    of_spec.filter_map(|entry| entry.time.as_ref()).map(|time| time.0).max()
+}
+
+impl RuleEntry {
+    /// A rule as it was first seen.
+    pub fn new(mut raw: AutopilotRule, now: Timestamp) -> Self {
+        let edited = edited(&raw);
+        raw.metadata.managed_fields = None;
+        let parsed = Rule::parse(&raw).map(Arc::new);
+        RuleEntry {
+            parsed,
+            edited,
+            selected: FixedBitSet::new(),
+            normal: FixedBitSet::new(),
+            busy: FixedBitSet::new(),
+            paired: FixedBitSet::new(),
+            without_data: FixedBitSet::new(),
+            cleared: FixedBitSet::new(),
+            lacking_since: None,
+            pools: BTreeMap::new(),
+            states: HashMap::new(),
+            next_poll: now,
+            polling: false,
+            scan: Scan::default(),
+            data: Data::Unknown,
+            untold: Vec::new(),
+            in_flight: false,
+            next_status: now,
+            failures: 0,
+            denials: 0,
+            told_trouble: None,
+            told_problems: raw
+                .status
+                .as_ref()
+                .filter(|s| s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "False"))
+                .and_then(|s| s.observed_generation),
+            raw,
+        }
+    }
+
+    /// resourceVersion as a number.
+    pub fn version(&self) -> u64 {
+        version(self.raw.metadata.resource_version.as_deref())
+    }
+
+    /// UID.
+    pub fn uid(&self) -> &str {
+        self.raw.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// Is on its way out.
+    pub fn deleting(&self) -> bool {
+        self.raw.metadata.deletion_timestamp.is_some()
+    }
+
+    /// The rule, when it is understood and stays.
+    pub fn rule(&self) -> Option<&Arc<Rule>> {
+        self.parsed.as_ref().ok().filter(|_| !self.deleting())
+    }
+
+    /// The rule, when it acts on PVCs.
+    pub fn volume_rule(&self) -> Option<&Arc<Rule>> {
+        self.rule().filter(|rule| matches!(rule.action, Action::ResizeVolume { .. }))
+    }
+
+    /// Whether labels of a PVC in a namespace are selected.
+    pub fn selects(&self, labels: &Labels, namespace: &BTreeMap<String, String>) -> bool {
+        self.volume_rule().is_some_and(|rule| rule.selects(labels, namespace))
+    }
+
+    /// Computes anew what the rule selects.
+    pub fn select_all(&mut self, world: &World) {
+        self.selected.clear();
+        self.selected.grow(world.claims.capacity());
+        let Some(rule) = self.volume_rule().cloned() else {
+            self.normal.clear();
+            return;
+        };
+        // Most PVCs share their labels with others: each set is looked at once, each namespace once.
+        let mut by_labels: HashMap<*const BTreeMap<String, String>, bool> = HashMap::new();
+        let mut by_namespace: HashMap<*const u8, bool> = HashMap::new();
+        for (slot, claim) in world.claims.iter().filter(|(_, c)| c.is_object()) {
+            let labels = *by_labels
+                .entry(Arc::as_ptr(&claim.labels))
+                .or_insert_with(|| rule.selector.matches(&claim.labels));
+            let namespace = *by_namespace.entry(claim.namespace.as_ptr()).or_insert_with(|| {
+                world.namespace_labels(&claim.namespace).is_some_and(|labels| rule.namespaces.matches(labels))
+            });
+            self.selected.set(slot as usize, labels && namespace);
+        }
+        self.normal.intersect_with(&self.selected);
+        self.without_data.intersect_with(&self.selected);
+    }
+
+    /// Takes for Normal what an earlier process told to be.
+    pub fn remember_told(&mut self, world: &World) {
+        for (slot, claim) in world.claims.iter() {
+            let index = slot as usize;
+            if self.selected.contains(index) && self.told_before(claim.volume(), claim.created) {
+                self.normal.grow(index + 1);
+                self.normal.insert(index);
+            }
+        }
+    }
+
+    /// Everything that is kept by the position of a PVC.
+    fn sets(&mut self) -> [&mut FixedBitSet; 6] {
+        [
+            &mut self.selected,
+            &mut self.normal,
+            &mut self.busy,
+            &mut self.paired,
+            &mut self.without_data,
+            &mut self.cleared,
+        ]
+    }
+
+    /// Computes anew whether one PVC is selected.
+    pub fn select_one(&mut self, world: &World, slot: u32) {
+        let index = slot as usize;
+        for set in self.sets() {
+            set.grow(index + 1);
+        }
+        let selected = world.claims.get(slot).is_some_and(|claim| {
+            claim.is_object()
+                && world
+                    .namespace_labels(&claim.namespace)
+                    .is_some_and(|labels| self.selects(&claim.labels, labels))
+        });
+        self.selected.set(index, selected);
+        if !selected {
+            self.normal.set(index, false);
+            self.without_data.set(index, false);
+        }
+    }
+
+    /// Forgets all about a position: another PVC may stand there next.
+    pub fn forget(&mut self, slot: u32) {
+        for set in self.sets() {
+            set.grow(slot as usize + 1);
+            set.set(slot as usize, false);
+        }
+        self.untold.retain(|other| *other != slot);
+    }
+
+    /// Whether an object was told to be Normal by an earlier process.
+    pub fn told_before(&self, object: &str, created: i64) -> bool {
+        self.raw.status.as_ref().is_some_and(|status| {
+            status.initialized_through.as_ref().is_some_and(|t| created <= t.0.as_second())
+                && !status.without_data.iter().any(|o| o == object)
+        })
+    }
+
+    /// Selected objects that are neither Normal nor anything else yet.
+    pub fn initializing(&self) -> impl Iterator<Item = u32> {
+        self.selected
+            .ones()
+            .filter(|slot| !self.normal.contains(*slot) && !self.busy.contains(*slot))
+            .filter_map(|slot| u32::try_from(slot).ok())
+    }
+
+    /// Objects per state, as status and metrics show them.
+    pub fn counts(&self) -> BTreeMap<RuleState, i64> {
+        let mut all: BTreeMap<RuleState, i64> =
+            self.states.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect();
+        if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
+            let met = self.pools.values().filter(|met| **met).count();
+            all.insert(RuleState::Triggered, signed(met));
+            all.insert(RuleState::Normal, signed(self.pools.len() - met));
+        } else {
+            let initializing = self.initializing().count();
+            all.insert(RuleState::Initializing, signed(initializing));
+            let busy = self.selected.ones().filter(|slot| self.busy.contains(*slot)).count();
+            all.insert(RuleState::Normal, signed(self.objects().saturating_sub(initializing + busy)));
+        }
+        all.retain(|_, n| *n > 0);
+        all
+    }
+
+    /// Objects that the rule is about.
+    pub fn objects(&self) -> usize {
+        if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
+            self.pools.len()
+        } else {
+            self.selected.count_ones(..)
+        }
+    }
+
+    /// What an effect tells.
+    pub fn what_is_told(&self, effect: &RuleEffect) -> RuleTold {
+        let RuleEffect::Tell(events) = effect else {
+            return RuleTold::Nothing;
+        };
+        match events.first().map(|e| e.reason) {
+            Some("InvalidRule") => RuleTold::Problems(self.raw.metadata.generation),
+            Some("NoData") => RuleTold::Trouble(self.trouble_since()),
+            _ => RuleTold::Objects(self.untold.clone()),
+        }
+    }
+
+    /// Remembers what was told.
+    pub fn told(&mut self, told: RuleTold) {
+        match told {
+            RuleTold::Nothing => {}
+            RuleTold::Problems(generation) => self.told_problems = generation,
+            RuleTold::Trouble(since) => self.told_trouble = since,
+            RuleTold::Objects(slots) => {
+                let told: HashSet<u32> = slots.into_iter().collect();
+                self.untold.retain(|slot| !told.contains(slot));
+                self.untold.shrink_to_fit();
+            }
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target {
+            namespace: String::new(),
+            name: self.raw.name_any(),
+            uid: self.uid().to_owned(),
+            version: self.raw.resource_version().unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn regarding(&self) -> Regarding {
+        Regarding::Rule { name: self.raw.name_any(), uid: self.uid().to_owned() }
+    }
+}
+
+/// A number of objects, as the API and metrics carry it.
+pub(crate) fn signed(n: usize) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_position_that_was_never_seen_can_be_looked_at_and_forgotten() {
+        let raw = json!({ "metadata": { "name": "r", "uid": "u" }, "spec": {} });
+        let mut entry = RuleEntry::new(serde_json::from_value(raw).unwrap(), Timestamp::UNIX_EPOCH);
+        let world = World::default();
+        entry.select_one(&world, 70);
+        entry.forget(200);
+        entry.select_all(&world);
+        assert!(!entry.selected.contains(70) && entry.initializing().next().is_none());
+    }
+}

@@ -1,0 +1,3 @@
+//! From samples to verdicts (pure).
+
+pub mod verdict;

@@ -1,0 +1,316 @@
+//! What Flux says about a merge that did not arrive.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use crate::act::FIELD_MANAGER;
+use crate::observe::chain;
+use crate::pull_requests::plan::Finding;
+use crate::pull_requests::worker::Merged;
+
+const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io";
+const SOURCE: &str = "source.toolkit.fluxcd.io";
+/// Objects that are looked at; more would be a strange cluster.
+const LIMIT: u32 = 500;
+/// Longest message that is repeated.
+const LONGEST: usize = 300;
+
+/// A Kustomization of Flux.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sync {
+    /// `namespace/name`.
+    pub name: String,
+    /// Namespace and name of its GitRepository.
+    pub source: (String, String),
+    /// Its path, without `./` and slashes at the ends.
+    pub path: String,
+    /// Suspended.
+    pub suspended: bool,
+    /// Where it puts everything.
+    pub target_namespace: Option<String>,
+    /// Why it is not ready.
+    pub failing: Option<String>,
+    /// The revision that it applied last.
+    pub applied: String,
+}
+
+/// A GitRepository of Flux.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Its namespace and name.
+    pub name: (String, String),
+    /// Where it fetches.
+    pub url: String,
+    /// Which branch; empty when it names none.
+    pub branch: String,
+    /// Suspended.
+    pub suspended: bool,
+    /// Why it is not ready.
+    pub failing: Option<String>,
+    /// The revision that it fetched last.
+    pub fetched: String,
+    /// When that was.
+    pub updated: Option<Timestamp>,
+}
+
+pub(crate) async fn findings(client: &Client, asked: &Merged) -> Vec<Finding> {
+    let syncs = list(client, KUSTOMIZE, "Kustomization").await;
+    let sources = list(client, SOURCE, "GitRepository").await;
+    match (syncs, sources) {
+        (Some(syncs), Some(sources)) => {
+            let syncs: Vec<Sync> = syncs.iter().map(sync).collect();
+            let sources: Vec<Source> = sources.iter().map(source).collect();
+            diagnose(&syncs, &sources, asked)
+        }
+        _ => vec![Finding::Unknown],
+    }
+}
+
+/// Asks Flux to fetch now; what is applied follows from that.
+pub(crate) async fn nudge(client: &Client, asked: &Merged) {
+    let (Some(syncs), Some(repositories)) =
+        (list(client, KUSTOMIZE, "Kustomization").await, list(client, SOURCE, "GitRepository").await)
+    else {
+        return;
+    };
+    let syncs: Vec<Sync> = syncs.iter().map(sync).collect();
+    let sources: Vec<Source> = repositories.iter().map(source).collect();
+    let names: BTreeSet<&(String, String)> =
+        applying(&syncs, &sources, asked).into_iter().map(|(_, source)| &source.name).collect();
+    let now = Timestamp::now().to_string();
+    let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": now } } });
+    for (namespace, name) in names {
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(SOURCE, "v1", "GitRepository"));
+        let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+        let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        if let Err(error) = api.patch(name, &params, &Patch::Merge(&patch)).await {
+            tracing::warn!(namespace, name, error = chain(&error), "Flux was not asked to fetch");
+        }
+    }
+}
+
+/// All objects of a kind; nothing when they cannot be read, most likely because there is no Flux.
+async fn list(client: &Client, group: &str, kind: &str) -> Option<Vec<DynamicObject>> {
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
+    let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
+    let listed = api.list(&ListParams::default().limit(LIMIT)).await;
+    listed.ok().map(|list| list.items)
+}
+
+fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// Why an object is not ready.
+fn failing(data: &Value) -> Option<String> {
+    let conditions = data.pointer("/status/conditions").and_then(Value::as_array);
+    let ready = conditions.into_iter().flatten().find(|c| c["type"] == "Ready");
+    let ready = ready.filter(|c| c["status"] == "False")?;
+    let message = ready["message"].as_str().unwrap_or_default();
+    Some(message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect())
+}
+
+fn sync(object: &DynamicObject) -> Sync {
+    let namespace = object.namespace().unwrap_or_default();
+    let data = &object.data;
+    // Buckets and OCI repositories have names of their own.
+    let git = text(data, "/spec/sourceRef/kind") == "GitRepository";
+    let source = match text(data, "/spec/sourceRef/namespace") {
+        own if own.is_empty() => namespace.clone(),
+        other => other,
+    };
+    let target = text(data, "/spec/targetNamespace");
+    Sync {
+        name: format!("{namespace}/{}", object.name_any()),
+        source: (source, if git { text(data, "/spec/sourceRef/name") } else { String::new() }),
+        path: trimmed(&text(data, "/spec/path")),
+        suspended: data.pointer("/spec/suspend") == Some(&Value::Bool(true)),
+        target_namespace: Some(target).filter(|t| !t.is_empty()),
+        failing: failing(data),
+        applied: text(data, "/status/lastAppliedRevision"),
+    }
+}
+
+fn source(object: &DynamicObject) -> Source {
+    let data = &object.data;
+    Source {
+        name: (object.namespace().unwrap_or_default(), object.name_any()),
+        url: text(data, "/spec/url"),
+        branch: text(data, "/spec/ref/branch"),
+        suspended: data.pointer("/spec/suspend") == Some(&Value::Bool(true)),
+        failing: failing(data),
+        fetched: text(data, "/status/artifact/revision"),
+        updated: text(data, "/status/artifact/lastUpdateTime").parse().ok(),
+    }
+}
+
+fn trimmed(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').filter(|p| !matches!(*p, "" | ".")).collect();
+    parts.join("/")
+}
+
+/// The Kustomizations that apply the folder, with their sources.
+fn applying<'a>(syncs: &'a [Sync], sources: &'a [Source], asked: &Merged) -> Vec<(&'a Sync, &'a Source)> {
+    let wanted = asked.repository.to_lowercase();
+    let fits = |url: &str| {
+        let url = url.to_lowercase();
+        let url = url.strip_suffix('/').unwrap_or(&url);
+        let url = url.strip_suffix(".git").unwrap_or(url);
+        url.strip_suffix(&wanted).is_some_and(|before| before.ends_with(['/', ':']))
+    };
+    let covers = |sync: &Sync| {
+        sync.path.is_empty()
+            || asked.folder == sync.path
+            || asked.folder.strip_prefix(&sync.path).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let follows = |s: &Source| s.branch.is_empty() || s.branch == asked.base;
+    let source = |sync: &Sync| sources.iter().find(|s| s.name == sync.source && fits(&s.url) && follows(s));
+    syncs.iter().filter(|s| covers(s)).filter_map(|s| Some((s, source(s)?))).collect()
+}
+
+/// What stands in the way, the most telling first. Pure.
+pub fn diagnose(syncs: &[Sync], sources: &[Source], asked: &Merged) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (sync, source) in applying(syncs, sources, asked) {
+        let sync_name = format!("Kustomization {}", sync.name);
+        let source_name = format!("GitRepository {}/{}", source.name.0, source.name.1);
+        // By time: what Flux reads may be a mirror, whose commits have other names.
+        let behind = asked.after.zip(source.updated).is_some_and(|(after, updated)| updated < after);
+        if sync.suspended {
+            found.push(Finding::Suspended { object: sync_name });
+        } else if source.suspended {
+            found.push(Finding::Suspended { object: source_name });
+        } else if let Some(message) = &source.failing {
+            found.push(Finding::Failing { object: source_name, message: message.clone() });
+        } else if let Some(message) = &sync.failing {
+            found.push(Finding::Failing { object: sync_name, message: message.clone() });
+        } else if let Some(other) = sync.target_namespace.as_ref().filter(|t| **t != asked.namespace) {
+            found.push(Finding::OtherNamespace { object: sync_name, namespace: other.clone() });
+        } else if behind {
+            found.push(Finding::Behind { object: source_name });
+        } else if sync.applied != source.fetched {
+            found.push(Finding::Behind { object: sync_name });
+        } else {
+            found.push(Finding::Applied { object: sync_name, path: sync.path.clone() });
+        }
+    }
+    if found.is_empty() {
+        found.push(Finding::NoKustomization);
+    }
+    // One that brought it explains more than others that did not.
+    found.sort_by_key(|f| !matches!(f, Finding::Applied { .. }));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    fn asked() -> Merged {
+        Merged {
+            repository: "Acme/fleet".to_owned(),
+            base: "main".to_owned(),
+            folder: "clusters/prod/approvals".to_owned(),
+            namespace: "pg1".to_owned(),
+            after: Some(Timestamp::UNIX_EPOCH),
+        }
+    }
+
+    fn repository() -> Source {
+        Source {
+            name: ("flux-system".into(), "fleet".into()),
+            url: "ssh://git@github.com/acme/fleet.git".into(),
+            fetched: "main@sha1:abc".into(),
+            updated: Some(Timestamp::UNIX_EPOCH),
+            ..Source::default()
+        }
+    }
+
+    fn applies(path: &str) -> Sync {
+        Sync {
+            name: "flux-system/apps".into(),
+            source: ("flux-system".into(), "fleet".into()),
+            path: trimmed(path),
+            applied: "main@sha1:abc".into(),
+            ..Sync::default()
+        }
+    }
+
+    #[test]
+    fn every_obstacle_is_named() {
+        let apps = "Kustomization flux-system/apps".to_owned();
+        let fleet = "GitRepository flux-system/fleet".to_owned();
+        let whole = applies("./");
+        let cases: [(Sync, Source, Finding); 11] = [
+            (applies("./other"), repository(), Finding::NoKustomization),
+            (applies("clusters/pro"), repository(), Finding::NoKustomization),
+            (
+                whole.clone(),
+                Source { url: "https://github.com/x-acme/fleet".into(), ..repository() },
+                Finding::NoKustomization,
+            ),
+            (
+                Sync { suspended: true, ..whole.clone() },
+                repository(),
+                Finding::Suspended { object: apps.clone() },
+            ),
+            (
+                applies("./clusters/prod"),
+                Source { suspended: true, ..repository() },
+                Finding::Suspended { object: fleet.clone() },
+            ),
+            (
+                Sync { failing: Some("dry-run failed".into()), ..whole.clone() },
+                repository(),
+                Finding::Failing { object: apps.clone(), message: "dry-run failed".into() },
+            ),
+            (
+                Sync { target_namespace: Some("other".into()), ..whole.clone() },
+                repository(),
+                Finding::OtherNamespace { object: apps.clone(), namespace: "other".into() },
+            ),
+            (
+                whole.clone(),
+                Source {
+                    updated: Some(Timestamp::UNIX_EPOCH - SignedDuration::from_secs(1)),
+                    ..repository()
+                },
+                Finding::Behind { object: fleet },
+            ),
+            (whole.clone(), Source { branch: "release".into(), ..repository() }, Finding::NoKustomization),
+            (
+                Sync { applied: "main@sha1:old".into(), ..whole.clone() },
+                repository(),
+                Finding::Behind { object: apps.clone() },
+            ),
+            (whole, repository(), Finding::Applied { object: apps, path: String::new() }),
+        ];
+        for (sync, source, finding) in cases {
+            assert_eq!(diagnose(&[sync], &[source], &asked()), [finding]);
+        }
+    }
+
+    #[test]
+    fn objects_are_read_as_flux_writes_them() {
+        let object: DynamicObject = serde_json::from_value(serde_json::json!({
+            "apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization",
+            "metadata": { "name": "apps", "namespace": "flux-system" },
+            "spec": { "path": "./clusters/prod/", "suspend": true, "sourceRef": { "kind": "GitRepository", "name": "fleet" } },
+            "status": {
+                "lastAppliedRevision": "main@sha1:abc",
+                "conditions": [{ "type": "Ready", "status": "False", "message": "no\nway" }],
+            },
+        }))
+        .unwrap();
+        let read = sync(&object);
+        assert_eq!(read.source, ("flux-system".to_owned(), "fleet".to_owned()));
+        assert_eq!((read.path.as_str(), read.suspended), ("clusters/prod", true));
+        assert_eq!(read.failing.as_deref(), Some("no way"));
+    }
+}

@@ -1,0 +1,214 @@
+//! What an answer that is no success means (pure).
+
+use std::time::Duration;
+
+use http::header::{DATE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use serde::Deserialize;
+
+use crate::prometheus::clean;
+use crate::pull_requests::ForgeError;
+
+/// Pause where GitHub asks for one and does not say how long: what its documentation asks for.
+const PAUSE: Duration = Duration::from_secs(60);
+/// No pause is longer: the window of the primary limit is an hour, and a clock may be wrong.
+const LONGEST: Duration = Duration::from_secs(2 * 3600);
+
+/// Why a request came to nothing, with what the caller may want to know better.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    /// What it is called outside.
+    pub error: ForgeError,
+    /// Status of the answer, if there was one.
+    pub status: Option<StatusCode>,
+    /// GitHub's words.
+    pub words: String,
+}
+
+impl From<Problem> for ForgeError {
+    fn from(problem: Problem) -> ForgeError {
+        problem.error
+    }
+}
+
+impl Problem {
+    /// An answer that cannot be used, or none: whether anything happened is not known.
+    pub fn unavailable(doing: &str, what: &str) -> Problem {
+        let error = ForgeError::Unavailable(format!("cannot {doing}: {what}"));
+        Problem { error, status: None, words: String::new() }
+    }
+
+    /// There is no token, so nothing was asked.
+    pub fn no_token(doing: &str, why: &str) -> Problem {
+        let error = ForgeError::Unauthorized(format!("cannot {doing}: {why}"));
+        Problem { error, status: None, words: String::new() }
+    }
+
+    /// The token is another one, so nothing was asked.
+    pub fn new_token() -> Problem {
+        Problem { error: ForgeError::NewToken, status: None, words: String::new() }
+    }
+
+    /// Whether the answer has the status and says so, in any case of letters.
+    pub fn says(&self, status: StatusCode, what: &str) -> bool {
+        self.status == Some(status) && self.words.to_lowercase().contains(what)
+    }
+
+    /// The same, under another name.
+    pub fn renamed(self, name: fn(String) -> ForgeError) -> ForgeError {
+        match self.error {
+            ForgeError::Unauthorized(text)
+            | ForgeError::Refused(text)
+            | ForgeError::NotFound(text)
+            | ForgeError::Invalid(text)
+            | ForgeError::Unavailable(text) => name(text),
+            other @ (ForgeError::Limited { .. } | ForgeError::NewToken) => other,
+        }
+    }
+}
+
+/// What the answer means to somebody who wanted to do what `doing` says (`open a pull request in acme/flux`).
+pub(crate) fn problem(
+    doing: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Problem {
+    let words = words(status, body);
+    let code = status.as_u16();
+    let text = |hint: &str| {
+        let end = if hint.is_empty() { String::new() } else { format!("; {hint}") };
+        format!("cannot {doing}: {code} {words}{end}")
+    };
+    let error = match code {
+        403 | 429 if is_limit(code, headers, &words) => {
+            ForgeError::Limited { until: until(headers, now), why: text("") }
+        }
+        401 => ForgeError::Unauthorized(text(
+            "the token is wrong, expired or revoked; put a valid one in its place, no restart is needed",
+        )),
+        403 => ForgeError::Refused(text(&permission(headers))),
+        404 | 410 => ForgeError::NotFound(text(
+            "check user, repo and baseUrl in the configuration, and that the token may see the repository",
+        )),
+        409 => ForgeError::Refused(text("")),
+        422 if is_protected(&words) => {
+            ForgeError::Refused(text("allow the token's owner to bypass the rule, or leave it"))
+        }
+        300..=399 => ForgeError::Refused(text(
+            "it was renamed or moved; write its present name into the configuration (no redirect is followed)",
+        )),
+        500..=599 => ForgeError::Unavailable(text("")),
+        _ => ForgeError::Invalid(text("")),
+    };
+    Problem { error, status: Some(status), words }
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    message: Option<String>,
+    #[serde(default)]
+    errors: Vec<serde_json::Value>,
+}
+
+/// GitHub's words; a page for people has none.
+fn words(status: StatusCode, body: &[u8]) -> String {
+    let mut parts = Vec::new();
+    if let Ok(body) = serde_json::from_slice::<ErrorBody>(body) {
+        parts.extend(body.message);
+        parts.extend(body.errors.iter().filter_map(detail));
+    }
+    let joined = parts.join(": ");
+    let joined = joined.split_whitespace().collect::<Vec<_>>().join(" ");
+    match clean(&joined) {
+        words if words.is_empty() => status.canonical_reason().unwrap_or("without a reason").to_owned(),
+        words => words,
+    }
+}
+
+/// One of the reasons of a 422: a text, or an object with a message, or one that names a field and what is the matter.
+fn detail(error: &serde_json::Value) -> Option<String> {
+    let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str);
+    if let Some(text) = error.as_str().or_else(|| text("message")) {
+        return Some(text.to_owned());
+    }
+    let named: Vec<&str> = ["resource", "field", "code"].into_iter().filter_map(text).collect();
+    (!named.is_empty()).then(|| named.join(" "))
+}
+
+/// Whether this is a limit rather than a permission. The secondary limits come without `remaining: 0`, and sometimes
+/// without any header.
+fn is_limit(code: u16, headers: &HeaderMap, words: &str) -> bool {
+    let words = words.to_lowercase();
+    code == 429
+        || headers.contains_key(RETRY_AFTER)
+        || number(headers, "x-ratelimit-remaining") == Some(0)
+        || ["rate limit", "abuse detection"].iter().any(|phrase| words.contains(phrase))
+}
+
+/// When it may be asked again: `retry-after`, else the reset of an exhausted budget, else [`PAUSE`].
+fn until(headers: &HeaderMap, now: Timestamp) -> Timestamp {
+    let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
+    // Its clock minus its clock: ours may be wrong.
+    let its_now = headers
+        .get(DATE)
+        .and_then(|v| v.to_str().ok())
+        .and_then(|v| rfc2822::DateTimeParser::new().parse_timestamp(v).ok())
+        .unwrap_or(now);
+    let pause = match (number(headers, RETRY_AFTER.as_str()), number(headers, "x-ratelimit-reset")) {
+        (Some(seconds), _) => Duration::from_secs(seconds),
+        (None, Some(reset)) if exhausted => {
+            let reset = i64::try_from(reset).unwrap_or(i64::MAX);
+            // A second more, since both times are cut to whole seconds.
+            let wait = reset.saturating_sub(its_now.as_second()).saturating_add(1);
+            Duration::from_secs(u64::try_from(wait).unwrap_or(0))
+        }
+        _ => PAUSE,
+    };
+    now.saturating_add(pause.clamp(Duration::from_secs(1), LONGEST)).unwrap_or(Timestamp::MAX)
+}
+
+/// What to do about a 403 that is no limit.
+fn permission(headers: &HeaderMap) -> String {
+    let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    // Its value may hold an address with a credential in it, so it is not repeated.
+    if header("x-github-sso").is_some() {
+        return "authorise the token for the organisation's single sign-on".to_owned();
+    }
+    match header("x-accepted-github-permissions").map(clean).filter(|needs| !needs.is_empty()) {
+        Some(needs) => format!("a fine-grained token needs {needs} here, a classic one the scope repo"),
+        None => "the token needs Contents and Pull requests, read and write (a classic one the scope repo)"
+            .to_owned(),
+    }
+}
+
+/// Whether a 422 comes from a protected branch or a ruleset. GitHub has no code for it.
+fn is_protected(words: &str) -> bool {
+    let words = words.to_lowercase();
+    [
+        "rule violations",
+        "protected branch",
+        "protected ref",
+        "through a pull request",
+        "approving review",
+        "required status check",
+        "reference update failed",
+        "cannot delete this branch",
+        "cannot create ref",
+        "must have verified signatures",
+    ]
+    .iter()
+    .any(|phrase| words.contains(phrase))
+}
+
+/// A header that is a number.
+pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+#[path = "trouble_tests.rs"]
+mod tests;

@@ -1,0 +1,236 @@
+//! What must happen, as data. Kubernetes writes carry the version that they are based on; before a write to the forge the
+//! approval is read again, past every cache, since the forge knows no such precondition.
+
+use autopilot_shared::api::ActionApprovalStatus;
+use jiff::Timestamp;
+
+use crate::decide::{EventDraft, Target};
+use crate::pull_requests::forge::{Branch, Change, NewPull};
+
+/// What is to be done about one approval, or one pull request without approval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// In the cluster; before anything on the forge.
+    pub cluster: Option<ClusterEffect>,
+    /// On the forge, and how urgent.
+    pub forge: Option<(Class, ForgeEffect)>,
+    /// When to look again even if nothing is seen.
+    pub wake: Option<Timestamp>,
+    /// It wants a pull request and has none.
+    pub wants: bool,
+}
+
+/// Order of requests to the forge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// What somebody decided.
+    Decision,
+    /// Saying how it went, closing, cleaning up.
+    Ending,
+    /// New pull requests.
+    Creating,
+}
+
+/// A write to an approval.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ClusterEffect {
+    /// Set our finalizer: something on the forge is about to need us.
+    AddFinalizer {
+        /// Which.
+        target: Target,
+        /// All finalizers, ours among them.
+        finalizers: Vec<String>,
+    },
+    /// Replace `status.pullRequest` and `status.conditions`; what is `None` stays.
+    WriteStatus {
+        /// Which.
+        target: Target,
+        /// The two fields.
+        status: Box<ActionApprovalStatus>,
+    },
+    /// Write a decline that came by pull request into the spec.
+    Mirror(Target),
+    /// Delete what a GitOps tool made of a file of ours that is not there any more.
+    Remove(Target),
+    /// Remove our finalizer.
+    Release {
+        /// Which.
+        target: Target,
+        /// What stays behind on the forge.
+        event: Option<Box<EventDraft>>,
+    },
+}
+
+/// A request to the forge.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ForgeEffect {
+    /// Learn something.
+    Ask(Ask),
+    /// Change something.
+    Write(Box<Write>),
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// All pull requests of a branch.
+    Search {
+        /// Its name.
+        branch: String,
+    },
+    /// Whether a branch is there.
+    Branch {
+        /// Its name.
+        name: String,
+    },
+    /// The files of the approval at a commit.
+    Tip {
+        /// The commit.
+        commit: String,
+    },
+    /// The file of a proposal at a commit.
+    Head {
+        /// The commit.
+        commit: String,
+        /// Path of the file.
+        path: String,
+    },
+    /// Who ended a pull request.
+    Decider {
+        /// Its number.
+        number: u64,
+    },
+    /// What has been said on a pull request.
+    Comments {
+        /// Its number.
+        number: u64,
+    },
+    /// The folder on the branch to merge into.
+    Folder,
+    /// A file of it.
+    File {
+        /// Path.
+        path: String,
+        /// Hash of its content.
+        blob: String,
+        /// The commit that it is read at.
+        at: String,
+    },
+    /// Not of the forge: what stands between a merge and the cluster.
+    Sync,
+    /// Not of the forge: the GitOps tool is asked to look.
+    Nudge,
+    /// Not of the forge: whether the approval is really gone.
+    Gone,
+}
+
+impl Ask {
+    /// How many requests it takes, about.
+    pub fn weight(&self) -> u32 {
+        match self {
+            Ask::Branch { .. } | Ask::Decider { .. } => 2,
+            // The tree of every folder on the way, then the files.
+            Ask::Folder | Ask::Tip { .. } => 4,
+            Ask::Search { .. } | Ask::Head { .. } | Ask::Comments { .. } | Ask::File { .. } => 1,
+            Ask::Sync | Ask::Nudge | Ask::Gone => 0,
+        }
+    }
+}
+
+/// A change on the forge.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// A commit on a new branch.
+    Push {
+        /// Its name.
+        branch: String,
+        /// What it begins at.
+        parent: Branch,
+        /// The commit.
+        change: Change,
+    },
+    /// A pull request.
+    Open(NewPull),
+    /// Labels.
+    Label {
+        /// Of this pull request.
+        number: u64,
+        /// Names.
+        labels: Vec<String>,
+    },
+    /// Reviews.
+    Review {
+        /// Of this pull request.
+        number: u64,
+        /// Logins.
+        logins: Vec<String>,
+    },
+    /// A comment.
+    Comment {
+        /// On this pull request.
+        number: u64,
+        /// As [`crate::pull_requests::text::marker::outcome`] writes it.
+        outcome: String,
+        /// The text.
+        text: String,
+    },
+    /// Closes a pull request.
+    Close {
+        /// Its number.
+        number: u64,
+    },
+    /// Deletes a branch, as long as it ends where it ended when that was decided.
+    DeleteBranch {
+        /// Its name.
+        name: String,
+        /// The commit at its end.
+        commit: String,
+    },
+    /// A commit on the branch to merge into that removes files.
+    DeleteFiles {
+        /// What it begins at.
+        parent: Branch,
+        /// The commit.
+        change: Change,
+    },
+}
+
+impl ForgeEffect {
+    /// The change, if it is one.
+    pub fn change(&self) -> Option<&Write> {
+        match self {
+            ForgeEffect::Write(write) => Some(write),
+            ForgeEffect::Ask(_) => None,
+        }
+    }
+
+    /// What is done to what: the same mark is the same thing tried again.
+    pub fn mark(&self) -> String {
+        match self {
+            ForgeEffect::Ask(ask) => format!("ask {ask:?}"),
+            ForgeEffect::Write(write) => match write.as_ref() {
+                Write::Push { branch, .. } => format!("push {branch}"),
+                Write::Open(new) => format!("open {}", new.branch),
+                Write::Label { number, .. } => format!("label {number}"),
+                Write::Review { number, logins } => format!("ask {} to review {number}", logins.join(", ")),
+                Write::Comment { number, outcome, .. } => format!("comment {number} {outcome}"),
+                Write::Close { number } => format!("close {number}"),
+                Write::DeleteBranch { name, .. } => format!("delete branch {name}"),
+                Write::DeleteFiles { change, .. } => format!("delete files {}", change.remove.join(" ")),
+            },
+        }
+    }
+}
+
+impl Write {
+    /// How many requests that create something it takes: what a forge counts.
+    pub fn weight(&self) -> u32 {
+        match self {
+            // Blob, tree, commit, reference.
+            Write::Push { .. } => 4,
+            // Tree, commit, reference.
+            Write::DeleteFiles { .. } => 3,
+            _ => 1,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Merged: the answer counts only once the GitOps tool has brought it into the cluster.
+
+use autopilot_shared::api::Proposal;
+use jiff::Timestamp;
+
+use super::draft::Draft;
+use super::effect::Ask;
+use super::pulls::recorded;
+use super::view::{Finding, Folder};
+use super::word::NOT_SYNCED;
+use crate::pull_requests::forge::Pull;
+use crate::pull_requests::text::comment::Saying;
+
+/// How often what stands in the way is looked at again; a tool that is at it, with each poll.
+const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
+
+/// How long the end of an approval waits for the GitOps tool.
+const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+pub(crate) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, path: &str, in_base: bool) {
+    let view = out.view;
+    let due = pull.ended.unwrap_or(view.now) + view.settings.sync_limit;
+    if due > view.now {
+        return out.wake(due);
+    }
+    let (reason, text) = if !in_base {
+        ("FileGone", format!("{path} is not on the branch any more"))
+    } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
+        ("OwnKustomization", format!("{list} lists the files of its folder, so {path} is not applied"))
+    } else {
+        match &view.facts.sync {
+            Some((at, findings)) => {
+                let soon = findings.iter().any(|f| matches!(f, Finding::Behind { .. }));
+                let again = *at + if soon { view.settings.poll.min(AGAIN) } else { AGAIN };
+                if again <= view.now {
+                    out.ask(Ask::Sync);
+                } else {
+                    out.wake(again);
+                }
+                let above = |begin: &str| view.folder?.kustomization_above(&view.settings.folder, begin);
+                say(findings, path, above)
+            }
+            None => return out.ask(Ask::Sync),
+        }
+    };
+    out.comment(pull.number, &Saying::NotSynced(&text), &proposal.digest);
+    out.say(NOT_SYNCED, reason, text);
+}
+
+/// The file that approved it has gone from the branch; until the GitOps tool knows that, too, it is recorded as there: the
+/// engine lets the approval be so long, since the tool would wait for it, or make it again. Says whether it is so.
+pub(crate) fn waits(out: &mut Draft<'_, '_>) -> bool {
+    let view = out.view;
+    let there = recorded(view).is_some_and(|r| r.in_base);
+    let status = view.approval.raw.status.as_ref();
+    let done = status.and_then(|s| s.execution.as_ref()?.at.as_ref());
+    let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
+    let since = done.or(decided);
+    let (Some(folder), Some(since)) = (view.folder, since) else { return false };
+    if !there || !out.complete() || out.pull.as_ref().is_none_or(|p| p.in_base) {
+        return false;
+    }
+    let waits = behind(out, folder, since.0, |_| true);
+    let asked = out.pull.as_ref().and_then(|p| view.facts.nudged.get(&p.number));
+    if waits && view.settings.nudge && asked.is_none_or(|at| decided.is_some_and(|d| *at < d.0)) {
+        out.ask(Ask::Nudge);
+    }
+    if let Some(pull) = out.pull.as_mut().filter(|_| waits) {
+        pull.in_base = true;
+    }
+    waits
+}
+
+/// Whether the GitOps tool has yet to see what the folder is now; for [`PATIENCE`], beginning then. A tool that fails may be
+/// behind, too; `knows` says what else must be found.
+pub(crate) fn behind(
+    out: &mut Draft<'_, '_>,
+    folder: &Folder,
+    since: Timestamp,
+    knows: impl Fn(&[Finding]) -> bool,
+) -> bool {
+    let view = out.view;
+    if since + PATIENCE <= view.now {
+        return false;
+    }
+    let late = |f: &Finding| matches!(f, Finding::Behind { .. } | Finding::Failing { .. });
+    match &view.facts.sync {
+        Some((at, findings)) if *at >= folder.at && knows(findings) && !findings.iter().any(late) => {
+            return false;
+        }
+        // Others read the folder all the time.
+        Some((at, _)) if *at + view.settings.poll > view.now => out.wake(*at + view.settings.poll),
+        _ => out.ask(Ask::Sync),
+    }
+    true
+}
+
+/// What was found, the most telling first. Where it was applied, and not this file, a list of files `above` the folder, in
+/// what was applied, may explain it.
+fn say<'a>(
+    findings: &[Finding],
+    path: &str,
+    above: impl Fn(&str) -> Option<&'a str>,
+) -> (&'static str, String) {
+    let list = match findings.first() {
+        Some(Finding::Applied { path, .. }) => above(path),
+        _ => None,
+    };
+    if let Some(list) = list {
+        let text = format!(
+            "{list} lists what is applied from where it is, and may leave out the folder of {path}: let the \
+             Kustomization's path begin below it"
+        );
+        return ("ParentKustomization", text);
+    }
+    let reason = match findings.first() {
+        None | Some(Finding::Unknown) => "NotApplied",
+        Some(Finding::NoKustomization) => "NoKustomization",
+        Some(Finding::Suspended { .. }) => "Suspended",
+        Some(Finding::Failing { .. }) => "Failing",
+        Some(Finding::Behind { .. }) => "SourceBehind",
+        Some(Finding::OtherNamespace { .. }) => "OtherNamespace",
+        Some(Finding::Applied { .. }) => "AppliedDifferently",
+    };
+    let sentences: Vec<String> = findings.iter().map(|finding| sentence(finding, path)).collect();
+    let text = match sentences.as_slice() {
+        [] => format!("{path} was not applied, and nothing was found that would explain it"),
+        some => some.join("; "),
+    };
+    (reason, text)
+}
+
+fn sentence(finding: &Finding, path: &str) -> String {
+    match finding {
+        Finding::NoKustomization => format!("no Kustomization applies the folder of {path}"),
+        Finding::Suspended { object } => format!("{object} is suspended"),
+        Finding::Failing { object, message } => format!("{object} is not ready: {message}"),
+        Finding::Behind { object } => format!("{object} has not fetched the merge yet"),
+        Finding::OtherNamespace { object, namespace } => {
+            format!("{object} puts everything into namespace {namespace}")
+        }
+        Finding::Applied { object, .. } => {
+            format!("{object} is ready, and the approval in the cluster is not the one of {path}")
+        }
+        Finding::Unknown => format!("{path} was not applied, and no GitOps tool could be asked"),
+    }
+}

@@ -1,0 +1,179 @@
+//! How fast the forge may be asked. Below what GitHub documents (80 creations a minute, 500 an hour, one write a second,
+//! 900 points a minute, 5,000 requests an hour), because others share the token.
+
+use std::collections::VecDeque;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::pull_requests::forge::ForgeError;
+use crate::pull_requests::plan::{Class, Trouble};
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+/// Writes a minute.
+const WRITES_A_MINUTE: u32 = 60;
+/// Writes an hour that new pull requests leave to everything else.
+const RESERVED: u32 = 80;
+/// Writes an hour.
+const WRITES_AN_HOUR: u32 = 450;
+/// Reads a minute.
+const READS_A_MINUTE: u32 = 300;
+/// Reads an hour that new pull requests leave to everything else.
+const READS_RESERVED: u32 = 500;
+/// Reads an hour.
+const READS_AN_HOUR: u32 = 3_500;
+/// First pause after a failure; doubles.
+const FIRST: SignedDuration = SignedDuration::from_secs(5);
+/// Longest pause.
+const LONGEST: SignedDuration = SignedDuration::from_mins(5);
+/// No server asks for a longer pause in earnest.
+const FARTHEST: SignedDuration = SignedDuration::from_hours(2);
+
+/// What was used of a span of time.
+#[derive(Debug)]
+struct Window {
+    span: SignedDuration,
+    used: VecDeque<(Timestamp, u32)>,
+    sum: u32,
+}
+
+impl Window {
+    fn new(span: SignedDuration) -> Self {
+        Window { span, used: VecDeque::new(), sum: 0 }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        while let Some((at, weight)) = self.used.front().copied()
+            && at + self.span <= now
+        {
+            self.used.pop_front();
+            self.sum -= weight;
+        }
+    }
+
+    fn take(&mut self, now: Timestamp, weight: u32) {
+        self.used.push_back((now, weight));
+        self.sum += weight;
+    }
+
+    /// When so much more fits below a limit; `now` if it does.
+    fn free(&self, now: Timestamp, weight: u32, limit: u32) -> Timestamp {
+        let mut sum = self.sum;
+        for (at, used) in &self.used {
+            if sum + weight <= limit {
+                break;
+            }
+            sum -= used;
+            if sum + weight <= limit {
+                return (*at + self.span).max(now);
+            }
+        }
+        now
+    }
+}
+
+/// Says when the next request may go out.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    next_write: Timestamp,
+    /// When the last write began.
+    began: Timestamp,
+    writes: [Window; 2],
+    reads: [Window; 2],
+    blocked: Option<Timestamp>,
+    attempts: u32,
+    trouble: Option<Trouble>,
+}
+
+impl Pace {
+    pub(crate) fn new() -> Self {
+        Pace {
+            next_write: Timestamp::MIN,
+            began: Timestamp::MIN,
+            writes: [Window::new(MINUTE), Window::new(HOUR)],
+            reads: [Window::new(MINUTE), Window::new(HOUR)],
+            blocked: None,
+            attempts: 0,
+            trouble: None,
+        }
+    }
+
+    /// When a request of this weight may go out; a weight of nothing is a read.
+    pub(crate) fn due(&mut self, now: Timestamp, weight: u32, reads: u32, class: Class) -> Timestamp {
+        for window in self.writes.iter_mut().chain(&mut self.reads) {
+            window.forget(now);
+        }
+        let creating = class == Class::Creating;
+        let due = if weight == 0 {
+            let hourly = if creating { READS_AN_HOUR - READS_RESERVED } else { READS_AN_HOUR };
+            self.reads[0].free(now, reads, READS_A_MINUTE).max(self.reads[1].free(now, reads, hourly))
+        } else {
+            let hourly = if creating { WRITES_AN_HOUR - RESERVED } else { WRITES_AN_HOUR };
+            self.next_write
+                .max(self.writes[0].free(now, weight, WRITES_A_MINUTE))
+                .max(self.writes[1].free(now, weight, hourly))
+        };
+        due.max(self.blocked.unwrap_or(now)).max(now)
+    }
+
+    /// A request went out.
+    pub(crate) fn took(&mut self, now: Timestamp, weight: u32, reads: u32) {
+        if weight == 0 {
+            self.reads.iter_mut().for_each(|w| w.take(now, reads));
+        } else {
+            self.began = now;
+            self.writes.iter_mut().for_each(|w| w.take(now, weight));
+        }
+    }
+
+    /// A request has its answer. Writes that take several requests take as many seconds, from their beginning.
+    pub(crate) fn done(&mut self, now: Timestamp, weight: u32) {
+        if weight > 0 {
+            let all = SECOND.saturating_mul(i32::try_from(weight).unwrap_or(i32::MAX));
+            self.next_write = (self.began + all).max(now + SECOND);
+        }
+    }
+
+    /// The forge did what was asked, or had a reason not to that is about the request alone.
+    pub(crate) fn well(&mut self) -> bool {
+        self.attempts = 0;
+        self.blocked = None;
+        self.trouble.take().is_some()
+    }
+
+    /// The forge did not do what was asked, whatever it was.
+    pub(crate) fn ill(&mut self, now: Timestamp, error: &ForgeError) {
+        let pause = backoff(FIRST, self.attempts, LONGEST);
+        self.attempts = self.attempts.saturating_add(1);
+        let (reason, until) = match error {
+            ForgeError::Limited { until, .. } => ("Limited", (*until).clamp(now + SECOND, now + FARTHEST)),
+            // Somebody replaces the token and looks at what happens.
+            ForgeError::Unauthorized(_) => ("Unauthorized", now + pause.min(MINUTE)),
+            ForgeError::Unavailable(_) | ForgeError::NewToken => ("Unavailable", now + pause),
+            ForgeError::Refused(_) | ForgeError::NotFound(_) | ForgeError::Invalid(_) => {
+                ("Refused", now + pause)
+            }
+        };
+        self.blocked = Some(until);
+        let since = self.trouble.as_ref().map_or(now, |t| t.since);
+        self.trouble = Some(Trouble { since, reason, text: stable(error) });
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_ref()
+    }
+}
+
+/// The error without what changes with each attempt: it stands in conditions.
+fn stable(error: &ForgeError) -> String {
+    match error {
+        ForgeError::Limited { why, .. } => format!("the forge asks for a pause: {why}"),
+        other => other.to_string(),
+    }
+}
+
+/// A pause that doubles with each attempt.
+pub(crate) fn backoff(first: SignedDuration, attempts: u32, longest: SignedDuration) -> SignedDuration {
+    first.saturating_mul(2_i32.saturating_pow(attempts.min(20))).min(longest)
+}

@@ -1,0 +1,399 @@
+//! Approvals in memory, an engine that only latches, a GitOps tool that only applies, and desks that work on both.
+
+#[path = "world/cube.rs"]
+mod cube;
+
+use autopilot_controller::decide::{Approval, Writer};
+use autopilot_controller::pull_requests::plan::{Settings, VIA};
+use autopilot_controller::pull_requests::tracker::Books;
+use autopilot_controller::pull_requests::worker::{Desk, Turned};
+use autopilot_controller::pull_requests::{Author, PullState};
+use autopilot_shared::api::{
+    ANNOTATION_PROPOSAL, ActionApproval, Decision, Execution, Outcome, PullRequestState,
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+use kube::ResourceExt as _;
+use serde_json::json;
+
+use crate::hub::{Hub, REPOSITORY};
+pub use cube::Cube;
+
+pub const NS: &str = "pg1";
+pub const RULE: &str = "volume-resize";
+const FOLDER: &str = "clusters/prod";
+
+pub type Key = (String, String);
+
+/// A controller's half that knows forges, and how much of the watch it has seen.
+pub struct Controller {
+    pub desk: Desk<Hub, Cube>,
+    seen: usize,
+}
+
+pub struct World {
+    pub hub: Hub,
+    pub cube: Cube,
+    pub settings: Settings,
+    pub controllers: Vec<Controller>,
+    runtime: tokio::runtime::Runtime,
+    proposals: u32,
+    /// How much of what happened the engine has seen.
+    decided: usize,
+    /// A controller dies of a fault instead of going on.
+    pub mortal: bool,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        folder: FOLDER.to_owned(),
+        author: Author { name: "Autopilot".to_owned(), email: "autopilot@example.com".to_owned() },
+        base: None,
+        labels: Vec::new(),
+        reviewers: Vec::new(),
+        cluster_name: Some("prod".to_owned()),
+        poll: SignedDuration::from_secs(30),
+        max_open: 50,
+        sync_limit: SignedDuration::from_mins(10),
+        nudge: false,
+        deletion_bound: SignedDuration::from_mins(2),
+    }
+}
+
+pub fn key(name: &str) -> Key {
+    (NS.to_owned(), name.to_owned())
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(settings())
+    }
+
+    pub fn with(settings: Settings) -> Self {
+        let mut world = World {
+            hub: Hub::new("2026-11-22T10:00:00Z".parse().unwrap()),
+            cube: Cube::default(),
+            settings,
+            controllers: Vec::new(),
+            runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
+            proposals: 0,
+            decided: 0,
+            mortal: false,
+        };
+        world.start();
+        world
+    }
+
+    /// A controller starts, and knows nothing.
+    pub fn start(&mut self) {
+        let mut books = Books::new(self.settings.clone(), REPOSITORY.to_owned(), "cluster-uid".to_owned());
+        books.list_begins();
+        let state = self.cube.state();
+        for approval in state.approvals.values() {
+            books.see(approval.clone());
+        }
+        let seen = state.changes.len();
+        drop(state);
+        books.list_ends();
+        let desk = Desk { books, forge: self.hub.clone(), cluster: self.cube.clone() };
+        self.controllers.push(Controller { desk, seen });
+    }
+
+    /// All controllers die; one starts.
+    pub fn restart(&mut self) {
+        self.controllers.clear();
+        self.start();
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.hub.state().now
+    }
+
+    /// The engine proposes: an approval that waits for an answer, 60 % against 50 %.
+    pub fn propose(&mut self, name: &str) -> String {
+        self.propose_at(name, "60")
+    }
+
+    pub fn propose_at(&mut self, name: &str, value: &str) -> String {
+        self.proposals += 1;
+        let digest = format!("{:016x}", 0xd000_0000_u64 + u64::from(self.proposals));
+        let at = self.now();
+        let uid = match self.get(name) {
+            Some(there) => there.raw.uid().unwrap(),
+            None => format!("uid-{}", self.proposals),
+        };
+        let raw: ActionApproval = serde_json::from_value(json!({
+            "apiVersion": "autopilot.libopenstorage.org/v1alpha1",
+            "kind": "ActionApproval",
+            "metadata": {
+                "name": name, "namespace": NS, "uid": uid,
+                "labels": { "rule": RULE, "object": format!("pvc-{name}") },
+                "annotations": { ANNOTATION_PROPOSAL: digest },
+            },
+            "spec": {
+                "approvalState": "pending",
+                "actions": [{ "name": "resize", "params": params(), "proposal": digest }],
+            },
+            "status": {
+                "Rule": { "Name": RULE, "Namespace": "" },
+                "actionPreviews": [{
+                    "action": { "name": "resize", "params": params() },
+                    "expectedResult": { "Message": "PVC will resize from 10Gi to 20Gi" },
+                    "involvedObjects": [{
+                        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "data", "namespace": NS,
+                        "uid": format!("pvc-{name}"),
+                    }],
+                }],
+                "proposal": {
+                    "id": digest, "digest": digest, "action": "resize", "params": params(),
+                    "from": "10Gi", "to": "20Gi", "pvcUID": "pvc-uid", "ruleHash": "h",
+                    "measured": [{ "key": "usage", "operator": "Gt", "values": ["50"], "value": value }],
+                    "at": MicroTime(at), "approvalName": name,
+                },
+            },
+        }))
+        .unwrap();
+        let mut approval = Approval { raw, writers: vec![writer("autopilot-controller", false)] };
+        if let Some(there) = self.get(name) {
+            approval.raw.metadata.finalizers = there.raw.metadata.finalizers;
+            let old = there.raw.status.unwrap();
+            approval.raw.status.as_mut().unwrap().pull_request = old.pull_request;
+        }
+        self.cube.state().put(approval);
+        digest
+    }
+
+    pub fn get(&self, name: &str) -> Option<Approval> {
+        self.cube.state().approvals.get(&key(name)).cloned()
+    }
+
+    pub fn decision(&self, name: &str) -> Option<Decision> {
+        self.get(name)?.raw.status?.decision
+    }
+
+    /// The conditions that stand: type and reason.
+    pub fn conditions(&self, name: &str) -> Vec<(String, String)> {
+        let status = self.get(name).and_then(|a| a.raw.status);
+        let all = status.and_then(|s| s.conditions).unwrap_or_default();
+        all.into_iter().filter(|c| c.status == "True").map(|c| (c.type_, c.reason)).collect()
+    }
+
+    /// `kubectl patch`.
+    pub fn kubectl(&mut self, name: &str, state: &str) {
+        self.cube.state().edit(&key(name), |a| {
+            a.raw.spec.approval_state = Some(state.to_owned());
+            a.writers = vec![writer("kubectl-patch", false)];
+        });
+        self.engine();
+    }
+
+    /// `kubectl delete`, or the engine does.
+    pub fn delete(&mut self, name: &str) {
+        let now = self.now();
+        self.cube.state().edit(&key(name), |a| a.raw.metadata.deletion_timestamp = Some(Time(now)));
+    }
+
+    /// The engine takes the question back.
+    pub fn cancel(&mut self, name: &str, why: &str) {
+        self.latch(name, Outcome::Canceled, "", "controller", why);
+    }
+
+    /// The engine has done what was approved.
+    pub fn execute(&mut self, name: &str, outcome: &str) {
+        let now = self.now();
+        self.cube.state().edit(&key(name), |a| {
+            let message = if outcome == "done" { String::new() } else { "quota".to_owned() };
+            a.raw.status.get_or_insert_default().execution =
+                Some(Execution { outcome: outcome.to_owned(), at: Some(MicroTime(now)), message });
+        });
+    }
+
+    fn latch(&mut self, name: &str, outcome: Outcome, by: &str, via: &str, why: &str) {
+        let now = self.now();
+        self.cube.state().edit(&key(name), |a| {
+            let status = a.raw.status.get_or_insert_default();
+            let digest = status.proposal.as_ref().unwrap().digest.clone();
+            assert!(status.decision.is_none());
+            status.decision = Some(Decision {
+                digest,
+                outcome,
+                by: by.to_owned(),
+                at: Some(MicroTime(now)),
+                via: via.to_owned(),
+                reason: why.to_owned(),
+            });
+        });
+    }
+
+    /// What the engine does: latches what is asked for about the current proposal.
+    pub fn engine(&mut self) {
+        let changed: std::collections::BTreeSet<Key> = {
+            let state = self.cube.state();
+            let new = state.changes[self.decided..].iter().flatten();
+            let keys = new.map(|a| (a.raw.namespace().unwrap(), a.raw.name_any())).collect();
+            self.decided = state.changes.len();
+            keys
+        };
+        for key in changed {
+            let Some(approval) = self.cube.state().approvals.get(&key).cloned() else { continue };
+            let name = approval.raw.name_any();
+            let Some(status) = &approval.raw.status else { continue };
+            let Some(proposal) = &status.proposal else { continue };
+            if status.decision.is_some() || approval.raw.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let asked = approval.raw.spec.actions.iter().flatten().next();
+            let bound = asked.is_some_and(|a| {
+                a.proposal.as_ref() == Some(&proposal.digest) && a.params == proposal.params
+            });
+            let via = match approval.writers.first() {
+                Some(w) if w.apply => "flux",
+                _ => "kubectl",
+            };
+            match approval.raw.spec.approval_state.as_deref() {
+                Some("approved") if bound => self.latch(&name, Outcome::Approved, "", via, ""),
+                Some("declined") if bound => self.latch(&name, Outcome::Declined, "", via, ""),
+                _ => {
+                    let closed = status
+                        .pull_request
+                        .as_ref()
+                        .filter(|p| p.state == PullRequestState::Closed && p.digest == proposal.digest);
+                    if let Some(closed) = closed {
+                        self.latch(&name, Outcome::Declined, &closed.by, VIA, "");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The GitOps tool applies what is on the base branch.
+    pub fn flux(&mut self) {
+        for (path, text) in self.hub.base_files() {
+            let file: ActionApproval =
+                serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
+            let key = (file.namespace().unwrap(), file.name_any());
+            let mut state = self.cube.state();
+            if let Some(there) = state.approvals.get(&key) {
+                if there.raw.spec == file.spec {
+                    continue;
+                }
+                state.edit(&key, |a| {
+                    a.raw.spec = file.spec.clone();
+                    a.writers = vec![writer("kustomize-controller", true)];
+                });
+            } else {
+                let mut raw = file;
+                raw.status = None;
+                raw.metadata.uid = Some(format!("applied-{}", state.version));
+                raw.metadata.creation_timestamp = Some(Time(self.hub.state().now));
+                state.put(Approval { raw, writers: vec![writer("kustomize-controller", true)] });
+            }
+        }
+        self.engine();
+    }
+
+    /// Lets a controller see what happened in the cluster.
+    fn show(&mut self, index: usize) {
+        let controller = &mut self.controllers[index];
+        let state = self.cube.state();
+        for change in &state.changes[controller.seen..] {
+            match change {
+                Ok(approval) => controller.desk.books.see(approval.clone()),
+                Err((key, uid)) => controller.desk.books.gone(&key.0, &key.1, uid),
+            }
+        }
+        controller.seen = state.changes.len();
+    }
+
+    /// One thing, by one controller.
+    pub fn turn(&mut self, index: usize) -> Turned {
+        self.show(index);
+        self.turn_late(index)
+    }
+
+    /// One thing, by one controller whose watch is late.
+    pub fn turn_late(&mut self, index: usize) -> Turned {
+        let clock = {
+            let hub = self.hub.clone();
+            move || hub.state().now
+        };
+        let desk = &mut self.controllers[index].desk;
+        let turned = self.runtime.block_on(desk.turn(&clock));
+        let faulted = std::mem::take(&mut self.hub.state().faulted);
+        if faulted && self.mortal {
+            self.start();
+            self.controllers.swap_remove(index);
+        }
+        self.engine();
+        turned
+    }
+
+    /// Time passes for one controller, whose watch brings nothing.
+    pub fn run_late(&mut self, index: usize, span: SignedDuration) {
+        let end = self.now() + span;
+        while self.now() < end {
+            if let Turned::Idle(until) = self.turn_late(index) {
+                let next = until.unwrap_or(end).min(end);
+                self.hub.state().now = next;
+            }
+        }
+    }
+
+    /// Time passes, and everybody works.
+    pub fn run(&mut self, span: SignedDuration) {
+        let end = self.now() + span;
+        loop {
+            let mut next = end;
+            let mut busy = false;
+            for index in 0..self.controllers.len() {
+                match self.turn(index) {
+                    Turned::Did => busy = true,
+                    Turned::Idle(until) => next = next.min(until.unwrap_or(end)),
+                }
+            }
+            if busy {
+                continue;
+            }
+            let now = self.now();
+            let pending = (0..self.controllers.len())
+                .any(|i| self.controllers[i].seen < self.cube.state().changes.len());
+            if pending {
+                continue;
+            }
+            if now >= end {
+                return;
+            }
+            assert!(next > now, "a controller spins at {now}");
+            self.hub.state().now = next.min(end);
+        }
+    }
+
+    /// A minute, more than two polls.
+    pub fn minute(&mut self) {
+        self.run(SignedDuration::from_secs(70));
+    }
+
+    /// An approval with an open pull request.
+    pub fn asked(name: &str) -> World {
+        let mut world = World::new();
+        world.propose(name);
+        world.minute();
+        assert_eq!(world.hub.open_pulls().len(), 1);
+        world
+    }
+
+    /// Nothing of a proposal is left on the forge but ended pull requests.
+    pub fn assert_clean(&self) {
+        assert_eq!(self.hub.branches(), Vec::<String>::new());
+        assert!(self.hub.pulls().iter().all(|p| p.state != PullState::Open), "{:?}", self.hub.pulls());
+        assert_eq!(self.hub.base_files(), Vec::new());
+    }
+}
+
+fn params() -> serde_json::Value {
+    json!({ "maxsize": "400Gi", "scalepercentage": "100" })
+}
+
+pub fn writer(manager: &str, apply: bool) -> Writer {
+    Writer { manager: manager.to_owned(), apply }
+}
