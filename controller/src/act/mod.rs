@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval,
-    AutopilotRule, AutopilotRuleObject, AutopilotRuleStatus, FINALIZER,
+    AutopilotRule, AutopilotRuleObject, FINALIZER,
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::Patch;
@@ -19,7 +19,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::decide::{Doubt, Effect, EventDraft, Target};
+use crate::decide::{Effect, Precondition, RuleEffect, Target};
 use crate::telemetry::Metrics;
 use pvc::{Claim, is, volume_of};
 pub(crate) use request::TIME_OUT;
@@ -71,36 +71,6 @@ pub struct Failure {
     pub denied: Option<u64>,
 }
 
-/// A write to a rule.
-#[derive(Clone, Debug)]
-pub enum RuleEffect {
-    /// Set our finalizer.
-    AddFinalizer {
-        /// The rule.
-        target: Target,
-        /// All finalizers, ours among them.
-        finalizers: Vec<String>,
-    },
-    /// Remove our finalizer.
-    RemoveFinalizer {
-        /// The rule.
-        target: Target,
-        /// Position of ours.
-        index: usize,
-    },
-    /// Write the status.
-    Status {
-        /// The rule.
-        target: Target,
-        /// The whole status.
-        status: Box<AutopilotRuleStatus>,
-    },
-    /// Tell events.
-    Tell(Vec<EventDraft>),
-    /// Remove an approval of a rule that goes.
-    Approval(Effect),
-}
-
 /// Carries out effects.
 #[derive(Clone)]
 pub struct Actor {
@@ -127,11 +97,11 @@ impl Actor {
     ///
     /// # Errors
     /// When it is not known what came of it.
-    pub async fn perform(&self, effect: Effect, doubt: Option<Doubt>) -> Result<Outcome, Failure> {
+    pub async fn perform(&self, effect: Effect, expected: Option<Precondition>) -> Result<Outcome, Failure> {
         let _lane = self.lanes.acquire().await;
         let _in_flight = self.metrics.effect_started();
-        if let Some(doubt) = doubt
-            && let Some(otherwise) = self.otherwise(doubt).await?
+        if let Some(expected) = expected
+            && let Some(otherwise) = self.otherwise(expected).await?
         {
             return Ok(otherwise);
         }
@@ -225,7 +195,7 @@ impl Actor {
                 let claim = Claim { namespace: &namespace, name: &name, uid: &uid };
                 self.resize(claim, from, &from_text, to).await
             }
-            Effect::Tell { events, told } => {
+            Effect::EmitEvents { events, told } => {
                 self.tell_all(&events, told).await?;
                 Ok(Outcome::Told(told))
             }
@@ -233,26 +203,26 @@ impl Actor {
     }
 
     /// What is so instead of what was taken for granted; nothing when it is as was thought.
-    async fn otherwise(&self, doubt: Doubt) -> Result<Option<Outcome>, Failure> {
+    async fn otherwise(&self, expected: Precondition) -> Result<Option<Outcome>, Failure> {
         let named = |namespace: String, name: String| Target {
             namespace,
             name,
             uid: String::new(),
             version: String::new(),
         };
-        Ok(match doubt {
-            Doubt::ApprovalGone(gone) => self
+        Ok(match expected {
+            Precondition::ApprovalGone(gone) => self
                 .approval(&gone)
                 .await?
                 .filter(|found| found.metadata.uid.as_ref() == Some(&gone.uid))
                 .map(|found| Outcome::Approval(Box::new(found))),
-            Doubt::JournalIs { namespace, name, version } => {
+            Precondition::JournalIs { namespace, name, version } => {
                 let target = named(namespace, name);
                 let found = self.journal(&target).await?;
                 let same = found.as_ref().and_then(|j| j.metadata.resource_version.clone()) == version;
                 (!same).then(|| found.map_or(Outcome::NoJournal(target), |j| Outcome::Journal(Box::new(j))))
             }
-            Doubt::RuleGone(name) => self
+            Precondition::RuleGone(name) => self
                 .read(
                     &Api::<AutopilotRule>::all(self.client.clone()),
                     "autopilotrule",
@@ -260,13 +230,15 @@ impl Actor {
                 )
                 .await?
                 .map(|rule| Outcome::Rule(Box::new(rule))),
-            Doubt::ClaimGone { namespace, name, volume } => match self.find_claim(&namespace, &name).await? {
-                Outcome::Claim(claim) if volume_of(&claim) == Some(volume.as_str()) => {
-                    Some(Outcome::Claim(claim))
+            Precondition::ClaimGone { namespace, name, volume } => {
+                match self.find_claim(&namespace, &name).await? {
+                    Outcome::Claim(claim) if volume_of(&claim) == Some(volume.as_str()) => {
+                        Some(Outcome::Claim(claim))
+                    }
+                    _ => None,
                 }
-                _ => None,
-            },
-            Doubt::ClaimIs { namespace, name, uid, request } => {
+            }
+            Precondition::ClaimIs { namespace, name, uid, request } => {
                 match self.find_claim(&namespace, &name).await? {
                     Outcome::Claim(claim) if is(&claim, &uid, request) => None,
                     otherwise => Some(otherwise),
@@ -322,7 +294,7 @@ impl Actor {
                 let written = self.replace_status(&api, &target, &*status).await?;
                 (target, written)
             }
-            RuleEffect::Tell(events) => {
+            RuleEffect::EmitEvents(events) => {
                 self.tell_all(&events, events.len() as u64).await?;
                 return Ok(Outcome::Told(events.len() as u64));
             }

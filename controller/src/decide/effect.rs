@@ -1,7 +1,7 @@
 //! What must happen, as data. Every write names the version or value that it is based on.
 
 use autopilot_shared::api::{
-    ActionApproval, ActionApprovalStatus, AutopilotRuleObject, AutopilotRuleObjectStatus,
+    ActionApproval, ActionApprovalStatus, AutopilotRuleObject, AutopilotRuleObjectStatus, AutopilotRuleStatus,
 };
 use autopilot_shared::quantity::Size;
 use jiff::Timestamp;
@@ -57,11 +57,11 @@ pub enum Effect {
         /// Size to request.
         to: Size,
     },
-    /// Tell transitions up to a number.
-    Tell {
+    /// Emit the events of transitions up to a number.
+    EmitEvents {
         /// The events, oldest first.
         events: Vec<EventDraft>,
-        /// The number of transitions that are told afterwards.
+        /// The number of transitions whose events are out afterwards.
         told: u64,
     },
 }
@@ -83,9 +83,39 @@ impl Effect {
             Effect::Resize { namespace, name, uid, from, to, .. } => {
                 format!("resize {namespace}/{name} {uid} from {from} to {to}")
             }
-            Effect::Tell { told, .. } => format!("tell up to {told}"),
+            Effect::EmitEvents { told, .. } => format!("emit events up to {told}"),
         }
     }
+}
+
+/// A write to a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RuleEffect {
+    /// Set our finalizer.
+    AddFinalizer {
+        /// The rule.
+        target: Target,
+        /// All finalizers, ours among them.
+        finalizers: Vec<String>,
+    },
+    /// Remove our finalizer.
+    RemoveFinalizer {
+        /// The rule.
+        target: Target,
+        /// Position of ours.
+        index: usize,
+    },
+    /// Write the status.
+    Status {
+        /// The rule.
+        target: Target,
+        /// The whole status.
+        status: Box<AutopilotRuleStatus>,
+    },
+    /// Emit events.
+    EmitEvents(Vec<EventDraft>),
+    /// Remove an approval of a rule that goes.
+    Approval(Effect),
 }
 
 /// An object, and the version of it that was read.

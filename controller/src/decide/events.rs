@@ -6,6 +6,7 @@ use autopilot_shared::api::{AutopilotRuleObjectStatus, StatusItem};
 use jiff::Timestamp;
 
 use super::effect::{Effect, EventDraft, Regarding};
+use super::reason::Reason;
 use super::view::View;
 
 /// Transitions that have been told. A number beyond the journal's own is about a journal that is no more.
@@ -29,7 +30,7 @@ pub(crate) fn due(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> Option
         .filter(|(number, _)| *number >= told)
         .flat_map(|(number, item)| events(view, status, number, item))
         .collect();
-    Some(Effect::Tell { events, told: status.transitions })
+    Some(Effect::EmitEvents { events, told: status.transitions })
 }
 
 fn events(
@@ -70,8 +71,7 @@ fn events(
     if let Some(why) = &item.reason {
         let pair = format!("{}:{}", view.rule_name, view.object_id);
         let failed = item.state == RuleState::ActiveActionsPending.as_str()
-            || why.starts_with("failed: ")
-            || why.starts_with("superseded: ");
+            || matches!(Reason::parse(why), Reason::Failed(_) | Reason::Superseded(_));
         if failed {
             let text = format!("failed to execute Action for rule: {pair}: {why}");
             all.push(draft(rule, "failed", true, "FailedAction", text));

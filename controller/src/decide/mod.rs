@@ -6,29 +6,31 @@
 mod approval;
 mod effect;
 mod events;
+mod lookup;
+pub(crate) mod orphan;
 mod pair;
+pub(crate) mod precedence;
 mod precondition;
+pub(crate) mod reason;
+pub(crate) mod rule;
 mod view;
 
 use autopilot_shared::RuleState;
-use autopilot_shared::api::{
-    AutopilotRuleObject, AutopilotRuleObjectStatus, FINALIZER, LABEL_OBJECT, LABEL_RULE,
-};
+use autopilot_shared::api::{AutopilotRuleObject, AutopilotRuleObjectStatus, LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{names, quantity};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-pub use crate::evaluate::verdict::{Baseline, Reading, Seen, Verdict, judge, moved, wants_absence};
+pub use approval::conditions::{STALE, UNKNOWN_STATE};
 pub use approval::spec::{LAST_APPLIED, Request, binds, labelled, ours, read};
-pub use approval::{STALE, UNKNOWN_STATE, remove, stale_orphan};
-pub use effect::{Effect, EventDraft, Regarding, Target};
+pub use effect::{Effect, EventDraft, Regarding, RuleEffect, Target};
 pub use pair::MAX_ATTEMPTS;
-pub use pair::journal_draft::{ITEMS_KEPT, transition_message};
+pub use pair::journal_draft::ITEMS_KEPT;
 pub use pair::preflight::{Refusal, target as preflight};
-pub use precondition::{Doubt, doubt};
+pub use precondition::{Precondition, precondition};
 pub use view::{
-    Approval, ForgeSettings, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport, Rival, Settings, View,
-    Writer,
+    Approval, ForgeSettings, Journal, ObjectView, Obstacles, Precedence, QuotaRoom, ResizeReport, Settings,
+    View, Writer,
 };
 
 use pair::journal_draft::Draft;
@@ -124,7 +126,7 @@ fn without_object(view: &View<'_>) -> Decision {
     let removal = approvals
         .filter(|a| labelled(&a.raw, view.rule_name, view.object_id))
         .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
-        .find_map(|approval| remove(view.settings, approval, view.now));
+        .find_map(|approval| approval::cleanup::remove(view.settings, approval, view.now));
     let journal = view.journal.filter(|journal| !journal.deleting);
     // What it has not told yet it tells before it goes: a transition is never lost.
     let tell = journal.and_then(|j| events::due(view, &j.status));
@@ -183,9 +185,4 @@ fn resize(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<Effect> {
             from_text: object.request_text.map_or_else(|| object.request.to_string(), str::to_owned),
             to,
         })
-}
-
-/// Whether a rule or an approval carries our finalizer.
-pub fn has_finalizer(finalizers: &[String]) -> bool {
-    finalizers.iter().any(|f| f == FINALIZER)
 }

@@ -1,5 +1,5 @@
-//! What a write takes for granted of another object. A precondition guards only the object that is written; what was
-//! read of the others may be old, and must be read again, past every cache, before the write.
+//! What a write takes for granted of another object. The version in a request guards only the object that is written; what
+//! was read of the others may be old, and must be read again, past every cache, before the write.
 
 use autopilot_shared::api::Outcome;
 use autopilot_shared::quantity::Size;
@@ -9,7 +9,7 @@ use super::view::View;
 
 /// Something that must be so in the API at the time of a write, and not only in a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Doubt {
+pub enum Precondition {
     /// No approval with this UID is there. `version` is empty: it does not matter.
     ApprovalGone(Target),
     /// The journal has this version, or there is none of the name. An approval that the journal does not know is
@@ -49,9 +49,9 @@ pub enum Doubt {
     },
 }
 
-/// What has to be read before an effect is carried out. When it is not so, the effect is dropped, what was read goes
-/// into the cache, and it is decided anew.
-pub fn doubt(view: &View<'_>, effect: &Effect) -> Option<Doubt> {
+/// Returns what has to be read before an effect is carried out. If it is not so, the effect is dropped, what was read
+/// goes into the cache, and it is decided anew.
+pub fn precondition(view: &View<'_>, effect: &Effect) -> Option<Precondition> {
     match effect {
         Effect::WriteJournal { target, status } => {
             let known = view.journal?.status.approval.as_ref().filter(|_| status.approval.is_none());
@@ -65,7 +65,7 @@ pub fn doubt(view: &View<'_>, effect: &Effect) -> Option<Doubt> {
             if seen {
                 return if status.proposal.is_none() { claim(view) } else { None };
             }
-            Some(Doubt::ApprovalGone(Target {
+            Some(Precondition::ApprovalGone(Target {
                 namespace: target.namespace.clone(),
                 name: known.name.clone(),
                 uid: known.uid.clone(),
@@ -85,13 +85,13 @@ pub fn doubt(view: &View<'_>, effect: &Effect) -> Option<Doubt> {
     }
 }
 
-/// The PVC, when the journalled proposal does not fit what is seen of it.
-fn claim(view: &View<'_>) -> Option<Doubt> {
+/// Returns the PVC, if the journalled proposal does not fit what is seen of it.
+fn claim(view: &View<'_>) -> Option<Precondition> {
     let object = view.object.as_ref()?;
     let proposal = view.journal?.status.proposal.as_ref()?;
     let request = object.request.to_string();
     let fits = object.uid == proposal.pvc_uid && (request == proposal.from || request == proposal.to);
-    (!fits).then(|| Doubt::ClaimIs {
+    (!fits).then(|| Precondition::ClaimIs {
         namespace: object.namespace.to_owned(),
         name: object.name.to_owned(),
         uid: object.uid.to_owned(),
@@ -99,12 +99,12 @@ fn claim(view: &View<'_>) -> Option<Doubt> {
     })
 }
 
-/// The journal, when it does not hold this approval.
-fn journal(view: &View<'_>, target: &Target) -> Option<Doubt> {
+/// Returns the journal, if it does not hold this approval.
+fn journal(view: &View<'_>, target: &Target) -> Option<Precondition> {
     // Without the PVC its approvals go whatever the journal says.
     view.object.as_ref()?;
     let held = view.journal.and_then(|j| j.status.approval.as_ref()).is_some_and(|a| a.uid == target.uid);
-    (!held).then(|| Doubt::JournalIs {
+    (!held).then(|| Precondition::JournalIs {
         namespace: target.namespace.clone(),
         name: match view.journal {
             Some(journal) => journal.name.to_string(),

@@ -8,7 +8,7 @@ use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::evaluate::verdict::Reading;
+use crate::evaluate::reading::Reading;
 
 /// Settings of the whole controller that decisions need.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +143,7 @@ pub struct Writer {
 
 /// Another rule's pair on the same object that goes first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rival {
+pub struct Precedence {
     /// Name of its rule.
     pub rule: Arc<str>,
     /// Its state.
@@ -179,8 +179,8 @@ pub struct View<'a> {
     pub plain: Option<&'a Approval>,
     /// The approval under the name that is used when the usual one is taken.
     pub hashed: Option<&'a Approval>,
-    /// Who goes first.
-    pub rival: Option<Rival>,
+    /// Another rule that goes first on the object.
+    pub precedence: Option<Precedence>,
     /// The API server refused the resize since the last journal entry; its words.
     pub refusal: Option<&'a str>,
     /// Transitions that have been told in events; may be ahead of the journal.

@@ -123,7 +123,7 @@ impl Engine {
         self.config_telling = true;
         let actor = self.parts.actor.clone();
         self.spawn_write(async move {
-            let told = actor.perform(Effect::Tell { events: vec![event.clone()], told: 0 }, None).await;
+            let told = actor.perform(Effect::EmitEvents { events: vec![event.clone()], told: 0 }, None).await;
             if told.is_err() {
                 tokio::time::sleep(RETRY).await;
             }

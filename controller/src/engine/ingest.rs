@@ -12,7 +12,10 @@ use tracing::{debug, error, info, warn};
 use super::Engine;
 use super::pair_index::key_of;
 use super::rules::RuleEntry;
-use crate::decide::{Baseline, Verdict};
+use crate::evaluate::availability::Availability;
+use crate::evaluate::deep_look::Scan;
+use crate::evaluate::reading::Baseline;
+use crate::evaluate::verdict::Verdict;
 use crate::observe::readable;
 use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
 
@@ -221,8 +224,8 @@ impl Engine {
             if !same {
                 old.parsed = new.parsed;
                 complain(&name, old);
-                old.data = super::rules::Data::Unknown;
-                old.scan = super::rules::Scan::default();
+                old.data = Availability::Unknown;
+                old.scan = Scan::default();
                 old.cleared.clear();
                 old.without_data.clear();
                 old.lacking_since = None;

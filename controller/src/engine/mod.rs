@@ -5,11 +5,10 @@ mod config;
 mod ingest;
 mod pair_index;
 mod pairs;
-mod pass;
 mod passes;
 mod reconcile;
 mod results;
-mod rule_status;
+mod rule_view;
 mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,12 +25,13 @@ use tracing::{info, warn};
 
 use crate::act::{Actor, Failure, Outcome};
 use crate::decide::EventDraft;
+use crate::evaluate::facts::QueryResult;
 use crate::observe::{Deleted, Key, Observation, Pair, World};
 use crate::prometheus::Ask;
 use crate::telemetry::{Heartbeat, Metrics, Readiness};
 use active_config::InForce;
 use pairs::PairEntry;
-use pass::{Pass, Told};
+use passes::Pass;
 use rules::{RuleEntry, RuleTold};
 
 /// The part of readiness that the engine reports.
@@ -74,7 +74,7 @@ pub(crate) enum Report {
     Pair(Pair, Box<Result<Outcome, Failure>>),
     Rule(Arc<str>, RuleTold, Box<Result<Outcome, Failure>>),
     Orphan(Key, Box<Result<Outcome, Failure>>),
-    Told(u64, Timestamp, Ask, Told),
+    Query(u64, Timestamp, Ask, QueryResult),
     Read(Key, bool, Box<Result<Outcome, Failure>>),
     ConfigTold(Box<EventDraft>, Box<Result<Outcome, Failure>>),
     Nothing,
@@ -207,7 +207,7 @@ impl Engine {
         let drained = tokio::time::timeout(FINISH, async {
             while self.writes > 0 {
                 match self.tasks.join_next().await {
-                    Some(Ok(Report::Told(..) | Report::Nothing)) => {}
+                    Some(Ok(Report::Query(..) | Report::Nothing)) => {}
                     Some(_) => self.writes = self.writes.saturating_sub(1),
                     None => break,
                 }
@@ -305,11 +305,11 @@ impl Engine {
     pub(crate) fn spawn_query(
         &mut self,
         asked_at: Timestamp,
-        task: impl Future<Output = (u64, Ask, Told)> + Send + 'static,
+        task: impl Future<Output = (u64, Ask, QueryResult)> + Send + 'static,
     ) {
         self.tasks.spawn(async move {
-            let (pass, ask, told) = task.await;
-            Report::Told(pass, asked_at, ask, told)
+            let (pass, ask, result) = task.await;
+            Report::Query(pass, asked_at, ask, result)
         });
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use autopilot_shared::api::{AutopilotRuleObjectStatus, LABEL_OBJECT, LABEL_RULE};
+use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
 use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
@@ -11,7 +11,10 @@ use kube::ResourceExt as _;
 
 use super::Engine;
 use super::pairs::PairEntry;
-use crate::decide::{Approval, Baseline, Journal, Verdict};
+use crate::decide::reason::knows_newer;
+use crate::decide::{Approval, Journal};
+use crate::evaluate::reading::Baseline;
+use crate::evaluate::verdict::Verdict;
 use crate::observe::{Key, Pair};
 
 impl Engine {
@@ -286,58 +289,9 @@ impl Engine {
     }
 }
 
-/// Whether a journal knows what was measured around a change of size: the change was its own action, or something was
-/// proposed since, from data that was newer.
-fn knows_newer(status: &AutopilotRuleObjectStatus, resized: Timestamp) -> bool {
-    let own = status.last_action.as_ref().and_then(|last| last.at.as_ref()).is_some_and(|at| at.0 >= resized);
-    let proposed = [RuleState::ActionAwaitingApproval, RuleState::ActiveActionsPending].map(|s| s.as_str());
-    own || status.items.iter().any(|item| {
-        let later = item.last_process_timestamp.as_ref().is_some_and(|at| at.0 > resized);
-        // From another state it would be an older proposal that is tried again.
-        later && proposed.contains(&item.state.as_str()) && item.message.contains(" from Triggered => ")
-    })
-}
-
 pub(crate) fn key_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
     (
         metadata.namespace.as_deref().unwrap_or_default().into(),
         metadata.name.as_deref().unwrap_or_default().into(),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_journal_knows_of_data_that_is_newer_than_a_resize_by_its_own_action_or_by_what_it_proposed_since() {
-        let resized: Timestamp = "2026-01-01T00:00:10Z".parse().unwrap();
-        let item = |second: u32, state: &str, from: &str| {
-            json!({ "items": [{
-                "lastProcessTimestamp": format!("2026-01-01T00:00:{second:02}Z"), "state": state,
-                "message": format!("rule: r:v transition from {from} => {state}"),
-            }] })
-        };
-        let action = |second: u32| {
-            let at = format!("2026-01-01T00:00:{second:02}.500000Z");
-            json!({ "lastAction": { "digest": "d", "from": "10Gi", "to": "20Gi", "at": at } })
-        };
-        for (status, knows) in [
-            (json!({}), false),
-            (action(9), false),
-            (action(10), true),
-            (item(9, "ActionAwaitingApproval", "Triggered"), false),
-            (item(20, "ActionAwaitingApproval", "Triggered"), true),
-            (item(20, "ActiveActionsPending", "Triggered"), true),
-            // An older proposal that is tried again, or approved.
-            (item(20, "ActiveActionsPending", "ActiveActionsInProgress"), false),
-            (item(20, "ActiveActionsPending", "ActionAwaitingApproval"), false),
-            (item(20, "Triggered", "ActionAwaitingApproval"), false),
-        ] {
-            let parsed = serde_json::from_value(status.clone()).unwrap();
-            assert_eq!(knows_newer(&parsed, resized), knows, "{status}");
-        }
-    }
 }

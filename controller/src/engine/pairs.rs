@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use autopilot_shared::RuleState;
-use autopilot_shared::rule::Rule;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::decide::{Journal, Reading, Verdict};
+use crate::decide::Journal;
+use crate::evaluate::reading::Reading;
+use crate::evaluate::verdict::Verdict;
 
 /// A pair that is, or lately was, not Normal.
 #[derive(Debug)]
@@ -92,30 +93,6 @@ impl PairEntry {
             RuleState::ActionAwaitingApproval => verdict == Verdict::NotMet,
             _ => false,
         }
-    }
-
-    /// Whether it keeps other rules off the object.
-    pub fn holds(&self, journal: Option<&Journal>) -> bool {
-        let status = journal.map(|j| &j.status);
-        self.proposing
-            || status.is_some_and(|s| s.proposal.is_some())
-            || match self.state {
-                RuleState::ActionAwaitingApproval
-                | RuleState::ActiveActionsPending
-                | RuleState::ActiveActionsInProgress
-                | RuleState::ActiveActionsTaken => true,
-                RuleState::ActionsDeclined => status.is_some_and(|s| s.approval.is_some()),
-                _ => false,
-            }
-    }
-
-    /// Whether its conditions have held for long enough.
-    pub fn held(&self, rule: &Rule, journal: Option<&Journal>) -> bool {
-        let since = journal.and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
-        let hold = SignedDuration::from_secs(i64::try_from(rule.hold).unwrap_or(i64::MAX).min(1 << 35));
-        self.state == RuleState::Triggered
-            && self.reading.verdict == Verdict::Met
-            && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + hold)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The engine's side of the passes: starting them, taking answers in, judging objects.
+//! Passes: starting them, taking query results, applying what they say of each object.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,14 +8,52 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::Engine;
-use super::pass::{
-    Asked, DOWN, Facts, Need, Part, Pass, RulePass, Told, asks, deep_look_due, deep_questions, next_poll,
-    questions,
-};
-use super::rules::Data;
-use crate::decide::Verdict;
+use super::rules::RuleEntry;
+use crate::evaluate::availability::{self, Availability};
+use crate::evaluate::deep_look::LookDepth;
+use crate::evaluate::facts::{QueryResult, RuleResults, SampleFacts};
+use crate::evaluate::objects::{Judgement, RuleObjects, judge_objects, look_deep, look_depth};
+use crate::evaluate::queries::{DOWN, Part, deep_queries, first_queries, has_queries, next_poll};
+use crate::evaluate::verdict::Verdict;
 use crate::observe::Pair;
 use crate::prometheus::Ask;
+
+/// One rule in one pass.
+#[derive(Debug)]
+pub(crate) struct RulePass {
+    /// The results so far.
+    pub(crate) results: RuleResults,
+    /// Queries without a result.
+    pub(crate) open: usize,
+    /// It includes a deep look.
+    pub(crate) deep: bool,
+}
+
+/// One pass: all its queries carry the same time.
+#[derive(Debug)]
+pub(crate) struct Pass {
+    /// When it began.
+    pub(crate) began: std::time::Instant,
+    /// The rules in it.
+    pub(crate) rules: HashMap<Arc<str>, RulePass>,
+    /// Queries, and who waits for their result.
+    pub(crate) asked: HashMap<Ask, Asked>,
+}
+
+impl Default for Pass {
+    fn default() -> Self {
+        Pass { began: std::time::Instant::now(), rules: HashMap::new(), asked: HashMap::new() }
+    }
+}
+
+/// A query.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Under way.
+    Open(Vec<(Arc<str>, Part)>),
+    /// With a result.
+    Done(QueryResult),
+}
 
 impl Engine {
     /// When the next rule wants to ask.
@@ -33,7 +71,7 @@ impl Engine {
             return;
         }
         let now = self.now();
-        let floor = self.force.config.min_poll_interval;
+        let floor = self.force.config.min_poll_interval.as_secs();
         let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
         for (name, entry) in &mut self.rules {
             if entry.polling || entry.next_poll > now {
@@ -66,9 +104,9 @@ impl Engine {
             return;
         };
         let Some(rule) = entry.rule().cloned() else { return };
-        if !asks(&rule, entry.selected.count_ones(..)) {
-            if entry.data != Data::Unknown {
-                entry.data = Data::Unknown;
+        if !has_queries(&rule, entry.selected.count_ones(..)) {
+            if entry.data != Availability::Unknown {
+                entry.data = Availability::Unknown;
                 self.dirty_rules.insert(Arc::clone(name));
             }
             return;
@@ -80,16 +118,17 @@ impl Engine {
                 return;
             }
         };
-        let mut wanted = questions(&rule);
+        let mut wanted = first_queries(&rule);
         if heeds_targets {
             wanted.push((Part::Down, DOWN.to_owned()));
         }
         let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
         if deep {
-            wanted.extend(deep_questions(&rule));
+            wanted.extend(deep_queries(&rule));
         }
         entry.polling = true;
-        let pass = RulePass { rule, lookback, answers: HashMap::new(), open: wanted.len(), deep, time };
+        let results = RuleResults { rule, lookback, time, results: HashMap::new() };
+        let pass = RulePass { results, open: wanted.len(), deep };
         if let Some(all) = self.passes.get_mut(&id) {
             all.rules.insert(Arc::clone(name), pass);
         }
@@ -118,26 +157,26 @@ impl Engine {
             };
             match pass.asked.get_mut(&ask) {
                 Some(Asked::Open(waiting)) => waiting.push((Arc::clone(name), part)),
-                Some(Asked::Done(told)) => answered.push((part, told.clone())),
+                Some(Asked::Done(result)) => answered.push((part, result.clone())),
                 None => {
                     pass.asked.insert(ask.clone(), Asked::Open(vec![(Arc::clone(name), part)]));
                     let asked_at = self.now();
                     self.spawn_query(asked_at, async move {
-                        let told = source.ask(&ask.query, time).await.map(Arc::new).map_err(Arc::new);
-                        (id, ask, told)
+                        let result = source.ask(&ask.query, time).await.map(Arc::new).map_err(Arc::new);
+                        (id, ask, result)
                     });
                 }
             }
         }
-        for (part, told) in answered {
-            self.answer(id, name, part, told);
+        for (part, result) in answered {
+            self.answer(id, name, part, result);
         }
     }
 
-    /// Takes in an answer, for all who asked.
-    pub(crate) fn told(&mut self, id: u64, ask: &Ask, told: &Told, asked_at: Timestamp) {
+    /// Takes the result of a query, for all rules that asked.
+    pub(crate) fn take_result(&mut self, id: u64, ask: &Ask, result: &QueryResult, asked_at: Timestamp) {
         let took = self.now().duration_since(asked_at).try_into().unwrap_or_default();
-        match told {
+        match result {
             Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
             Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
         }
@@ -150,21 +189,21 @@ impl Engine {
         // Who has data at all is a long answer that is read once; a rule that comes later with the same question asks
         // again.
         if !waiting.iter().all(|(_, part)| matches!(part, Part::Present(_))) {
-            pass.asked.insert(ask.clone(), Asked::Done(told.clone()));
+            pass.asked.insert(ask.clone(), Asked::Done(result.clone()));
         }
         for (name, part) in waiting {
-            self.answer(id, &name, part, told.clone());
+            self.answer(id, &name, part, result.clone());
         }
     }
 
-    fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, told: Told) {
+    fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, result: QueryResult) {
         let Some(pass) = self.passes.get_mut(&id) else {
             return;
         };
         let Some(rule_pass) = pass.rules.get_mut(name) else {
             return;
         };
-        rule_pass.answers.insert(part, told);
+        rule_pass.results.results.insert(part, result);
         rule_pass.open -= 1;
         if rule_pass.open > 0 {
             return;
@@ -180,42 +219,42 @@ impl Engine {
         }
     }
 
-    /// All that was asked for a rule is answered: judge, or look deeper first.
+    /// All queries for a rule have a result: judge, or look deeper first.
     fn complete(&mut self, id: u64, name: &Arc<str>, mut pass: RulePass) {
-        let time = pass.time;
+        let time = pass.results.time;
+        let rule = Arc::clone(&pass.results.rule);
         let current = self
             .rules
             .get(name)
             .and_then(|r| r.rule())
-            .is_some_and(|r| Arc::ptr_eq(r, &pass.rule) || r.hash == pass.rule.hash);
+            .is_some_and(|r| Arc::ptr_eq(r, &rule) || r.hash == rule.hash);
         if !current {
             if let Some(entry) = self.rules.get_mut(name) {
                 entry.polling = false;
             }
             return;
         }
-        if let Some(error) = pass.error() {
+        if let Some(error) = pass.results.error() {
             let (reason, message) = (error.reason(), error.to_string());
             self.no_data(name, time, reason, &message);
             return;
         }
-        if let Some(down) = pass.down() {
+        if let Some(down) = pass.results.down() {
             let message = format!(
                 "{down} scrape targets are down (up == 0), and the provider's ignore_unhealthy_targets is false"
             );
             self.no_data(name, time, "UnhealthyTargets", &message);
             return;
         }
-        if matches!(pass.rule.action, Action::Pool { .. }) {
-            self.judge_pools(name, &pass);
+        if matches!(rule.action, Action::Pool { .. }) {
+            self.apply_pools(name, &pass.results);
             return;
         }
         let Some(entry) = self.rules.get(name) else { return };
         let now = self.now();
-        let facts = pass.facts(&self.world, &entry.selected, now);
-        if !pass.deep && deep_look_due(&entry.scan, &facts.counts, self.needed(name, &pass.rule, &facts), now)
-        {
-            let wanted = deep_questions(&pass.rule);
+        let facts = pass.results.facts(&self.world, &entry.selected, now);
+        if !pass.deep && entry.scan.is_due(&facts.counts, self.look_depth(name, &rule, &facts), now) {
+            let wanted = deep_queries(&rule);
             pass.deep = true;
             if !wanted.is_empty() {
                 pass.open = wanted.len();
@@ -226,83 +265,49 @@ impl Engine {
                 return;
             }
         }
-        self.judge_objects(name, &pass, &facts, now);
+        self.apply_objects(name, &pass, &facts, now);
     }
 
-    /// Who waits for the word that conditions do not hold, or that there is data at all.
-    fn needed(&self, name: &Arc<str>, rule: &Rule, facts: &Facts) -> Need {
-        let Some(entry) = self.rules.get(name) else { return Need::Nobody };
-        let mut need = Need::Nobody;
-        // Somebody who could not be judged at the last deep look may wait; everybody else is told in this pass.
-        let mut ask = |slot: u32| {
-            if facts.judge(rule, slot).0 == Verdict::NoData {
-                let waits = entry.without_data.contains(slot as usize);
-                need = need.max(if waits { Need::Later } else { Need::Now });
-            }
-            need == Need::Now
-        };
-        if entry.initializing().any(&mut ask) {
-            return Need::Now;
-        }
-        let waiting = |slot: &u32| {
-            self.world.claims.get(*slot).is_some_and(|claim| {
+    /// Returns how urgently somebody waits to learn that conditions do not hold, or that there is data at all.
+    fn look_depth(&self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts) -> LookDepth {
+        let Some(entry) = self.rules.get(name) else { return LookDepth::Shallow };
+        let waits = |slot: u32| {
+            self.world.claims.get(slot).is_some_and(|claim| {
                 let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
                 let journal = || self.world.journal(&claim.namespace, &pair);
                 self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
             })
         };
-        // Most of them are told in this pass, and that is soon seen.
-        let unknown = |slot: &u32| facts.judge(rule, *slot).0 == Verdict::NoData;
-        let slots = entry.busy.ones().filter_map(|slot| u32::try_from(slot).ok());
-        slots.filter(unknown).filter(waiting).any(&mut ask);
-        if need == Need::Nobody && matches!(entry.data, Data::Missing(..)) {
-            need = Need::Later;
-        }
-        need
+        let missing = matches!(entry.data, Availability::Missing(..));
+        look_depth(rule, &objects_of(entry), facts, waits, missing)
     }
 
-    fn judge_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &Facts, now: Timestamp) {
-        let rule = &pass.rule;
+    /// Applies what a pass says of the objects of a rule.
+    fn apply_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &SampleFacts, now: Timestamp) {
+        let rule = &pass.results.rule;
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
         entry.polling = false;
-        let mut candidates: Vec<u32> = facts.hits.iter().flat_map(|hits| hits.keys().copied()).collect();
-        candidates.extend(entry.paired.ones().filter_map(|slot| u32::try_from(slot).ok()));
-        let absence = Facts::absence_counts(rule);
-        if pass.deep || absence {
-            candidates.extend(entry.initializing());
-        }
-        if absence {
-            candidates.extend(entry.selected.ones().filter_map(|slot| u32::try_from(slot).ok()));
-        }
-        candidates.sort_unstable();
-        candidates.dedup();
-        let judged: Vec<_> = candidates.into_iter().map(|slot| (slot, facts.judge(rule, slot))).collect();
-        for (slot, _) in judged.iter().filter(|(_, (verdict, _))| *verdict != Verdict::NoData) {
-            entry.without_data.grow(*slot as usize + 1);
-            entry.without_data.set(*slot as usize, false);
+        let judgements = judge_objects(rule, &objects_of(entry), facts, pass.deep);
+        for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
+            entry.without_data.grow(judged.slot as usize + 1);
+            entry.without_data.set(judged.slot as usize, false);
         }
         if facts.hits.iter().any(|hits| !hits.is_empty()) {
-            entry.scan.strangers = false;
+            entry.scan.none_matched = false;
         }
         if pass.deep {
-            self.look_deep(name, rule, facts, now);
+            self.apply_deep_look(name, rule, facts, now);
         }
-        self.judge_data(name, facts, now);
-        for (slot, (verdict, values)) in judged {
-            self.judge_one(name, slot, verdict, values, pass.time);
+        self.apply_availability(name, facts, now);
+        for judged in judgements {
+            self.apply_judgement(name, judged, pass.results.time);
         }
     }
 
-    fn judge_one(
-        &mut self,
-        name: &Arc<str>,
-        slot: u32,
-        verdict: Verdict,
-        values: Vec<Option<super::pass::Value>>,
-        time: Timestamp,
-    ) {
+    fn apply_judgement(&mut self, name: &Arc<str>, judged: Judgement, time: Timestamp) {
+        let Judgement { slot, verdict, values } = judged;
         let Some(claim) = self.world.claims.get(slot) else {
             return;
         };
@@ -357,95 +362,46 @@ impl Engine {
         self.dirty_rules.insert(Arc::clone(name));
     }
 
-    /// Takes in which of the selected objects have data.
-    fn look_deep(&mut self, name: &Arc<str>, rule: &Rule, facts: &Facts, now: Timestamp) {
+    fn apply_deep_look(&mut self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts, now: Timestamp) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        let mut without = fixedbitset::FixedBitSet::with_capacity(entry.selected.len());
-        let mut strangers = true;
-        for index in entry.selected.ones() {
-            let Ok(slot) = u32::try_from(index) else { continue };
-            strangers &= facts.unknown(rule, slot);
-            without.set(index, facts.judge(rule, slot).0 == Verdict::NoData);
-        }
-        let left = without.count_ones(..) > 0 || facts.counts.contains(&Some(0));
-        entry.scan.strangers = strangers;
-        entry.scan.fruitless = if left { entry.scan.fruitless.saturating_add(1) } else { 0 };
-        entry.scan.last = Some(now);
-        if !without.is_subset(&entry.without_data) {
+        let look = look_deep(rule, &entry.selected, facts);
+        let left = look.without_data.count_ones(..) > 0 || facts.counts.contains(&Some(0));
+        entry.scan.record(&facts.counts, look.none_matched, left, now);
+        if !look.without_data.is_subset(&entry.without_data) {
             // Others than before: these are told of in their turn.
             entry.lacking_since = None;
         }
-        entry.scan.counts.clone_from(&facts.counts);
-        if entry.without_data != without {
-            entry.without_data = without;
+        if entry.without_data != look.without_data {
+            entry.without_data = look.without_data;
             self.dirty_rules.insert(Arc::clone(name));
         }
     }
 
-    fn judge_data(&mut self, name: &Arc<str>, facts: &Facts, now: Timestamp) {
+    fn apply_availability(&mut self, name: &Arc<str>, facts: &SampleFacts, now: Timestamp) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        let selected = entry.selected.count_ones(..);
         let without = entry.without_data.count_ones(..);
-        let empty = facts.counts.iter().position(|count| *count == Some(0));
-        let silent = facts.warnings.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
-        let data = if let Some(i) = empty {
-            Data::Missing(
-                "NoSeries",
-                format!("expressions[{i}]: the query answers no series; is its metric scraped? {silent}")
-                    .trim_end()
-                    .to_owned(),
-            )
-        } else if selected > 0 && without >= selected && entry.scan.strangers {
-            Data::Missing(
-                "NoMatchingSeries",
-                format!(
-                    "no series belongs to any of the {selected} selected objects: a series needs a finite value and \
-                     label volumename, or namespace and persistentvolumeclaim, or pv"
-                ),
-            )
-        } else if selected > 0 && without >= selected {
-            Data::Missing(
-                "NoMatchingSeries",
-                format!(
-                    "none of the {selected} selected objects can be judged: for each, an expression has no series"
-                ),
-            )
-        } else if without > 0 {
-            Data::Available(
-                format!("{without} of {selected} objects cannot be judged: an expression has no data for them {silent}")
-                    .trim_end()
-                    .to_owned(),
-            )
-        } else {
-            Data::Available(silent)
-        };
-        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
+        let selected = entry.selected.count_ones(..);
+        let data = availability::of_objects(facts, selected, without, entry.scan.none_matched);
         let lacking = (without > 0).then(|| entry.lacking_since.unwrap_or(now));
         if entry.data != data || entry.lacking_since != lacking {
             entry.data = data;
             entry.lacking_since = lacking;
             self.dirty_rules.insert(Arc::clone(name));
         }
+        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
     }
 
-    fn judge_pools(&mut self, name: &Arc<str>, pass: &RulePass) {
+    fn apply_pools(&mut self, name: &Arc<str>, results: &RuleResults) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
         entry.polling = false;
-        let pools = pass.pools();
-        let data = if pools.is_empty() {
-            Data::Missing("NoMatchingSeries", "no series carries a label pool and a finite value".to_owned())
-        } else {
-            Data::Available(String::new())
-        };
+        let pools = results.pools();
+        let data = availability::of_pools(pools.len());
         if entry.pools != pools || entry.data != data {
             entry.pools = pools;
             entry.data = data;
@@ -453,13 +409,13 @@ impl Engine {
         }
     }
 
-    /// A rule whose questions got no answer: nothing is known of any of its objects.
+    /// Records that the queries of a rule got no result: nothing is known of any of its objects.
     fn no_data(&mut self, name: &Arc<str>, time: Timestamp, reason: &'static str, message: &str) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
         entry.polling = false;
-        let data = Data::Missing(reason, message.to_owned());
+        let data = Availability::Missing(reason, message.to_owned());
         if entry.data != data {
             tracing::warn!(rule = %name, reason, why = message, "no data");
             entry.data = data;
@@ -470,5 +426,16 @@ impl Engine {
                 entry.reading.take(Verdict::NoData, time, Vec::new());
             }
         }
+    }
+}
+
+/// Returns the objects of a rule as the evaluation takes them.
+fn objects_of(entry: &RuleEntry) -> RuleObjects<'_> {
+    RuleObjects {
+        selected: &entry.selected,
+        paired: &entry.paired,
+        busy: &entry.busy,
+        without_data: &entry.without_data,
+        initializing: entry.initializing().collect(),
     }
 }

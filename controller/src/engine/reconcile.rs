@@ -13,8 +13,11 @@ use tracing::{debug, info, warn};
 use super::pairs::pause;
 use super::rules::{RuleEntry, RuleTold};
 use super::{Alarm, Engine, Report};
-use crate::act::RuleEffect;
-use crate::decide::{self, Approval, Baseline, Decision, Doubt, Effect, Reading, Rival, Target, View};
+use crate::decide::orphan::{JournalOwner, OrphanStep, is_of_rule, journal_owner, orphaned_approval};
+use crate::decide::precedence::{Contender, goes_first};
+use crate::decide::rule::finalizer::{Removal, remove_finalizers_of_rule};
+use crate::decide::{self, Decision, Effect, Precedence, Precondition, RuleEffect, View, rule};
+use crate::evaluate::reading::{Baseline, Reading};
 use crate::observe::{Key, Pair};
 
 /// Between two looks at approvals that are on their way out: what keeps them is the forge's, and has a bound.
@@ -47,16 +50,21 @@ impl Engine {
             self.confirm_gone(pair, &namespace);
             return;
         }
-        if let Some(effect) = self.stranger(pair, &namespace) {
-            match effect {
-                Some(effect) => self.act_unless_stuck(pair, effect, None, now),
-                None => self.alarm(now + pause(5, None), Alarm::Pair(pair.clone())),
+        let journal = self.world.journal(&namespace, pair);
+        match journal_owner(journal, rule.uid()) {
+            JournalOwner::Own => {}
+            JournalOwner::ForeignLeaving => {
+                self.alarm(now + pause(5, None), Alarm::Pair(pair.clone()));
+                return;
             }
-            return;
+            JournalOwner::Foreign(effect) => {
+                self.act_unless_stuck(pair, effect, None, now);
+                return;
+            }
         }
         let fresh: u128 = self.parts.random.random();
         let at_rest = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
-        let (decision, doubt) = self.look(pair, slot, &namespace, now, fresh);
+        let (decision, expected) = self.look(pair, slot, &namespace, now, fresh);
         // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
         // journal is created without a status, and the write of its first state may fail.
         let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
@@ -69,8 +77,8 @@ impl Engine {
         }
         match decision.effect {
             Some(effect) => {
-                let (effect, doubt) = self.named(pair, &namespace, effect, doubt);
-                self.act_unless_stuck(pair, effect, doubt, now);
+                let (effect, expected) = self.named(pair, &namespace, effect, expected);
+                self.act_unless_stuck(pair, effect, expected, now);
             }
             None => self.forget_if_quiet(pair, &namespace),
         }
@@ -88,23 +96,14 @@ impl Engine {
         }
     }
 
-    /// A journal of this name that is another rule's: of a rule that was deleted and made again, as a rule. `Some(None)`
-    /// while it is on its way out.
-    fn stranger(&self, pair: &Pair, namespace: &str) -> Option<Option<Effect>> {
-        let rule = self.rules.get(&pair.rule)?;
-        let journal = self.world.journal(namespace, pair).filter(|j| j.owner != rule.uid() || j.deleting)?;
-        Some((!journal.deleting).then(|| {
-            Effect::DeleteJournal(Target {
-                namespace: journal.namespace.to_string(),
-                name: journal.name.to_string(),
-                uid: journal.uid.clone(),
-                version: journal.version.clone(),
-            })
-        }))
-    }
-
     /// Carries out an effect, unless the same one was carried out just now and changed nothing: then after a pause.
-    fn act_unless_stuck(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>, now: Timestamp) {
+    fn act_unless_stuck(
+        &mut self,
+        pair: &Pair,
+        effect: Effect,
+        expected: Option<Precondition>,
+        now: Timestamp,
+    ) {
         let mark = effect.mark();
         let Some(entry) = self.pairs.get_mut(pair) else { return };
         if entry.failures == 0 && entry.last_effect.as_ref() == Some(&mark) {
@@ -120,7 +119,7 @@ impl Engine {
             entry.repeats = 0;
         }
         entry.last_effect = Some(mark);
-        self.act(pair, effect, doubt);
+        self.act(pair, effect, expected);
     }
 
     pub(crate) fn look(
@@ -130,7 +129,7 @@ impl Engine {
         namespace: &str,
         now: Timestamp,
         fresh: u128,
-    ) -> (Decision, Option<Doubt>) {
+    ) -> (Decision, Option<Precondition>) {
         let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
             return (Decision { effect: None, wake: None, state: RuleState::Normal }, None);
         };
@@ -157,14 +156,14 @@ impl Engine {
             journal,
             plain,
             hashed,
-            rival: self.rival(pair, namespace),
+            precedence: self.precedence(pair, namespace),
             refusal: entry.refusal.as_deref(),
             told: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
             resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
         };
         let decision = decide::decide(&view);
-        let doubt = decision.effect.as_ref().and_then(|effect| decide::doubt(&view, effect));
-        (decision, doubt)
+        let expected = decision.effect.as_ref().and_then(|effect| decide::precondition(&view, effect));
+        (decision, expected)
     }
 
     /// The last resize of the PVC that another rule's journal tells of: what was measured before it is not known here, so
@@ -186,38 +185,40 @@ impl Engine {
         pair: &Pair,
         namespace: &str,
         mut effect: Effect,
-        mut doubt: Option<Doubt>,
-    ) -> (Effect, Option<Doubt>) {
+        mut expected: Option<Precondition>,
+    ) -> (Effect, Option<Precondition>) {
         if self.world.journal_name_taken(namespace, pair) {
             let hashed = names::hashed_rule_object_name(&pair.object, &pair.rule);
             if let Effect::CreateJournal(object) = &mut effect {
                 object.metadata.name = Some(hashed.clone());
             }
-            if let Some(Doubt::JournalIs { name, version: None, .. }) = &mut doubt {
+            if let Some(Precondition::JournalIs { name, version: None, .. }) = &mut expected {
                 *name = hashed;
             }
         }
-        (effect, doubt)
+        (effect, expected)
     }
 
-    /// Another rule that has, or is about to have, the object.
-    pub(crate) fn rival(&self, pair: &Pair, namespace: &str) -> Option<Rival> {
+    /// Returns another rule that has, or is about to have, the object.
+    fn precedence(&self, pair: &Pair, namespace: &str) -> Option<Precedence> {
         let own = self.rules.get(&pair.rule)?.volume_rule()?;
-        self.pairs_on(&pair.object).filter(|(other, _)| *other != pair).find_map(|(other, entry)| {
+        let others = self.pairs_on(&pair.object).filter(|(other, _)| *other != pair);
+        let contenders = others.filter_map(|(other, entry)| {
             let rule = self.rules.get(&other.rule)?;
-            let journal = self.world.journal(namespace, other).filter(|j| j.owner == rule.uid());
-            let first = entry.holds(journal)
-                || rule.volume_rule().is_some_and(|rule| {
-                    !rule.suspended
-                        && self.is_selected(other)
-                        && entry.held(rule, journal)
-                        && rule.goes_before(own)
-                });
-            first.then(|| Rival { rule: Arc::clone(&other.rule), state: entry.state })
-        })
+            Some(Contender {
+                name: &other.rule,
+                rule: rule.volume_rule().map(|rule| &**rule),
+                selected: self.is_selected(other),
+                state: entry.state,
+                proposing: entry.proposing,
+                reading: &entry.reading,
+                journal: self.world.journal(namespace, other).filter(|j| j.owner == rule.uid()),
+            })
+        });
+        goes_first(own, contenders)
     }
 
-    pub(crate) fn act(&mut self, pair: &Pair, effect: Effect, doubt: Option<Doubt>) {
+    pub(crate) fn act(&mut self, pair: &Pair, effect: Effect, expected: Option<Precondition>) {
         let journal = self.namespace_of(pair).and_then(|namespace| self.world.journal(&namespace, pair));
         let before =
             journal.map(|j| (j.status.transitions, j.status.since.as_ref().map(|t| t.0))).unwrap_or_default();
@@ -238,7 +239,7 @@ impl Engine {
         log_effect(pair, &effect, before.0);
         let actor = self.parts.actor.clone();
         let who = pair.clone();
-        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, doubt).await)) });
+        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, expected).await)) });
     }
 
     /// Before anything is removed because a PVC is gone, the API is asked whether it is.
@@ -278,17 +279,19 @@ impl Engine {
             return;
         }
         let suspended = self.force.settings.standstill();
-        let (effect, wake) = entry.decide(&self.world, suspended, now);
+        let counts = entry.counts();
+        let view = entry.view(&self.world, &counts, suspended);
+        let decision = rule::decide(&view, || entry.selected_objects(&self.world), now);
         if let Ok(rule) = &entry.parsed {
-            let counts: Vec<(RuleState, i64)> = entry.counts().into_iter().collect();
+            let counts: Vec<(RuleState, i64)> = counts.into_iter().collect();
             let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
             self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
             self.objects_changed = true;
         }
-        if let Some(wake) = wake {
+        if let Some(wake) = decision.wake {
             self.alarm(wake, Alarm::Rule(Arc::clone(name)));
         }
-        let Some(effect) = effect else { return };
+        let Some(effect) = decision.effect else { return };
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
@@ -308,41 +311,17 @@ impl Engine {
             return;
         }
         let label = names::label_value(name);
-        let mine: Vec<_> = self
-            .world
-            .approvals
-            .iter()
-            .map(|(_, a)| a)
-            .filter(|a| a.raw.labels().get(LABEL_RULE) == Some(&label) && decide::ours(&a.raw))
-            // One that waits for somebody else's finalizer holds up nothing but itself.
-            .filter(|a| {
-                a.raw.metadata.deletion_timestamp.is_none() || decide::has_finalizer(a.raw.finalizers())
-            })
-            .collect();
+        let approvals = self.world.approvals.iter().map(|(_, a)| a).filter(|a| is_of_rule(a, &label));
         let now = self.now();
-        let remove = |approval: &&Approval| decide::remove(&self.force.settings, approval, now);
-        let effect = match mine.iter().find_map(remove) {
-            Some(effect) => Some(RuleEffect::Approval(effect)),
-            // Those that are left are on their way out; the rule waits for them.
-            None if !mine.is_empty() => {
+        let effect = match remove_finalizers_of_rule(&self.force.settings, &entry.raw, approvals, now) {
+            Removal::Write(effect) => *effect,
+            Removal::LookAgain => {
                 self.alarm(now + LEAVING, Alarm::Rule(Arc::clone(name)));
                 return;
             }
-            None => {
-                let finalizers = entry.raw.metadata.finalizers.clone().unwrap_or_default();
-                let index = finalizers.iter().position(|f| f == autopilot_shared::api::FINALIZER);
-                index.map(|index| RuleEffect::RemoveFinalizer {
-                    target: Target {
-                        namespace: String::new(),
-                        name: name.to_string(),
-                        uid: entry.uid().to_owned(),
-                        version: entry.raw.resource_version().unwrap_or_default(),
-                    },
-                    index,
-                })
-            }
+            Removal::Done => return,
         };
-        let (Some(effect), Some(entry)) = (effect, self.rules.get_mut(name)) else {
+        let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
         entry.in_flight = true;
@@ -371,43 +350,25 @@ impl Engine {
         if rule.is_some_and(|r| self.rules.get(r).is_some_and(RuleEntry::deleting)) {
             return;
         }
-        // That there is no such rule, or no such PVC, is the word of a cache: the API is asked before anything goes.
-        let status = approval.raw.status.as_ref();
-        let doubt = match rule {
-            None => status.and_then(|s| s.rule.as_ref()).map(|r| Doubt::RuleGone(r.name.clone())),
-            Some(_) => status
-                .and_then(|s| s.action_previews.as_ref()?.first()?.involved_objects.first())
-                .map(|o| Doubt::ClaimGone {
-                    namespace: o.namespace.clone(),
-                    name: o.name.clone(),
-                    volume: o.uid.clone(),
-                }),
-        };
         // Somebody took its labels off: a journal still knows it, and will say when it goes.
         let uid = approval.raw.metadata.uid.as_deref();
         let held = |a: &autopilot_shared::api::ApprovalReference| Some(a.uid.as_str()) == uid;
         if self.world.journals.iter().any(|(_, j)| j.status.approval.as_ref().is_some_and(held)) {
             return;
         }
-        let effect = if approval.raw.metadata.deletion_timestamp.is_some() || decide::ours(&approval.raw) {
-            let effect = decide::remove(&self.force.settings, approval, self.now());
-            if effect.is_none() {
-                let again = self.now() + LEAVING;
-                self.alarm(again, Alarm::Orphan(key.clone()));
+        let now = self.now();
+        let (effect, expected) = match orphaned_approval(&self.force.settings, approval, rule.is_some(), now)
+        {
+            OrphanStep::Leave => return,
+            OrphanStep::LookAgain => {
+                self.alarm(now + LEAVING, Alarm::Orphan(key.clone()));
                 return;
             }
-            effect
-        } else {
-            let why = match rule {
-                Some(_) => "its name or object is not that of a proposal",
-                None => "there is no such rule",
-            };
-            decide::stale_orphan(self.now(), approval, why)
+            OrphanStep::Write(effect, expected) => (*effect, expected),
         };
-        let Some(effect) = effect else { return };
         self.orphans_in_flight.insert(key.clone());
         let (actor, who) = (self.parts.actor.clone(), key.clone());
-        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, doubt).await)) });
+        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, expected).await)) });
     }
 }
 
@@ -452,7 +413,7 @@ fn log_effect(pair: &Pair, effect: &Effect, known: u64) {
         Effect::DeleteJournal(target) => {
             info!(rule, object, rule_object = target.name, "removes the journal")
         }
-        Effect::CreateJournal(_) | Effect::ReleaseApproval(_) | Effect::Tell { .. } => {
+        Effect::CreateJournal(_) | Effect::ReleaseApproval(_) | Effect::EmitEvents { .. } => {
             debug!(rule, object, ?effect, "write");
         }
     }

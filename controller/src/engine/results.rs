@@ -13,6 +13,7 @@ use super::rules::{RuleEntry, RuleTold};
 use super::{Alarm, Engine, Report};
 use crate::act::{Failure, Outcome};
 use crate::decide::Target;
+use crate::decide::reason::Reason;
 use crate::observe::{self, Key, Pair};
 use crate::telemetry::Failure as ActionFailure;
 
@@ -72,7 +73,7 @@ impl Engine {
                 }
                 self.config_telling = false;
             }
-            Report::Told(pass, asked_at, ask, told) => self.told(pass, &ask, &told, asked_at),
+            Report::Query(pass, asked_at, ask, result) => self.take_result(pass, &ask, &result, asked_at),
             Report::Nothing => {}
         }
     }
@@ -142,7 +143,8 @@ impl Engine {
                 metrics.action_done("resize", &pair.rule, took);
             }
             (Some(RuleState::ActionsDeclined), ..) => {
-                let failed = new.reason.as_deref().is_some_and(|r| r.starts_with("failed: "));
+                let failed =
+                    new.reason.as_deref().is_some_and(|r| matches!(Reason::parse(r), Reason::Failed(_)));
                 let how = if failed { ActionFailure::Failed } else { ActionFailure::Declined };
                 metrics.action_failed("resize", &pair.object, how);
             }

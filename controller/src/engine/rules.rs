@@ -8,39 +8,15 @@ use autopilot_shared::api::AutopilotRule;
 use autopilot_shared::rule::{Action, Rule, RuleProblem};
 use fixedbitset::FixedBitSet;
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt as _;
 
-use crate::act::RuleEffect;
-use crate::decide::{Regarding, Target};
+use crate::decide::RuleEffect;
+use crate::decide::rule::events::outage_since;
+use crate::evaluate::availability::Availability;
+use crate::evaluate::deep_look::Scan;
 use crate::observe::{Labels, World, version};
 
 /// Pause between two writes of a rule's status.
 pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
-
-/// What the metrics of a rule are worth.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Data {
-    /// Not asked yet, or nothing to ask for.
-    #[default]
-    Unknown,
-    /// There is data; a remark for people.
-    Available(String),
-    /// There is none: a word and a sentence.
-    Missing(&'static str, String),
-}
-
-/// How often and how deep the presence of data is looked at.
-#[derive(Clone, Debug, Default)]
-pub struct Scan {
-    /// Series per expression at the last deep look.
-    pub counts: Vec<Option<u64>>,
-    /// The last deep look.
-    pub last: Option<Timestamp>,
-    /// Deep looks in a row that left objects unknown.
-    pub fruitless: u32,
-    /// No selected object had any data at the last deep look, nor has one had since.
-    pub strangers: bool,
-}
 
 /// What events of a rule say, to be remembered once they are out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +63,7 @@ pub struct RuleEntry {
     /// State of the deep looks.
     pub scan: Scan,
     /// What the metrics are worth.
-    pub data: Data,
+    pub data: Availability,
     /// Objects that became Normal and have not been told.
     pub untold: Vec<u32>,
     /// A write is under way.
@@ -135,7 +111,7 @@ impl RuleEntry {
             next_poll: now,
             polling: false,
             scan: Scan::default(),
-            data: Data::Unknown,
+            data: Availability::Unknown,
             untold: Vec::new(),
             in_flight: false,
             next_status: now,
@@ -301,12 +277,12 @@ impl RuleEntry {
 
     /// What an effect tells.
     pub fn what_is_told(&self, effect: &RuleEffect) -> RuleTold {
-        let RuleEffect::Tell(events) = effect else {
+        let RuleEffect::EmitEvents(events) = effect else {
             return RuleTold::Nothing;
         };
         match events.first().map(|e| e.reason) {
             Some("InvalidRule") => RuleTold::Problems(self.raw.metadata.generation),
-            Some("NoData") => RuleTold::Trouble(self.trouble_since()),
+            Some("NoData") => RuleTold::Trouble(outage_since(&self.raw, &self.data, self.lacking_since)),
             _ => RuleTold::Objects(self.untold.clone()),
         }
     }
@@ -323,19 +299,6 @@ impl RuleEntry {
                 self.untold.shrink_to_fit();
             }
         }
-    }
-
-    pub(crate) fn target(&self) -> Target {
-        Target {
-            namespace: String::new(),
-            name: self.raw.name_any(),
-            uid: self.uid().to_owned(),
-            version: self.raw.resource_version().unwrap_or_default(),
-        }
-    }
-
-    pub(crate) fn regarding(&self) -> Regarding {
-        Regarding::Rule { name: self.raw.name_any(), uid: self.uid().to_owned() }
     }
 }
 

@@ -1,28 +1,27 @@
-//! From samples to `Met`, `NotMet` or `NoData`.
+//! The verdict on one object, from the results of a rule's expressions.
 
-use autopilot_shared::rule::{Rule, Test};
-use jiff::Timestamp;
+use autopilot_shared::rule::Rule;
 
-/// What the metrics say of one object under one rule.
+/// Whether the conditions of a rule hold for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Verdict {
     /// The conditions hold.
     Met,
-    /// They do not, and there is data that says so.
+    /// They do not hold, and there is data that says so.
     NotMet,
     /// Nothing is known; never the same as [`Verdict::NotMet`].
     #[default]
     NoData,
 }
 
-/// What one expression says of one object in one pass.
+/// Result of one expression for one object in one pass.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Seen {
-    /// A sample passes the test; with the value as Prometheus printed it.
+pub enum ExpressionResult {
+    /// A sample passes the test; with its value, and the text in which Prometheus sent it.
     Hit(f64, Box<str>),
     /// `DoesNotExist` passes: there is no series.
     Absent,
-    /// There is data, and it does not pass.
+    /// There is data, and it does not pass the test.
     Miss,
     /// Nothing is known.
     Unknown,
@@ -30,122 +29,17 @@ pub enum Seen {
 
 /// The verdict over all expressions of a rule, in their order. `DoesNotExist` alone never triggers: some expression
 /// must have data for the object.
-pub fn judge(rule: &Rule, seen: &[Seen]) -> Verdict {
-    let count = |what: fn(&Seen) -> bool| seen.iter().filter(|s| what(s)).count();
-    let hits = count(|s| matches!(s, Seen::Hit(..) | Seen::Absent));
-    let unknown = count(|s| matches!(s, Seen::Unknown));
-    let has_data = seen.iter().any(|s| matches!(s, Seen::Hit(..) | Seen::Miss));
+pub fn judge(rule: &Rule, results: &[ExpressionResult]) -> Verdict {
+    let count = |what: fn(&ExpressionResult) -> bool| results.iter().filter(|result| what(result)).count();
+    let hits = count(|result| matches!(result, ExpressionResult::Hit(..) | ExpressionResult::Absent));
+    let unknown = count(|result| matches!(result, ExpressionResult::Unknown));
+    let has_data =
+        results.iter().any(|result| matches!(result, ExpressionResult::Hit(..) | ExpressionResult::Miss));
     if hits >= rule.required {
         if has_data { Verdict::Met } else { Verdict::NoData }
     } else if hits + unknown >= rule.required || !has_data {
         Verdict::NoData
     } else {
         Verdict::NotMet
-    }
-}
-
-/// The tests that are met by absence.
-pub fn wants_absence(test: &Test) -> bool {
-    matches!(test, Test::DoesNotExist)
-}
-
-/// What was known of an object's values when its size changed: data that still looks like this may be older than
-/// the change.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Baseline {
-    /// When the new size was complete.
-    pub at: Timestamp,
-    /// The values then, in the order of the rule's expressions.
-    pub values: Vec<Option<f64>>,
-    /// Old size divided by new size.
-    pub ratio: f64,
-}
-
-/// The latest of what is known of one pair.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct Reading {
-    /// The verdict of the last pass.
-    pub verdict: Verdict,
-    /// The time that the queries of that pass carried.
-    pub at: Option<Timestamp>,
-    /// The values that passed, in the order of the rule's expressions.
-    pub values: Vec<Option<(f64, Box<str>)>>,
-    /// Since when the verdict has been `NotMet`, if it is.
-    pub cleared_since: Option<Timestamp>,
-    /// The last pass whose verdict was `NotMet`: data that has moved since a change of size.
-    pub last_not_met: Option<Timestamp>,
-    /// The last change of size that this process saw.
-    pub baseline: Option<Baseline>,
-}
-
-impl Reading {
-    /// The values as numbers.
-    pub fn numbers(&self) -> Vec<Option<f64>> {
-        self.values.iter().map(|v| v.as_ref().map(|(n, _)| *n)).collect()
-    }
-
-    /// Whether the data has moved since a change of size. Conditions that did not hold in between show that it has,
-    /// whatever it looks like now.
-    pub fn newer_than(&self, baseline: &Baseline) -> bool {
-        moved(baseline, &self.numbers()) || self.last_not_met.is_some_and(|at| at > baseline.at)
-    }
-
-    /// What is left of it when the conditions are others: a change of size that the data did not show yet.
-    pub fn under_other_conditions(&self) -> Reading {
-        let open = self.baseline.as_ref().filter(|baseline| !self.newer_than(baseline));
-        let baseline = open.map(|baseline| Baseline { values: Vec::new(), ..baseline.clone() });
-        Reading { baseline, ..Reading::default() }
-    }
-
-    /// Takes in the verdict of a pass.
-    pub fn take(&mut self, verdict: Verdict, at: Timestamp, values: Vec<Option<(f64, Box<str>)>>) {
-        self.cleared_since = match verdict {
-            // One in the future is from before the clock was set back.
-            Verdict::NotMet => self.cleared_since.filter(|since| *since <= at).or(Some(at)),
-            // No data neither holds nor clears.
-            Verdict::NoData => self.cleared_since,
-            Verdict::Met => None,
-        };
-        if verdict == Verdict::NotMet {
-            self.last_not_met = Some(at);
-        }
-        self.verdict = verdict;
-        self.at = Some(at);
-        self.values = values;
-    }
-}
-
-/// Whether values are newer than a change of size. A resize moves a value that has to do with the size by a known
-/// share; half of it is asked for, since a drift of stale data must not pass for new data.
-pub fn moved(baseline: &Baseline, now: &[Option<f64>]) -> bool {
-    let share = 0.5 * (1.0 - baseline.ratio).clamp(0.0, 1.0);
-    baseline.values.iter().zip(now).any(|pair| match pair {
-        (Some(then), Some(now)) => now != then && (now - then).abs() >= share * then.abs(),
-        _ => false,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_of_size_outlives_an_edit_of_the_rule_until_the_data_shows_it() {
-        let at = |second: i64| Timestamp::from_second(second).unwrap();
-        let value = |value: f64| vec![Some((value, value.to_string().into()))];
-        let mut reading = Reading::default();
-        reading.take(Verdict::Met, at(10), value(60.0));
-        reading.baseline = Some(Baseline { at: at(15), values: reading.numbers(), ratio: 0.5 });
-        // Old data: the change is remembered, what was measured for other conditions is not.
-        reading.take(Verdict::Met, at(20), value(60.5));
-        let kept = reading.under_other_conditions().baseline.unwrap();
-        assert_eq!((kept.at, kept.values), (at(15), Vec::new()));
-        // New data, or conditions that did not hold in between: nothing is left to wait for.
-        let mut moved = reading.clone();
-        moved.take(Verdict::Met, at(30), value(30.0));
-        assert_eq!(moved.under_other_conditions(), Reading::default());
-        reading.take(Verdict::NotMet, at(30), Vec::new());
-        reading.take(Verdict::Met, at(40), value(60.0));
-        assert_eq!(reading.under_other_conditions(), Reading::default());
     }
 }

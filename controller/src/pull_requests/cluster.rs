@@ -109,7 +109,7 @@ impl Cluster for KubeCluster {
                 if let Some(event) = event {
                     // Before: afterwards nobody would know.
                     let message = event.message.clone();
-                    let told = Effect::Tell { events: vec![*event], told: 0 };
+                    let told = Effect::EmitEvents { events: vec![*event], told: 0 };
                     if let Err(failure) = self.actor.perform(told, None).await {
                         // A deletion is not held up by that.
                         tracing::warn!(message, %failure, "an event was not told");

@@ -1,7 +1,7 @@
 //! Reference §2.1: the vendor's own table of resizes, each rule driven until it stops matching. Sizes are GiB; the
 //! rules T divide by 10^9, as the vendor's do.
 
-use autopilot_controller::decide::Verdict;
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::api::AutopilotRule;
 use autopilot_shared::quantity::{Format, Grown, Size, grow};
 use serde_json::json;

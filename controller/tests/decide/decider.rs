@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use autopilot_controller::decide::{
-    Approval, Baseline, Decision, Doubt, Effect, Journal, ObjectView, Obstacles, Reading, Rival, Verdict,
-    View, Writer, decide, doubt,
+    Approval, Decision, Effect, Journal, ObjectView, Obstacles, Precedence, Precondition, View, Writer,
+    decide, precondition,
 };
+use autopilot_controller::evaluate::reading::{Baseline, Reading};
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::RuleState as S;
 use jiff::Timestamp;
 
@@ -104,7 +106,7 @@ impl Decider {
     }
 
     /// What it would do now.
-    pub fn look(&self, world: &World) -> (Decision, Option<Doubt>) {
+    pub fn look(&self, world: &World) -> (Decision, Option<Precondition>) {
         let digest =
             self.journal.as_ref().and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
         let view = View {
@@ -136,7 +138,9 @@ impl Decider {
             journal: self.journal.as_ref(),
             plain: self.approvals.get(&World::plain_name()),
             hashed: self.approvals.get(&World::hashed_name()),
-            rival: world.rival.map(|rule| Rival { rule: rule.into(), state: S::ActionAwaitingApproval }),
+            precedence: world
+                .precedence
+                .map(|rule| Precedence { rule: rule.into(), state: S::ActionAwaitingApproval }),
             refusal: self.refusal.as_deref(),
             told: match &self.journal {
                 Some(journal) if journal.uid == self.told.0 => self.told.1,
@@ -146,8 +150,8 @@ impl Decider {
         };
         let decision = decide(&view);
         assert_eq!(decision, decide(&view), "one view, two decisions");
-        let doubt = decision.effect.as_ref().and_then(|effect| doubt(&view, effect));
-        (decision, doubt)
+        let expected = decision.effect.as_ref().and_then(|effect| precondition(&view, effect));
+        (decision, expected)
     }
 
     /// One decision and its write. Whether there was one.
@@ -157,7 +161,7 @@ impl Decider {
             // As the engine: before anything follows from a PVC that is gone, the API is asked whether it is.
             self.see_claim(world);
         }
-        let (decision, doubt) = self.look(world);
+        let (decision, expected) = self.look(world);
         if let Some(wake) = decision.wake {
             assert!(wake > world.now, "an alarm for the past would ring for ever");
         }
@@ -167,10 +171,10 @@ impl Decider {
             *self = Decider::start(world);
             return true;
         }
-        if let Some(doubt) = doubt
-            && !self.confirmed(world, &doubt)
+        if let Some(expected) = expected
+            && !self.confirmed(world, &expected)
         {
-            world.writes.push(format!("doubted: {doubt:?}"));
+            world.writes.push(format!("unexpected: {expected:?}"));
             return true;
         }
         if let Effect::ResetApproval { wanted, .. } = &effect {
@@ -195,16 +199,16 @@ impl Decider {
     }
 
     /// What `act` reads past every cache before a write that takes something for granted.
-    fn confirmed(&mut self, world: &World, doubt: &Doubt) -> bool {
-        let same = if let Doubt::ApprovalGone(target) = doubt {
+    fn confirmed(&mut self, world: &World, expected: &Precondition) -> bool {
+        let same = if let Precondition::ApprovalGone(target) = expected {
             let there = world.approvals.get(&target.name);
             there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid))
-        } else if let Doubt::JournalIs { version, .. } = doubt {
+        } else if let Precondition::JournalIs { version, .. } = expected {
             world.journal.as_ref().map(|j| &j.version) == version.as_ref()
-        } else if let Doubt::ClaimIs { uid, request, .. } = doubt {
+        } else if let Precondition::ClaimIs { uid, request, .. } = expected {
             world.claim.as_ref().is_some_and(|c| c.uid == *uid && c.request == *request)
         } else {
-            panic!("{doubt:?} is no doubt about a pair")
+            panic!("{expected:?} is not about a pair")
         };
         if !same {
             self.see_claim(world);
@@ -232,7 +236,7 @@ impl Decider {
                     Answer::Done | Answer::Conflict => None,
                 };
             }
-            Effect::Tell { told, .. } => {
+            Effect::EmitEvents { told, .. } => {
                 self.told = (self.journal.as_ref().map(|j| j.uid.clone()).unwrap_or_default(), *told);
             }
         }

@@ -1,6 +1,6 @@
 //! What happens in the world, as data: rows of the table list it, property tests draw it.
 
-use autopilot_controller::decide::Verdict;
+use autopilot_controller::evaluate::verdict::Verdict;
 
 /// Which digest a file carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum Event {
     /// The rule (de)selects the PVC.
     Select(bool),
     /// A rule that goes first has the PVC, or no more.
-    Rival(Option<&'static str>),
+    Precedence(Option<&'static str>),
     // ---- the PVC and its storage
     /// Somebody sets the request by hand.
     HandResize(&'static str),

@@ -1,6 +1,7 @@
 //! How events change the model.
 
-use autopilot_controller::decide::{ForgeSettings, QuotaRoom, ResizeReport, Verdict};
+use autopilot_controller::decide::{ForgeSettings, QuotaRoom, ResizeReport};
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_PROPOSAL, ANNOTATION_REASON,
     ANNOTATION_SIZE_IN_GIT, ActionApproval, ActionApprovalSpec, ApprovalAction, AutopilotRule, FINALIZER,
@@ -67,7 +68,7 @@ impl World {
                 });
             }
             Event::Select(on) => self.selected = on,
-            Event::Rival(rule) => self.rival = rule,
+            Event::Precedence(rule) => self.precedence = rule,
             Event::Refuses(on) => self.refuses = on.then(|| "exceeded quota: storage".to_owned()),
             Event::Quick(on) => self.quick = on,
             Event::DeleteClaim => {

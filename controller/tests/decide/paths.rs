@@ -1,7 +1,8 @@
 //! Any order of events, crashes, lost answers and stale views, with two controllers at once. What must never happen is
 //! checked with every write, in the model; here, that the world comes to rest, and how.
 
-use autopilot_controller::decide::{ITEMS_KEPT, Verdict, ours};
+use autopilot_controller::decide::{ITEMS_KEPT, ours};
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::RuleState as S;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -70,7 +71,7 @@ fn of_the_rule() -> impl Strategy<Value = Event> {
         any::<bool>().prop_map(Event::Select),
         prop::sample::select(&[0, 10, 300][..]).prop_map(Event::CoolDown),
         prop::sample::select(&[0, 30][..]).prop_map(Event::Hold),
-        prop::sample::select(&[None, Some("first")][..]).prop_map(Event::Rival),
+        prop::sample::select(&[None, Some("first")][..]).prop_map(Event::Precedence),
     ]
 }
 
@@ -224,7 +225,7 @@ fn check_end(world: &World) {
     }
     let active =
         world.selected && !world.settings.suspended && world.rule.as_ref().is_some_and(|r| !r.suspended);
-    if active && world.truth.0 == Verdict::Met && world.rival.is_none() {
+    if active && world.truth.0 == Verdict::Met && world.precedence.is_none() {
         let waits = status.reason.as_deref().is_some_and(|r| r.contains("under way"));
         let stuck = state == S::Normal || state == S::Initializing || (state == S::Triggered && !waits);
         assert!(!stuck, "the conditions hold, and nothing follows from {state}: {:?}", status.reason);

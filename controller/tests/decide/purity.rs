@@ -1,8 +1,8 @@
 //! Parts that decisions are made of, one at a time, and what a decision takes for granted.
 
-use autopilot_controller::decide::{
-    Approval, Baseline, Doubt, Effect, LAST_APPLIED, Reading, Request, Seen, Verdict, judge, moved, read,
-};
+use autopilot_controller::decide::{Approval, Effect, LAST_APPLIED, Precondition, Request, read};
+use autopilot_controller::evaluate::reading::{Baseline, Reading, moved};
+use autopilot_controller::evaluate::verdict::{ExpressionResult, Verdict, judge};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{ANNOTATION_PROPOSAL, Outcome, Proposal};
 use autopilot_shared::rule::Rule;
@@ -105,22 +105,26 @@ fn no_data_is_never_not_met() {
                 .unwrap();
         Rule::parse(&raw).unwrap()
     };
-    let hit = || Seen::Hit(2.0, "2".into());
+    let hit = || ExpressionResult::Hit(2.0, "2".into());
     let (all, one) = (rule(0, &["Gt", "Gt"]), rule(1, &["Gt", "Gt"]));
     let absent = rule(0, &["DoesNotExist"]);
     let cases = [
         (&all, vec![hit(), hit()], Verdict::Met),
-        (&all, vec![hit(), Seen::Miss], Verdict::NotMet),
-        (&all, vec![hit(), Seen::Unknown], Verdict::NoData),
-        (&all, vec![Seen::Miss, Seen::Unknown], Verdict::NotMet),
-        (&all, vec![Seen::Unknown, Seen::Unknown], Verdict::NoData),
-        (&one, vec![hit(), Seen::Unknown], Verdict::Met),
-        (&one, vec![Seen::Miss, Seen::Unknown], Verdict::NoData),
-        (&one, vec![Seen::Miss, Seen::Miss], Verdict::NotMet),
+        (&all, vec![hit(), ExpressionResult::Miss], Verdict::NotMet),
+        (&all, vec![hit(), ExpressionResult::Unknown], Verdict::NoData),
+        (&all, vec![ExpressionResult::Miss, ExpressionResult::Unknown], Verdict::NotMet),
+        (&all, vec![ExpressionResult::Unknown, ExpressionResult::Unknown], Verdict::NoData),
+        (&one, vec![hit(), ExpressionResult::Unknown], Verdict::Met),
+        (&one, vec![ExpressionResult::Miss, ExpressionResult::Unknown], Verdict::NoData),
+        (&one, vec![ExpressionResult::Miss, ExpressionResult::Miss], Verdict::NotMet),
         // DoesNotExist alone never triggers.
-        (&absent, vec![Seen::Absent], Verdict::NoData),
-        (&rule(0, &["DoesNotExist", "Gt"]), vec![Seen::Absent, hit()], Verdict::Met),
-        (&rule(0, &["DoesNotExist", "Gt"]), vec![Seen::Absent, Seen::Unknown], Verdict::NoData),
+        (&absent, vec![ExpressionResult::Absent], Verdict::NoData),
+        (&rule(0, &["DoesNotExist", "Gt"]), vec![ExpressionResult::Absent, hit()], Verdict::Met),
+        (
+            &rule(0, &["DoesNotExist", "Gt"]),
+            vec![ExpressionResult::Absent, ExpressionResult::Unknown],
+            Verdict::NoData,
+        ),
     ];
     for (rule, seen, verdict) in cases {
         assert_eq!(judge(rule, &seen), verdict, "{} of {seen:?}", rule.required);
@@ -185,9 +189,9 @@ fn an_approval_that_only_an_old_journal_does_not_know_is_not_taken_back() {
     let (mut scene, mut second) = open_question();
     second.see_approvals(&scene.world);
     // then it wants to take it back, and must read the journal first
-    let (decision, doubt) = second.look(&scene.world);
+    let (decision, expected) = second.look(&scene.world);
     assert!(matches!(decision.effect, Some(Effect::WriteApprovalStatus { .. })), "{decision:?}");
-    assert!(matches!(doubt, Some(Doubt::JournalIs { .. })), "{doubt:?}");
+    assert!(matches!(expected, Some(Precondition::JournalIs { .. })), "{expected:?}");
     // and knows better after it
     second.step(&mut scene.world, Fate::Fine);
     second.run(&mut scene.world);
@@ -201,9 +205,9 @@ fn an_answer_is_not_lost_because_a_cache_has_not_seen_the_approval() {
     scene.play(Event::Patch("declined"));
     second.see_journal(&scene.world);
     // then it takes the approval for deleted, and must look first
-    let (decision, doubt) = second.look(&scene.world);
+    let (decision, expected) = second.look(&scene.world);
     assert!(matches!(decision.effect, Some(Effect::WriteJournal { .. })), "{decision:?}");
-    assert!(matches!(doubt, Some(Doubt::ApprovalGone(_))), "{doubt:?}");
+    assert!(matches!(expected, Some(Precondition::ApprovalGone(_))), "{expected:?}");
     // and the answer stands
     second.step(&mut scene.world, Fate::Fine);
     second.run(&mut scene.world);
@@ -224,9 +228,9 @@ fn a_question_is_not_taken_back_because_a_cache_shows_an_old_size() {
     second.see_journal(&scene.world);
     second.see_approvals(&scene.world);
     // then it wants to take it back, and must look at the PVC first
-    let (decision, doubt) = second.look(&scene.world);
+    let (decision, expected) = second.look(&scene.world);
     assert!(matches!(decision.effect, Some(Effect::WriteApprovalStatus { .. })), "{decision:?}");
-    assert!(matches!(doubt, Some(Doubt::ClaimIs { .. })), "{doubt:?}");
+    assert!(matches!(expected, Some(Precondition::ClaimIs { .. })), "{expected:?}");
     // and the question stands
     second.step(&mut scene.world, Fate::Fine);
     second.run(&mut scene.world);
@@ -257,11 +261,11 @@ fn an_approved_action_is_not_given_up_because_a_cache_shows_an_old_size() {
 }
 
 #[test]
-fn usual_writes_are_in_no_doubt() {
+fn usual_writes_find_what_they_expect() {
     let mut scene = Scene::new(World::new(hands::rule(true)));
     let events = [MET, Event::After(30), Event::Patch("approved"), Event::After(100)];
     for event in events {
         scene.play(event);
     }
-    assert!(!scene.world.writes.iter().any(|w| w.starts_with("doubted")), "{:#?}", scene.world.writes);
+    assert!(!scene.world.writes.iter().any(|w| w.starts_with("unexpected")), "{:#?}", scene.world.writes);
 }

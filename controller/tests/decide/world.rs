@@ -6,8 +6,9 @@ mod checks;
 use std::collections::{BTreeMap, BTreeSet};
 
 use autopilot_controller::decide::{
-    Approval, Effect, EventDraft, Journal, QuotaRoom, ResizeReport, Settings, Target, Verdict,
+    Approval, Effect, EventDraft, Journal, QuotaRoom, ResizeReport, Settings, Target,
 };
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{
     ActionApproval, AutopilotRule, AutopilotRuleObjectStatus, FINALIZER, Outcome, Proposal,
@@ -62,7 +63,7 @@ pub struct World {
     pub raw: AutopilotRule,
     pub rule: Option<Rule>,
     pub selected: bool,
-    pub rival: Option<&'static str>,
+    pub precedence: Option<&'static str>,
     pub claim: Option<Claim>,
     pub journal: Option<Journal>,
     pub approvals: BTreeMap<String, Approval>,
@@ -119,7 +120,7 @@ impl World {
             raw,
             rule,
             selected: true,
-            rival: None,
+            precedence: None,
             claim: Some(Claim {
                 uid: "claim-1".to_owned(),
                 request: size,
@@ -310,7 +311,7 @@ impl World {
                 });
             }
             Effect::Resize { uid, from, to, .. } => return self.resize(uid, *from, *to, basis),
-            Effect::Tell { events, .. } => {
+            Effect::EmitEvents { events, .. } => {
                 for event in events {
                     self.check_event(event, basis);
                 }
@@ -366,6 +367,6 @@ fn word(effect: &Effect) -> String {
         Effect::DeleteApproval(_) => "DeleteApproval".to_owned(),
         Effect::ReleaseApproval(_) => "ReleaseApproval".to_owned(),
         Effect::Resize { from, to, .. } => format!("Resize {from} {to}"),
-        Effect::Tell { told, .. } => format!("Tell {told}"),
+        Effect::EmitEvents { told, .. } => format!("EmitEvents {told}"),
     }
 }

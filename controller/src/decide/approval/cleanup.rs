@@ -13,6 +13,7 @@ use super::latch::latch;
 use super::target;
 use crate::decide::approval::spec;
 use crate::decide::effect::Effect;
+use crate::decide::reason::Reason;
 use crate::decide::view::{Approval, Settings, View};
 
 /// What to do about one.
@@ -116,8 +117,10 @@ fn became(view: &View<'_>, journal: &AutopilotRuleObjectStatus, decision: &Decis
         .iter()
         .skip_while(|item| !led_here(&item.decision))
         .filter_map(|item| item.reason.as_deref())
-        .find_map(|reason| {
-            reason.split_once(": ").filter(|(word, _)| ["failed", "superseded"].contains(word))
+        .find_map(|reason| match Reason::parse(reason) {
+            Reason::Failed(why) => Some(("failed", why)),
+            Reason::Superseded(why) => Some(("superseded", why)),
+            _ => None,
         });
     let (outcome, message) = end.unwrap_or(("superseded", "it was given up before it started"));
     Execution { outcome: outcome.to_owned(), at: Some(MicroTime(view.now)), message: message.to_owned() }

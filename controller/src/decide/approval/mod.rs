@@ -1,7 +1,7 @@
 //! What must be written to an approval: the question, the latch, a word about what does not count, and its end.
 
-mod cleanup;
-mod conditions;
+pub(crate) mod cleanup;
+pub(crate) mod conditions;
 mod latch;
 pub mod spec;
 
@@ -15,16 +15,14 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
-pub use cleanup::remove;
-pub use conditions::{STALE, UNKNOWN_STATE, stale_orphan};
-
 use self::spec::Request;
 use super::effect::{Effect, Target};
 use super::pair::journal_draft::Draft;
 use super::view::{Approval, View};
 use crate::decide::pair::{cancel_reason, cleared, execution_due, undecided};
+use crate::evaluate::verdict::Verdict;
 use cleanup::{left_over, released};
-use conditions::{Word, standing, written_by};
+use conditions::{STALE, UNKNOWN_STATE, Word, standing, written_by};
 use latch::{latch, preview, question};
 
 /// First pause before a stale approval is set back to pending; doubles.
@@ -158,7 +156,7 @@ fn asking(
         return (released(view, Some(approval)), None);
     }
     let why = cancel_reason(view, draft).or_else(|| {
-        (view.reading.verdict == super::Verdict::NotMet).then(|| "the conditions do not hold".to_owned())
+        (view.reading.verdict == Verdict::NotMet).then(|| "the conditions do not hold".to_owned())
     });
     if let Some(why) = why
         && of_proposal(view, proposal).is_some()

@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use super::{active, back_to_normal, inactive_reason, not_met, own, seconds, withdraw};
 use crate::decide::approval::spec::sentence;
 use crate::decide::pair::journal_draft::{Draft, at};
+use crate::decide::reason::Reason;
 use crate::decide::view::View;
 
 /// Attempts at a resize that the API server refuses, before it has failed.
@@ -156,7 +157,11 @@ fn superseded(view: &View<'_>, draft: &mut Draft<'_, '_>, reason: &str) -> Optio
     draft.edit().approval = None;
     draft.edit().backoff = None;
     let again = active(view).is_some() && !not_met(view);
-    draft.go(if again { S::Triggered } else { S::Normal }, Some(&format!("superseded: {reason}")), None);
+    draft.go(
+        if again { S::Triggered } else { S::Normal },
+        Some(&Reason::Superseded(reason).to_string()),
+        None,
+    );
     None
 }
 
@@ -165,7 +170,7 @@ fn fail(draft: &mut Draft<'_, '_>, reason: &str, message: &str) {
     draft.edit().proposal = None;
     draft.edit().approval = None;
     let failures = draft.get().backoff.as_ref().map_or(0, |b| b.attempts).max(MAX_ATTEMPTS);
-    draft.go(S::ActionsDeclined, Some(&format!("failed: {message}")), None);
+    draft.go(S::ActionsDeclined, Some(&Reason::Failed(message).to_string()), None);
     let until = draft.get().since.as_ref().map(|t| t.0 + pause(failures + 1));
     draft.edit().backoff =
         Some(Backoff { attempts: failures + 1, until: until.map(MicroTime), reason: reason.to_owned() });

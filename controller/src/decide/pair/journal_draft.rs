@@ -7,6 +7,7 @@ use autopilot_shared::api::{AutopilotRuleObjectStatus, Decision, InvolvedObject,
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
+use crate::decide::reason::transition_message;
 use crate::decide::view::View;
 
 /// Transitions that a rule object keeps.
@@ -119,11 +120,6 @@ impl<'v, 'a> Draft<'v, 'a> {
         };
         (!same).then(|| status.clone())
     }
-}
-
-/// The text of a transition event. Source: the original's guide.
-pub fn transition_message(rule: &str, object: &str, from: RuleState, to: RuleState) -> String {
-    format!("rule: {rule}:{object} transition from {} => {}", from.event_str(), to.event_str())
 }
 
 /// When a time in the journal comes.

@@ -19,7 +19,8 @@ pub(crate) use awaiting::{cancel_reason, cleared};
 
 use self::journal_draft::{Draft, at};
 use crate::decide::view::{Approval, ObjectView, View};
-use crate::evaluate::verdict::{Baseline, Verdict};
+use crate::evaluate::reading::Baseline;
+use crate::evaluate::verdict::Verdict;
 
 /// Moves the draft as far as it goes without an outside effect; says when to look again.
 pub(crate) fn settle(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {

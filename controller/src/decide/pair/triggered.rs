@@ -15,6 +15,7 @@ use crate::decide::approval::{self, Place};
 use crate::decide::pair::journal_draft::{Draft, at};
 use crate::decide::pair::preflight;
 use crate::decide::pair::proposal::propose;
+use crate::decide::reason::Reason;
 use crate::decide::view::{Approval, ObjectView, View};
 
 pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
@@ -43,16 +44,19 @@ pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Ti
     // In the order of what all controllers agree on; what only the memory of this one says never overwrites a reason
     // to wait, or two of them would write theirs in turns.
     if object.capacity.bytes < object.request.bytes && object.resize.infeasible.is_none() {
-        draft.stay(Some("waits for a resize that is under way"));
+        draft.stay(Some(&Reason::WaitsFor("a resize that is under way").to_string()));
         return None;
     }
-    if let Some(rival) = &view.rival {
-        draft.stay(Some(&format!("waits for rule {}, which goes first on this PVC", rival.rule)));
+    if let Some(first) = &view.precedence {
+        let what = format!("rule {}, which goes first on this PVC", first.rule);
+        draft.stay(Some(&Reason::WaitsFor(&what).to_string()));
         return None;
     }
     if !fresh(view, draft) {
-        if !draft.get().reason.as_deref().is_some_and(|reason| reason.starts_with("waits for ")) {
-            draft.stay(Some("waits for data that is newer than the last change of size"));
+        let waits = |reason: &str| matches!(Reason::parse(reason), Reason::WaitsFor(_));
+        if !draft.get().reason.as_deref().is_some_and(waits) {
+            let what = "data that is newer than the last change of size";
+            draft.stay(Some(&Reason::WaitsFor(what).to_string()));
         }
         return None;
     }

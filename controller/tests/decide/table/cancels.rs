@@ -1,6 +1,6 @@
 //! Questions that are taken back.
 
-use autopilot_controller::decide::Verdict;
+use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::Outcome;
 

@@ -6,7 +6,7 @@ use super::{Row, Then, play_all};
 use crate::event::Event;
 use crate::event::Event::*;
 use crate::hands::{MET, NO_DATA, NOT_MET};
-use autopilot_controller::decide::Verdict;
+use autopilot_controller::evaluate::verdict::Verdict;
 
 const T: S = S::Triggered;
 const A: S = S::ActionAwaitingApproval;

@@ -144,14 +144,14 @@ const ROWS: &[Row] = &[
     Row {
         says: "§4: higher weight wins, then the older rule; the others wait in Triggered and say for whom",
         approval: true,
-        given: &[MET, Rival(Some("first")), After(30), After(2), After(10)],
+        given: &[MET, Precedence(Some("first")), After(30), After(2), After(10)],
         path: &[T],
         then: &[Then::Because("waits for rule first"), Then::Proposed(0), Then::Quiet],
     },
     Row {
         says: "§4: … and go on when the other is done",
         approval: true,
-        given: &[MET, Rival(Some("first")), After(30), After(2), Rival(None), After(10)],
+        given: &[MET, Precedence(Some("first")), After(30), After(2), Precedence(None), After(10)],
         path: &[T, A],
         then: &[Then::Asks("pending")],
     },

@@ -1,0 +1,133 @@
+//! What a decision about a rule is made from, taken from the engine's record of it.
+
+use std::collections::BTreeMap;
+
+use autopilot_shared::RuleState;
+
+use super::rules::RuleEntry;
+use crate::decide::rule::view::{
+    ANNOUNCED_ONE_BY_ONE, ObjectRef, RuleView, SelectedObjects, Unannounced, WITHOUT_DATA_SHOWN,
+};
+use crate::observe::{Claim, World};
+
+impl RuleEntry {
+    /// Returns the rule as decisions see it. `suspended`: why the configuration lets no rule start anything.
+    pub(crate) fn view<'a>(
+        &'a self,
+        world: &'a World,
+        counts: &'a BTreeMap<RuleState, i64>,
+        suspended: Option<&'static str>,
+    ) -> RuleView<'a> {
+        let object = |slot: usize| Some(object_ref(world.claims.get(u32::try_from(slot).ok()?)?));
+        RuleView {
+            raw: &self.raw,
+            parsed: &self.parsed,
+            edited: self.edited,
+            suspended,
+            data: &self.data,
+            without_data_since: self.lacking_since,
+            without_data: self.without_data.ones().filter_map(object).take(WITHOUT_DATA_SHOWN).collect(),
+            unannounced: self.unannounced(world),
+            objects: self.objects(),
+            counts,
+            looked_deep: self.scan.last.is_some(),
+            next_status: self.next_status,
+            announced_problems: self.told_problems,
+            announced_outage: self.told_trouble,
+        }
+    }
+
+    /// Returns the selected objects as the status needs them.
+    pub(crate) fn selected_objects<'a>(&'a self, world: &'a World) -> SelectedObjects<'a> {
+        let selected = self.selected.ones().filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?));
+        SelectedObjects {
+            newest: selected.map(|claim| claim.created).max(),
+            initializing: self
+                .initializing()
+                .filter_map(|slot| world.claims.get(slot))
+                .map(object_ref)
+                .collect(),
+        }
+    }
+
+    fn unannounced<'a>(&self, world: &'a World) -> Option<Unannounced<'a>> {
+        let claim = |slot: &u32| world.claims.get(*slot);
+        (!self.untold.is_empty()).then(|| Unannounced {
+            shown: self.untold.iter().take(ANNOUNCED_ONE_BY_ONE).filter_map(claim).map(object_ref).collect(),
+            rest: self.untold.len().saturating_sub(ANNOUNCED_ONE_BY_ONE),
+            first_of_rest: self.untold.get(ANNOUNCED_ONE_BY_ONE).and_then(claim).map(Claim::volume),
+        })
+    }
+}
+
+fn object_ref(claim: &Claim) -> ObjectRef<'_> {
+    ObjectRef {
+        namespace: &claim.namespace,
+        name: claim.name(),
+        uid: claim.uid(),
+        volume: claim.volume(),
+        created: claim.created,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::{SignedDuration, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+    use crate::decide::RuleEffect;
+    use crate::decide::rule::{self, status};
+    use crate::evaluate::availability::Availability;
+
+    const SINCE: &str = "2026-01-01T00:00:00Z";
+
+    /// A rule that has had no data since [`SINCE`], and says so.
+    fn without_data() -> RuleEntry {
+        let rule = json!({
+            "apiVersion": "autopilot.libopenstorage.org/v1alpha1",
+            "kind": "AutopilotRule",
+            "metadata": { "name": "r", "uid": "u", "generation": 1, "finalizers": [autopilot_shared::api::FINALIZER] },
+            "spec": {
+                "conditions": { "expressions": [{ "key": "k", "operator": "Gt", "values": ["1"] }] },
+                "actions": [{ "name": "openstorage.io.action.volume/resize" }],
+            },
+        });
+        let since: Timestamp = SINCE.parse().unwrap();
+        let mut entry = RuleEntry::new(serde_json::from_value(rule).unwrap(), since);
+        entry.data = Availability::Missing("Unreachable", "cannot reach prometheus:9090".to_owned());
+        let (world, counts) = (World::default(), entry.counts());
+        let status = status::wanted(&entry.view(&world, &counts, None), &SelectedObjects::default(), since);
+        entry.raw.status = Some(status);
+        entry
+    }
+
+    #[test]
+    fn trouble_that_lasts_is_told_once() {
+        let world = World::default();
+        let since: Timestamp = SINCE.parse().unwrap();
+        let mut entry = without_data();
+        let at = |entry: &RuleEntry, seconds: i64| {
+            let (counts, now) = (entry.counts(), since + SignedDuration::from_secs(seconds));
+            let view = entry.view(&world, &counts, None);
+            let decision = rule::decide(&view, || entry.selected_objects(&world), now);
+            (decision.effect, decision.wake.map(|w| w.duration_since(since).as_secs()))
+        };
+        assert!(matches!(at(&entry, 299), (None, Some(300))), "not yet, but looked at again in time");
+        let (Some(effect), _) = at(&entry, 300) else { panic!("nothing is told") };
+        let RuleEffect::EmitEvents(events) = &effect else { panic!("{effect:?}") };
+        let told: Vec<_> = events.iter().map(|e| (e.reason, e.warning, e.message.as_str())).collect();
+        let words = "no data since 2026-01-01T00:00:00Z: Unreachable: cannot reach prometheus:9090";
+        assert_eq!(told, [("NoData", true, words)]);
+        // A restart tells it again, under the same name: the event is there already.
+        let again = without_data();
+        let (Some(RuleEffect::EmitEvents(same)), _) = at(&again, 9000) else { panic!("nothing is told") };
+        assert_eq!((&events[0].seed, events[0].when), (&same[0].seed, same[0].when));
+
+        let told = entry.what_is_told(&effect);
+        entry.told(told);
+        assert!(matches!(at(&entry, 9000), (None, None)), "told once");
+        entry.data = Availability::Available(String::new());
+        assert!(matches!(at(&entry, 9000), (Some(RuleEffect::Status { .. }), _)), "and taken back");
+    }
+}
