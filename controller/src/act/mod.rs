@@ -19,6 +19,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::decide::precondition::announced;
 use crate::decide::{Effect, Precondition, RuleEffect, Target};
 use crate::telemetry::Metrics;
 use pvc::{Claim, is, volume_of};
@@ -230,6 +231,16 @@ impl Actor {
                 )
                 .await?
                 .map(|rule| Outcome::Rule(Box::new(rule))),
+            Precondition::Unannounced { rule, object, created } => {
+                let api = Api::<AutopilotRule>::all(self.client.clone());
+                match self.read(&api, "autopilotrule", &named(String::new(), rule.clone())).await? {
+                    Some(found) if found.status.as_ref().is_none_or(|s| !announced(s, &object, created)) => {
+                        None
+                    }
+                    Some(found) => Some(Outcome::Rule(Box::new(found))),
+                    None => Some(Outcome::NoRule(rule)),
+                }
+            }
             Precondition::ClaimGone { namespace, name, volume } => {
                 match self.find_claim(&namespace, &name).await? {
                     Outcome::Claim(claim) if volume_of(&claim) == Some(volume.as_str()) => {

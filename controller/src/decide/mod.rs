@@ -10,7 +10,7 @@ mod lookup;
 pub(crate) mod orphan;
 mod pair;
 pub(crate) mod precedence;
-mod precondition;
+pub(crate) mod precondition;
 pub(crate) mod reason;
 pub(crate) mod rule;
 mod view;

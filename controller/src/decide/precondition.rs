@@ -1,7 +1,8 @@
 //! What a write takes for granted of another object. The version in a request guards only the object that is written; what
 //! was read of the others may be old, and must be read again, past every cache, before the write.
 
-use autopilot_shared::api::Outcome;
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{AutopilotRuleStatus, Outcome};
 use autopilot_shared::quantity::Size;
 
 use super::effect::{Effect, Target};
@@ -26,6 +27,17 @@ pub enum Precondition {
     },
     /// There is no rule of this name.
     RuleGone(String),
+    /// The rule's status does not say that the object has left `Initializing`. Whoever announces `Initializing => Normal`
+    /// writes no journal, and the status right after the events: a journal that began with `Initializing => Triggered`
+    /// would contradict them.
+    Unannounced {
+        /// Name of the rule.
+        rule: String,
+        /// The volume.
+        object: String,
+        /// When the PVC was created, in seconds since the epoch.
+        created: i64,
+    },
     /// No PVC of this name has this volume.
     ClaimGone {
         /// Its namespace.
@@ -54,7 +66,15 @@ pub enum Precondition {
 pub fn precondition(view: &View<'_>, effect: &Effect) -> Option<Precondition> {
     match effect {
         Effect::WriteJournal { target, status } => {
-            let known = view.journal?.status.approval.as_ref().filter(|_| status.approval.is_none());
+            let journal = view.journal?;
+            if journal.status.state.is_none() && view.quiet == RuleState::Initializing {
+                return view.unannounced.map(|created| Precondition::Unannounced {
+                    rule: view.rule_name.to_owned(),
+                    object: view.object_id.to_owned(),
+                    created,
+                });
+            }
+            let known = journal.status.approval.as_ref().filter(|_| status.approval.is_none());
             let Some(known) = known else {
                 return if status.proposal.is_none() { claim(view) } else { None };
             };
@@ -83,6 +103,12 @@ pub fn precondition(view: &View<'_>, effect: &Effect) -> Option<Precondition> {
         }
         _ => None,
     }
+}
+
+/// Returns whether a rule's status says that an object, whose PVC was created at that second, has left `Initializing`.
+pub(crate) fn announced(status: &AutopilotRuleStatus, object: &str, created: i64) -> bool {
+    status.initialized_through.as_ref().is_some_and(|through| created <= through.0.as_second())
+        && !status.without_data.iter().any(|named| named == object)
 }
 
 /// Returns the PVC, if the journalled proposal does not fit what is seen of it.

@@ -173,6 +173,9 @@ pub struct View<'a> {
     pub reading: &'a Reading,
     /// The state of a pair without a journalled state: `Initializing` or `Normal`.
     pub quiet: RuleState,
+    /// When the PVC was created, in seconds since the epoch, if the rule's status, as it is known here, does not say that
+    /// the object has left `Initializing`; another controller may have written that since. `None` if it says so.
+    pub unannounced: Option<i64>,
     /// The journal.
     pub journal: Option<&'a Journal>,
     /// The approval under the usual name.

@@ -220,7 +220,7 @@ impl Engine {
         if let Some(old) = self.rules.get_mut(&name) {
             // The same rule: keep what is known, see whether its meaning changed.
             let same = old.parsed == new.parsed && old.deleting() == new.deleting();
-            old.raw = new.raw;
+            old.renew(new.raw, &self.world);
             if !same {
                 old.parsed = new.parsed;
                 complain(&name, old);

@@ -10,6 +10,8 @@ mod reconcile;
 mod results;
 mod rule_view;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

@@ -306,7 +306,7 @@ impl Engine {
         }
     }
 
-    fn apply_judgement(&mut self, name: &Arc<str>, judged: Judgement, time: Timestamp) {
+    pub(crate) fn apply_judgement(&mut self, name: &Arc<str>, judged: Judgement, time: Timestamp) {
         let Judgement { slot, verdict, values } = judged;
         let Some(claim) = self.world.claims.get(slot) else {
             return;

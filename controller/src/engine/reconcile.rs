@@ -153,6 +153,10 @@ impl Engine {
             object: slot.and_then(|slot| self.world.object_view(slot, selected)),
             reading: &reading,
             quiet: self.quiet_state(pair),
+            unannounced: slot
+                .and_then(|slot| self.world.claims.get(slot))
+                .filter(|claim| !rule.told_before(claim.volume(), claim.created))
+                .map(|claim| claim.created),
             journal,
             plain,
             hashed,
@@ -296,8 +300,9 @@ impl Engine {
             return;
         };
         entry.in_flight = true;
-        if matches!(effect, RuleEffect::Status { .. }) {
+        if let RuleEffect::Status { status, .. } = &effect {
             entry.next_status = now + super::rules::STATUS_PAUSE;
+            entry.writing = Some(status.clone());
         }
         let told = entry.what_is_told(&effect);
         let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));

@@ -161,6 +161,10 @@ impl Engine {
             Ok(outcome) => {
                 if let Some(entry) = self.rules.get_mut(name) {
                     (entry.failures, entry.denials) = (0, 0);
+                    if matches!(told, RuleTold::Objects(_)) {
+                        // What was announced is written down at once: until then no other controller can know of it.
+                        entry.next_status = now;
+                    }
                     entry.told(told);
                 }
                 self.take_in(outcome, None);
@@ -175,6 +179,9 @@ impl Engine {
                     }
                 }
             }
+        }
+        if let Some(entry) = self.rules.get_mut(name) {
+            entry.writing = None;
         }
         self.dirty_rules.insert(Arc::clone(name));
     }

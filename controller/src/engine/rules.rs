@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use autopilot_shared::RuleState;
-use autopilot_shared::api::AutopilotRule;
+use autopilot_shared::api::{AutopilotRule, AutopilotRuleStatus};
 use autopilot_shared::rule::{Action, Rule, RuleProblem};
 use fixedbitset::FixedBitSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::RuleEffect;
+use crate::decide::precondition::announced;
 use crate::decide::rule::events::outage_since;
 use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::Scan;
-use crate::observe::{Labels, World, version};
+use crate::observe::{Claim, Labels, World, version};
 
 /// Pause between two writes of a rule's status.
 pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
@@ -78,6 +79,8 @@ pub struct RuleEntry {
     pub told_trouble: Option<Timestamp>,
     /// Generation whose problems have been told.
     pub told_problems: Option<i64>,
+    /// The status that is being written. The watch may show it before the answer to the write comes, and it is no news.
+    pub writing: Option<Box<AutopilotRuleStatus>>,
     /// When somebody wrote the spec last, as the API noted it.
     pub edited: Option<Timestamp>,
 }
@@ -118,6 +121,7 @@ impl RuleEntry {
             failures: 0,
             denials: 0,
             told_trouble: None,
+            writing: None,
             told_problems: raw
                 .status
                 .as_ref()
@@ -232,12 +236,36 @@ impl RuleEntry {
         self.untold.retain(|other| *other != slot);
     }
 
-    /// Whether an object was told to be Normal by an earlier process.
+    /// Whether the rule's status says that an object has left Initializing.
     pub fn told_before(&self, object: &str, created: i64) -> bool {
-        self.raw.status.as_ref().is_some_and(|status| {
-            status.initialized_through.as_ref().is_some_and(|t| created <= t.0.as_second())
-                && !status.without_data.iter().any(|o| o == object)
-        })
+        self.raw.status.as_ref().is_some_and(|status| announced(status, object, created))
+    }
+
+    /// Takes in a newer version of the same rule. What another process has announced since is Normal here, too, and is not
+    /// announced again. What an older status said already is not looked at: an object that was selected later is older
+    /// than its mark, and was announced by nobody.
+    pub fn renew(&mut self, raw: AutopilotRule, world: &World) {
+        let before = std::mem::replace(&mut self.raw, raw).status;
+        let own = self.writing.as_deref();
+        let Some(status) = self.raw.status.as_ref().filter(|status| Some(*status) != own) else { return };
+        let marks = |s: &AutopilotRuleStatus| (s.initialized_through.clone(), s.without_data.clone());
+        if before.as_ref().map(marks).as_ref() == Some(&marks(status)) {
+            return;
+        }
+        let since = |claim: &Claim| {
+            let in_status = |s: &AutopilotRuleStatus| announced(s, claim.volume(), claim.created);
+            in_status(status) && !before.as_ref().is_some_and(in_status)
+        };
+        let slots: Vec<u32> = self
+            .initializing()
+            .chain(self.untold.iter().copied())
+            .filter(|slot| world.claims.get(*slot).is_some_and(since))
+            .collect();
+        for slot in slots {
+            self.normal.grow(slot as usize + 1);
+            self.normal.insert(slot as usize);
+            self.untold.retain(|other| *other != slot);
+        }
     }
 
     /// Selected objects that are neither Normal nor anything else yet.

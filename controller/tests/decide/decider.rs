@@ -135,6 +135,7 @@ impl Decider {
             }),
             reading: &self.reading,
             quiet: if self.normal { S::Normal } else { S::Initializing },
+            unannounced: Some(0),
             journal: self.journal.as_ref(),
             plain: self.approvals.get(&World::plain_name()),
             hashed: self.approvals.get(&World::hashed_name()),
@@ -207,6 +208,9 @@ impl Decider {
             world.journal.as_ref().map(|j| &j.version) == version.as_ref()
         } else if let Precondition::ClaimIs { uid, request, .. } = expected {
             world.claim.as_ref().is_some_and(|c| c.uid == *uid && c.request == *request)
+        } else if let Precondition::Unannounced { .. } = expected {
+            self.normal |= world.announced;
+            !world.announced
         } else {
             panic!("{expected:?} is not about a pair")
         };

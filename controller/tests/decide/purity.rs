@@ -199,6 +199,24 @@ fn an_approval_that_only_an_old_journal_does_not_know_is_not_taken_back() {
 }
 
 #[test]
+fn an_object_that_another_controller_announced_to_be_normal_is_initializing_for_nobody() {
+    // given a controller that has not seen yet that the rule's status says so
+    let mut scene = Scene::new(World::new(hands::rule(true)));
+    scene.world.announced = true;
+    scene.world.happens(MET);
+    scene.decider.pass(&scene.world);
+    scene.decider.step(&mut scene.world, Fate::Fine);
+    // then it wants to begin the journal with it, and must read the rule first
+    let (decision, expected) = scene.decider.look(&scene.world);
+    assert!(matches!(decision.effect, Some(Effect::WriteJournal { .. })), "{decision:?}");
+    assert!(matches!(expected, Some(Precondition::Unannounced { .. })), "{expected:?}");
+    // and the journal goes on from there
+    scene.decider.run(&mut scene.world);
+    let first = &scene.world.status().unwrap().items[0].message;
+    assert!(first.ends_with("transition from Normal => Triggered"), "{first}");
+}
+
+#[test]
 fn an_answer_is_not_lost_because_a_cache_has_not_seen_the_approval() {
     // given a person's answer, and a controller that sees the journal and no approval yet
     let (mut scene, mut second) = open_question();

@@ -73,6 +73,8 @@ pub struct World {
     pub refuses: Option<String>,
     /// The storage finishes what is requested at once.
     pub quick: bool,
+    /// The rule's status says that the object has left Initializing.
+    pub announced: bool,
     versions: u64,
     pub random: u128,
     // ---- the record
@@ -136,6 +138,7 @@ impl World {
             truth: (Verdict::NoData, 0.0),
             refuses: None,
             quick: true,
+            announced: false,
             versions: 0,
             random: 0,
             writes: Vec::new(),

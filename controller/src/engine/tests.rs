@@ -1,0 +1,230 @@
+//! Two controllers at work at once, without servers: what one announces, the other sees in the rule's status.
+
+use autopilot_shared::RuleState;
+use autopilot_shared::api::FINALIZER;
+use jiff::{SignedDuration, Timestamp};
+use kube::core::DeserializeGuard;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::{mpsc, watch};
+
+use super::rules::RuleTold;
+use super::{Engine, Parts};
+use crate::act::{Actor, Outcome};
+use crate::decide::{Decision, Effect, Precondition, RuleEffect, rule as rules};
+use crate::evaluate::objects::Judgement;
+use crate::evaluate::verdict::Verdict;
+use crate::observe::{Observation, Pair, Seen};
+use crate::telemetry::{Heartbeat, Metrics, Readiness};
+
+const RULE: &str = "r";
+const VOLUME: &str = "pvc-1";
+const NOW: &str = "2026-01-01T01:00:00Z";
+/// When the PVC was created.
+const CREATED: &str = "2026-01-01T00:00:00Z";
+
+fn clock() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn of<T: DeserializeOwned>(object: Value) -> T {
+    serde_json::from_value(object).unwrap()
+}
+
+fn pair() -> Pair {
+    Pair { object: VOLUME.into(), rule: RULE.into() }
+}
+
+fn rule(version: &str, status: &Value) -> Value {
+    json!({
+        "metadata": {
+            "name": RULE, "uid": "rule-uid", "resourceVersion": version, "generation": 1, "finalizers": [FINALIZER],
+        },
+        "spec": {
+            "conditions": { "expressions": [{ "key": "usage", "operator": "Gt", "values": ["50"] }] },
+            "actions": [{ "name": "openstorage.io.action.volume/resize", "params": { "scalepercentage": "100" } }],
+        },
+        "status": status,
+    })
+}
+
+/// A controller that nobody answers: what it would write is looked at, not written.
+struct Controller {
+    engine: Engine,
+    /// Kept open: an engine whose channels close ends.
+    _channels: (mpsc::Sender<Observation>, watch::Sender<bool>),
+}
+
+impl Controller {
+    /// Starts in a cluster with one PVC, and a rule with this status that selects it.
+    fn start(status: &Value) -> Controller {
+        let client =
+            kube::Client::try_from(kube::Config::new("http://127.0.0.1:9".parse().unwrap())).unwrap();
+        let (seen, observations) = mpsc::channel(1);
+        let (lead, leads) = watch::channel(true);
+        let mut engine = Engine::new(Parts {
+            actor: Actor::new(client, Metrics::new()),
+            metrics: Metrics::new(),
+            observations,
+            config_file: None,
+            forge: watch::channel(None).0,
+            leads,
+            readiness: Readiness::waiting_for([super::CLUSTER]),
+            heartbeat: Heartbeat::new(),
+            namespace: "kube-system".to_owned(),
+            random: StdRng::seed_from_u64(1),
+            clock,
+        });
+        engine.observe(Observation::Namespace(Seen::Is(of(json!({ "metadata": { "name": "n" } })))));
+        engine.observe(Observation::Claim(Seen::Is(of(json!({
+            "metadata": {
+                "namespace": "n", "name": "data", "uid": "u", "resourceVersion": "1", "creationTimestamp": CREATED,
+            },
+            "spec": { "volumeName": VOLUME, "resources": { "requests": { "storage": "10Gi" } } },
+            "status": { "phase": "Bound", "capacity": { "storage": "10Gi" } },
+        })))));
+        let mut controller = Controller { engine, _channels: (seen, lead) };
+        controller.sees_rule("1", status);
+        controller.engine.was_ready = true;
+        controller.engine.start();
+        controller
+    }
+
+    fn sees_rule(&mut self, version: &str, status: &Value) {
+        let guard: DeserializeGuard<_> = of(rule(version, status));
+        self.engine.observe(Observation::Rule(Seen::Is(Box::new(guard))));
+    }
+
+    /// A pass says this of the PVC.
+    fn measures(&mut self, verdict: Verdict) {
+        let judged = Judgement { slot: 0, verdict, values: vec![None] };
+        self.engine.apply_judgement(&RULE.into(), judged, clock());
+    }
+
+    /// Its journal was created, and has no entry yet.
+    fn created_the_journal(&mut self) {
+        let journal = of(json!({
+            "metadata": {
+                "namespace": "n", "name": format!("{VOLUME}-{RULE}"), "uid": "j", "resourceVersion": "5",
+                "labels": { "rule": RULE, "object": VOLUME },
+                "ownerReferences": [{ "apiVersion": "v1", "kind": "AutopilotRule", "name": RULE, "uid": "rule-uid" }],
+            },
+            "spec": {},
+        }));
+        self.engine.pair_report(pair(), Ok(Outcome::Journal(Box::new(journal))));
+    }
+
+    fn next_write(&self) -> (Decision, Option<Precondition>) {
+        self.engine.look(&pair(), Some(0), "n", clock(), 1)
+    }
+
+    /// The first entry of the journal that it would write.
+    fn first_entry(&self) -> String {
+        let (decision, _) = self.next_write();
+        let Some(Effect::WriteJournal { status, .. }) = decision.effect else { panic!("{decision:?}") };
+        status.items[0].message.split_once(" transition from ").unwrap().1.to_owned()
+    }
+
+    fn says_of_rule(&self) -> Option<RuleEffect> {
+        let (entry, world) = (&self.engine.rules[RULE], &self.engine.world);
+        let counts = entry.counts();
+        let view = entry.view(world, &counts, None);
+        rules::decide(&view, || entry.selected_objects(world), clock()).effect
+    }
+
+    /// The status that it writes for the rule.
+    fn status(&self) -> Value {
+        let Some(RuleEffect::Status { status, .. }) = self.says_of_rule() else {
+            panic!("{:?}", self.says_of_rule());
+        };
+        json!(status)
+    }
+}
+
+/// What a controller writes into the rule's status once it has told that the PVC is Normal.
+fn announced() -> Value {
+    let mut first = Controller::start(&json!({}));
+    first.measures(Verdict::NotMet);
+    let Some(effect @ RuleEffect::EmitEvents(_)) = first.says_of_rule() else { panic!("nothing is told") };
+    // Another status was written just now; what was announced waits for no pause.
+    let name = RULE.into();
+    let entry = first.engine.rules.get_mut(RULE).unwrap();
+    entry.next_status = clock() + SignedDuration::from_secs(3);
+    let told = entry.what_is_told(&effect);
+    assert!(matches!(told, RuleTold::Objects(_)), "{told:?}");
+    first.engine.rule_report(&name, told, Ok(Outcome::Told(2)));
+    first.status()
+}
+
+#[tokio::test]
+async fn an_object_that_another_controller_announced_is_initializing_for_nobody() {
+    let announced = announced();
+    assert_eq!(announced["initializedThrough"], "2026-01-01T00:00:00.000000Z");
+
+    // Given a controller that started before that was written, when the rule's status comes and then the conditions hold.
+    let mut second = Controller::start(&json!({}));
+    second.sees_rule("2", &announced);
+    second.measures(Verdict::Met);
+    second.created_the_journal();
+    assert_eq!(second.first_entry(), "Normal => Triggered");
+    assert!(second.next_write().1.is_none(), "nothing more needs to be read");
+
+    // Given one that sees it after the conditions hold, between two writes.
+    let mut third = Controller::start(&json!({}));
+    third.measures(Verdict::Met);
+    third.created_the_journal();
+    let (_, expected) = third.next_write();
+    let unannounced = Precondition::Unannounced {
+        rule: RULE.to_owned(),
+        object: VOLUME.to_owned(),
+        created: CREATED.parse::<Timestamp>().unwrap().as_second(),
+    };
+    assert_eq!(expected, Some(unannounced), "its first entry rests on a status that may be old");
+    assert_eq!(third.first_entry(), "Initializing => Triggered");
+    third.engine.pair_report(pair(), Ok(Outcome::Rule(Box::new(of(rule("2", &announced))))));
+    assert_eq!(third.first_entry(), "Normal => Triggered");
+}
+
+#[tokio::test]
+async fn what_another_controller_announced_is_neither_announced_again_nor_counted_twice() {
+    let announced = announced();
+    for before in [Verdict::NoData, Verdict::NotMet] {
+        let mut second = Controller::start(&json!({}));
+        second.measures(before);
+        second.sees_rule("2", &announced);
+        second.measures(Verdict::NotMet);
+        let counts = second.engine.rules[RULE].counts();
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(RuleState::Normal, 1)], "{before:?}");
+        assert!(!matches!(second.says_of_rule(), Some(RuleEffect::EmitEvents(_))), "{before:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_was_selected_after_the_mark_is_announced() {
+    // Given a status from before the PVC was selected, which covers its age.
+    let mut covers = announced();
+    let mut first = Controller::start(&covers);
+    first.engine.rules.get_mut(RULE).unwrap().forget(0);
+    first.engine.rules.get_mut(RULE).unwrap().select_one(&first.engine.world, 0);
+    // When somebody writes the status anew, with the same mark.
+    covers["states"] = json!({ "Initializing": 1 });
+    first.sees_rule("2", &covers);
+    // Then it still is Initializing, and nothing has to be read before its journal says so.
+    assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
+    first.measures(Verdict::Met);
+    first.created_the_journal();
+    assert_eq!(first.first_entry(), "Initializing => Triggered");
+    assert_eq!(first.next_write().1, None);
+}
+
+#[tokio::test]
+async fn its_own_status_is_no_news() {
+    // Given a status that is being written, and a PVC of the same second that came meanwhile.
+    let status = announced();
+    let mut first = Controller::start(&json!({}));
+    first.engine.rules.get_mut(RULE).unwrap().writing = Some(Box::new(of(status.clone())));
+    first.sees_rule("2", &status);
+    assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
+}
