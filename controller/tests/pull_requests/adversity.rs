@@ -7,8 +7,8 @@ use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 use kube::ResourceExt as _;
 
-use crate::hub::{BOT, REPOSITORY};
-use crate::world::{World, key, settings, writer};
+use crate::fake_forge::{BOT, REPOSITORY};
+use crate::scene::{World, key, settings, writer};
 
 fn standing(kind: &str, reason: &str) -> Vec<(String, String)> {
     vec![(kind.to_owned(), reason.to_owned())]

@@ -3,8 +3,8 @@
 
 use jiff::SignedDuration;
 
-pub use crate::hub::Counts;
-use crate::world::{World, settings};
+pub use crate::fake_forge::Counts;
+use crate::scene::{World, settings};
 
 /// What was counted.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 use kube::ResourceExt as _;
 
-use crate::hub::Fault;
-use crate::world::{World, settings};
+use crate::fake_forge::Fault;
+use crate::scene::{World, settings};
 
 /// A whole life, with a pause after each step in which everybody works.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ pub fn tell(world: &mut World, story: Story) -> (usize, Option<Outcome>, &'stati
             (1, None, &["deleted"])
         }
         Story::Orphaned => {
-            world.cube.state().edit(&crate::world::key("a"), |a| a.raw.metadata.finalizers = None);
+            world.cube.state().edit(&crate::scene::key("a"), |a| a.raw.metadata.finalizers = None);
             world.delete("a");
             (1, None, &["orphaned"])
         }

@@ -6,7 +6,7 @@ use autopilot_controller::pull_requests::text::file;
 use autopilot_shared::api::{Outcome, PullRequest, PullRequestState};
 use jiff::SignedDuration;
 
-use crate::world::World;
+use crate::scene::World;
 
 fn recorded(world: &World) -> PullRequest {
     world.get("a").unwrap().raw.status.unwrap().pull_request.unwrap()

@@ -4,8 +4,8 @@ use autopilot_controller::pull_requests::{ForgeError, PullState};
 use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 
-use crate::hub::Fault;
-use crate::world::{World, key, settings};
+use crate::fake_forge::Fault;
+use crate::scene::{World, key, settings};
 
 #[test]
 fn a_token_of_another_account_goes_on_with_what_is_open_and_new() {

@@ -7,8 +7,8 @@ use autopilot_shared::api::{FINALIZER, Outcome, PullRequestState};
 use jiff::SignedDuration;
 use kube::ResourceExt as _;
 
-use crate::hub::Hub;
-use crate::world::{World, settings};
+use crate::fake_forge::Hub;
+use crate::scene::{World, settings};
 
 fn recorded(world: &World) -> autopilot_shared::api::PullRequest {
     world.get("a").unwrap().raw.status.unwrap().pull_request.unwrap()
@@ -266,7 +266,7 @@ fn a_new_proposal_of_the_same_approval_replaces_the_pull_request() {
 
 #[test]
 fn labels_and_reviewers_are_set_once() {
-    let mut settings = crate::world::settings();
+    let mut settings = crate::scene::settings();
     settings.labels = vec!["storage".to_owned()];
     settings.reviewers = vec!["team".to_owned()];
     let mut world = World::with(settings);
@@ -282,7 +282,7 @@ fn labels_and_reviewers_are_set_once() {
 #[test]
 fn an_approval_that_goes_without_us_leaves_nothing() {
     let mut world = World::asked("a");
-    world.cube.state().edit(&crate::world::key("a"), |a| a.raw.metadata.finalizers = None);
+    world.cube.state().edit(&crate::scene::key("a"), |a| a.raw.metadata.finalizers = None);
     world.delete("a");
     world.minute();
     let hub: &Hub = &world.hub;

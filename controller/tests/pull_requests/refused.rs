@@ -4,8 +4,8 @@ use autopilot_controller::pull_requests::{ForgeError, Settings};
 use jiff::SignedDuration;
 
 use crate::crash::{STORIES, check_once, decorated, tell};
-use crate::hub::Refusal;
-use crate::world::{World, key, settings};
+use crate::fake_forge::Refusal;
+use crate::scene::{World, key, settings};
 
 fn standing(kind: &str, reason: &str) -> Vec<(String, String)> {
     vec![(kind.to_owned(), reason.to_owned())]

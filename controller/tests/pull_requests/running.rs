@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::REPOSITORY;
-use crate::world::World;
+use crate::fake_forge::REPOSITORY;
+use crate::scene::World;
 
 #[test]
 fn the_task_follows_the_watch_and_the_settings_and_ends_when_told() {

@@ -4,8 +4,8 @@ use autopilot_controller::pull_requests::Settings;
 use autopilot_shared::api::PullRequestState;
 use jiff::SignedDuration;
 
-use crate::hub::{BOT, REPOSITORY};
-use crate::world::{World, key, settings};
+use crate::fake_forge::{BOT, REPOSITORY};
+use crate::scene::{World, key, settings};
 
 /// Nobody is there when an approval goes, whose finalizer was taken away.
 fn goes_unseen(world: &mut World, name: &str) {

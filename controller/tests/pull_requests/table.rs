@@ -4,7 +4,7 @@ use autopilot_controller::pull_requests::PullState;
 use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 
-use crate::world::World;
+use crate::scene::World;
 
 /// Where an approval stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,8 +24,8 @@ macro_rules! of_the_controllers_tests {
 }
 of_the_controllers_tests!(
     "../../../controller/tests/pull_requests/budget.rs" budget,
-    "../../../controller/tests/pull_requests/hub.rs" hub,
-    "../../../controller/tests/pull_requests/world.rs" world
+    "../../../controller/tests/pull_requests/fake_forge.rs" fake_forge,
+    "../../../controller/tests/pull_requests/scene.rs" scene
 );
 
 use std::process::ExitCode;

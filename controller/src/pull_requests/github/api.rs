@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::problem::{Problem, number, problem};
 use super::token::{Token, TokenSource};
-use super::trouble::{Problem, number, problem};
 use crate::prometheus::clean;
 
 /// For one exchange, from the token to the last byte.

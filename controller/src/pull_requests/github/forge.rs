@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::GitHub;
 use super::api::{Answer, Call, USER};
+use super::problem::Problem;
 use super::route::{path, segment, with_query};
-use super::trouble::Problem;
 use super::wire::{
     WireBlob, WireComment, WireCommit, WireHash, WireIssue, WirePull, WireRef, WireRepository, WireTree,
     WireUser,

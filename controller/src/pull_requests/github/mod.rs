@@ -14,9 +14,9 @@
 
 mod api;
 mod forge;
+mod problem;
 mod route;
 pub mod token;
-mod trouble;
 mod wire;
 
 use std::convert::Infallible;

@@ -1,31 +1,31 @@
 //! The flow: one approval and what is known of the forge go in, the next steps come out. Pure and level-triggered: what
 //! was done is found again in the approval and on the forge, never remembered.
 
-mod asking;
-mod draft;
+mod builder;
+mod conditions;
+mod decided;
 mod effect;
-mod ending;
-mod leftover;
+mod leftovers;
+mod match_pulls;
 mod orphan;
-mod pulls;
+mod pending;
 mod sync;
 mod urgency;
 mod view;
-mod word;
 
 use autopilot_shared::api::{ActionApproval, FINALIZER, LABEL_OBJECT, LABEL_RULE, Proposal};
 use kube::ResourceExt as _;
 
 use crate::decide::Approval;
-use draft::Draft;
+use builder::Draft;
 
+pub use conditions::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
+pub use decided::VIA;
 pub use effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
-pub use ending::VIA;
+pub use match_pulls::{in_repository, ours};
 pub use orphan::{Orphan, orphan};
-pub use pulls::{in_repository, ours};
 pub use urgency::Urgency;
 pub use view::{Facts, Finding, Folder, Hold, Said, Settings, Trouble, Turn, Us, View};
-pub use word::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
 
 /// The next steps of one approval.
 pub fn step(view: &View<'_>) -> Plan {
@@ -37,23 +37,23 @@ pub fn step(view: &View<'_>) -> Plan {
             return Plan::default();
         }
         let mut out = Draft::new(view, Class::Ending);
-        ending::leaving(&mut out, since.0);
+        decided::leaving(&mut out, since.0);
         return out.plan();
     }
     if let Some(decision) = status.and_then(|s| s.decision.as_ref()) {
         let mut out = Draft::new(view, Class::Ending);
-        ending::decided(&mut out, decision);
+        decided::decided(&mut out, decision);
         return out.plan();
     }
     match question(view.approval) {
         Some(proposal) => {
             let mut out = Draft::new(view, Class::Creating);
-            asking::asking(&mut out, proposal);
+            pending::asking(&mut out, proposal);
             out.plan()
         }
         None => {
             let mut out = Draft::new(view, Class::Ending);
-            leftover::leftover(&mut out);
+            leftovers::leftover(&mut out);
             out.plan()
         }
     }

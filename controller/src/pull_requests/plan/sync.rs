@@ -3,11 +3,11 @@
 use autopilot_shared::api::Proposal;
 use jiff::Timestamp;
 
-use super::draft::Draft;
+use super::builder::Draft;
+use super::conditions::NOT_SYNCED;
 use super::effect::Ask;
-use super::pulls::recorded;
+use super::match_pulls::recorded;
 use super::view::{Finding, Folder};
-use super::word::NOT_SYNCED;
 use crate::pull_requests::forge::Pull;
 use crate::pull_requests::text::comment::Saying;
 

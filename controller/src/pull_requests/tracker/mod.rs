@@ -1,16 +1,16 @@
 //! What the flow knows of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all answers
 //! are handed in.
 
-mod learn;
+mod approvals;
+mod branch_audit;
+mod leftover_branches;
+mod leftover_files;
 mod listing;
-mod loose;
-mod pace;
 mod pulls;
 mod queue;
+mod rate_limit;
 mod request;
-mod seen;
-mod strays;
-mod survey;
+mod responses;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,11 +25,11 @@ use super::text::file::Inside;
 use crate::decide::Approval;
 pub use request::{Answer, Call, Figures, Key, Next, Request, Stray, Subject};
 
+use branch_audit::Survey;
+use leftover_branches::Loose;
 use listing::Listing;
-use loose::Loose;
-use pace::Pace;
 use queue::Queue;
-use survey::Survey;
+use rate_limit::Pace;
 
 /// A clock that goes back further than this was set.
 const CLOCK: SignedDuration = SignedDuration::from_secs(2);
@@ -292,7 +292,7 @@ impl Books {
         let (Some((_, effect)), Some(approval)) = (found, self.approvals.get(key)) else {
             return Err(Some(self.listing.due()));
         };
-        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| seen::target(approval));
+        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| approvals::target(approval));
         let call = Call::Step(effect.clone());
         Ok((*class, Request { subject: Subject::Approval(key.clone()), call, basis }))
     }
@@ -338,7 +338,7 @@ impl Books {
             return;
         };
         let facts = self.facts.entry(key.clone()).or_default();
-        let name = seen::branch_of(approval);
+        let name = approvals::branch_of(approval);
         let pulls: Vec<&Pull> = self
             .by_branch
             .get(&name)
@@ -442,7 +442,7 @@ fn local(call: &Call) -> bool {
 
 /// Pause after the same cluster write failed or changed nothing.
 fn rest(attempts: u32) -> SignedDuration {
-    pace::backoff(SignedDuration::from_secs(1), attempts, SignedDuration::from_mins(5))
+    rate_limit::backoff(SignedDuration::from_secs(1), attempts, SignedDuration::from_mins(5))
 }
 
 /// Whether a pull request waits.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::pace::backoff;
+use super::rate_limit::backoff;
 use super::{Books, Call, Request, Subject};
 use crate::pull_requests::plan::{Ask, ForgeEffect};
 

@@ -3,13 +3,13 @@
 use autopilot_shared::api::{Proposal, PullRequestState};
 use kube::ResourceExt as _;
 
-use super::draft::Draft;
+use super::builder::Draft;
+use super::conditions::{self as word, REFUSED, WAITS};
+use super::decided;
 use super::effect::{Ask, Class, Write};
-use super::ending;
-use super::pulls::{Head, Sorted, head, in_repository, noted, sort};
+use super::match_pulls::{Head, Sorted, head, in_repository, noted, sort};
 use super::sync;
 use super::view::{Turn, Us, View};
-use super::word::{self, REFUSED, WAITS};
 use crate::pull_requests::forge::{Change, NewPull, Pull, PullState};
 use crate::pull_requests::text::comment::Saying;
 use crate::pull_requests::text::marker::Marker;
@@ -221,7 +221,7 @@ fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sor
             out.pull = Some(word::record(pull, digest, &path, "", false));
             unwelcome(out, pull);
             out.class = Class::Ending;
-            ending::close_older(out, sorted);
+            decided::close_older(out, sorted);
             out.drop_stale_files(us, &proposal.digest);
         }
         PullState::Closed => {

@@ -3,7 +3,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::pace::backoff;
+use super::rate_limit::backoff;
 use super::{Answer, Books, Call, Key, Loose, Request, Subject, local, weight};
 use crate::pull_requests::forge::{Branch, Change, File, ForgeError};
 use crate::pull_requests::plan::{Ask, Folder, ForgeEffect, Hold, Orphan, Said, Write};

@@ -210,5 +210,5 @@ pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "trouble_tests.rs"]
+#[path = "problem_tests.rs"]
 mod tests;

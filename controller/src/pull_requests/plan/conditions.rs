@@ -8,7 +8,7 @@ use autopilot_shared::api::{ActionApprovalStatus, PullRequest, PullRequestState}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::effect::ClusterEffect;
-use super::pulls::recorded;
+use super::match_pulls::recorded;
 use super::view::View;
 use crate::decide::Target;
 use crate::pull_requests::forge::{Pull, PullState};

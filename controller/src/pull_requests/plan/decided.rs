@@ -4,12 +4,12 @@ use autopilot_shared::api::{Decision, FINALIZER, LABEL_RULE, Outcome, PullReques
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::draft::Draft;
+use super::builder::Draft;
+use super::conditions::{self as word, NOT_MIRRORED};
 use super::effect::{Ask, ClusterEffect};
-use super::pulls::{Sorted, noted, recorded, sort};
+use super::match_pulls::{Sorted, noted, recorded, sort};
 use super::sync;
 use super::view::{Us, View};
-use super::word::{self, NOT_MIRRORED};
 use crate::decide::{EventDraft, Regarding};
 use crate::pull_requests::forge::{Pull, PullState};
 use crate::pull_requests::text::comment::Saying;

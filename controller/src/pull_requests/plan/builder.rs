@@ -4,9 +4,9 @@
 use autopilot_shared::api::{ActionApproval, FINALIZER, PullRequest};
 use jiff::{SignedDuration, Timestamp};
 
+use super::conditions::{self as word, Words};
 use super::effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
 use super::view::{Folder, Us, View};
-use super::word::{self, Words};
 use crate::pull_requests::forge::{Change, Pull, PullState};
 use crate::pull_requests::text::comment::Saying;
 use crate::pull_requests::text::{body, branch, file, marker};

@@ -4,11 +4,11 @@
 use autopilot_shared::api::approval_state;
 use kube::ResourceExt as _;
 
-use super::draft::Draft;
+use super::builder::Draft;
+use super::conditions as word;
 use super::effect::{Ask, ClusterEffect};
 use super::sync;
 use super::view::Finding;
-use super::word;
 use crate::pull_requests::text::file;
 
 /// Deletes one, once its file has gone and the tool knows that.

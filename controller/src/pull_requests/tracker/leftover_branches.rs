@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::pace::backoff;
+use super::rate_limit::backoff;
 use super::{Answer, Books, Call, Key, Request, Subject, is_open};
 use crate::pull_requests::forge::{Branch, ForgeError, Pull};
 use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};

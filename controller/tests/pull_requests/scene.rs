@@ -1,7 +1,7 @@
 //! Approvals in memory, an engine that only latches, a GitOps tool that only applies, and desks that work on both.
 
-#[path = "world/cube.rs"]
-mod cube;
+#[path = "scene/fake_cluster.rs"]
+mod fake_cluster;
 
 use autopilot_controller::decide::{Approval, Writer};
 use autopilot_controller::pull_requests::plan::{Settings, VIA};
@@ -16,8 +16,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use crate::hub::{Hub, REPOSITORY};
-pub use cube::Cube;
+use crate::fake_forge::{Hub, REPOSITORY};
+pub use fake_cluster::Cube;
 
 pub const NS: &str = "pg1";
 pub const RULE: &str = "volume-resize";
