@@ -16,7 +16,7 @@ use crate::cli::Flags;
 use crate::engine::{CLUSTER, Engine, Parts};
 use crate::leader_election::{self, Lease};
 use crate::observe::{chain, watch_all};
-use crate::pull_requests::supervisor::{self, Desk};
+use crate::pull_requests::supervisor::{self, SupervisorParts};
 use crate::telemetry::{self, Admin, Heartbeat, Limits, LogHandle, Metrics, Readiness};
 
 /// Observations that wait for the engine; a full channel slows the watches down.
@@ -114,9 +114,13 @@ pub async fn run(flags: Flags, log: Option<LogHandle>) -> Result<(), RunError> {
     let random = StdRng::try_from_rng(&mut SysRng).map_err(|e| RunError::Random(e.to_string()))?;
     let actor = Actor::new(client.clone(), metrics.clone());
     let (forge, wanted) = watch::channel(None);
-    let desk =
-        Desk { client, actor: actor.clone(), metrics: metrics.clone(), namespace: flags.namespace.clone() };
-    let pulls = tokio::spawn(supervisor::keep(desk, wanted, leads.clone(), stop.clone()));
+    let parts = SupervisorParts {
+        client,
+        actor: actor.clone(),
+        metrics: metrics.clone(),
+        namespace: flags.namespace.clone(),
+    };
+    let pulls = tokio::spawn(supervisor::supervise(parts, wanted, leads.clone(), stop.clone()));
     let engine = Engine::new(Parts {
         actor,
         forge,

@@ -120,8 +120,8 @@ impl Cluster for KubeCluster {
         }
     }
 
-    async fn nudge(&self, asked: &Merged) {
-        if tokio::time::timeout(TIME_OUT, flux::nudge(&self.client, asked)).await.is_err() {
+    async fn request_reconcile(&self, asked: &Merged) {
+        if tokio::time::timeout(TIME_OUT, flux::request_reconcile(&self.client, asked)).await.is_err() {
             tracing::warn!("Flux was not asked to fetch: no answer within {} s", TIME_OUT.as_secs());
         }
     }

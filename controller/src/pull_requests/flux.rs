@@ -21,7 +21,7 @@ const LONGEST: usize = 300;
 
 /// A Kustomization of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Sync {
+pub struct Kustomization {
     /// `namespace/name`.
     pub name: String,
     /// Namespace and name of its GitRepository.
@@ -40,7 +40,7 @@ pub struct Sync {
 
 /// A GitRepository of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Source {
+pub struct GitSource {
     /// Its namespace and name.
     pub name: (String, String),
     /// Where it fetches.
@@ -58,29 +58,29 @@ pub struct Source {
 }
 
 pub(crate) async fn findings(client: &Client, asked: &Merged) -> Vec<Finding> {
-    let syncs = list(client, KUSTOMIZE, "Kustomization").await;
+    let kustomizations = list(client, KUSTOMIZE, "Kustomization").await;
     let sources = list(client, SOURCE, "GitRepository").await;
-    match (syncs, sources) {
-        (Some(syncs), Some(sources)) => {
-            let syncs: Vec<Sync> = syncs.iter().map(sync).collect();
-            let sources: Vec<Source> = sources.iter().map(source).collect();
-            diagnose(&syncs, &sources, asked)
+    match (kustomizations, sources) {
+        (Some(kustomizations), Some(sources)) => {
+            let kustomizations: Vec<Kustomization> = kustomizations.iter().map(kustomization).collect();
+            let sources: Vec<GitSource> = sources.iter().map(source).collect();
+            diagnose(&kustomizations, &sources, asked)
         }
         _ => vec![Finding::Unknown],
     }
 }
 
 /// Asks Flux to fetch now; what is applied follows from that.
-pub(crate) async fn nudge(client: &Client, asked: &Merged) {
-    let (Some(syncs), Some(repositories)) =
+pub(crate) async fn request_reconcile(client: &Client, asked: &Merged) {
+    let (Some(kustomizations), Some(repositories)) =
         (list(client, KUSTOMIZE, "Kustomization").await, list(client, SOURCE, "GitRepository").await)
     else {
         return;
     };
-    let syncs: Vec<Sync> = syncs.iter().map(sync).collect();
-    let sources: Vec<Source> = repositories.iter().map(source).collect();
+    let kustomizations: Vec<Kustomization> = kustomizations.iter().map(kustomization).collect();
+    let sources: Vec<GitSource> = repositories.iter().map(source).collect();
     let names: BTreeSet<&(String, String)> =
-        applying(&syncs, &sources, asked).into_iter().map(|(_, source)| &source.name).collect();
+        applying(&kustomizations, &sources, asked).into_iter().map(|(_, source)| &source.name).collect();
     let now = Timestamp::now().to_string();
     let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": now } } });
     for (namespace, name) in names {
@@ -114,7 +114,7 @@ fn failing(data: &Value) -> Option<String> {
     Some(message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect())
 }
 
-fn sync(object: &DynamicObject) -> Sync {
+fn kustomization(object: &DynamicObject) -> Kustomization {
     let namespace = object.namespace().unwrap_or_default();
     let data = &object.data;
     // Buckets and OCI repositories have names of their own.
@@ -124,7 +124,7 @@ fn sync(object: &DynamicObject) -> Sync {
         other => other,
     };
     let target = text(data, "/spec/targetNamespace");
-    Sync {
+    Kustomization {
         name: format!("{namespace}/{}", object.name_any()),
         source: (source, if git { text(data, "/spec/sourceRef/name") } else { String::new() }),
         path: trimmed(&text(data, "/spec/path")),
@@ -135,9 +135,9 @@ fn sync(object: &DynamicObject) -> Sync {
     }
 }
 
-fn source(object: &DynamicObject) -> Source {
+fn source(object: &DynamicObject) -> GitSource {
     let data = &object.data;
-    Source {
+    GitSource {
         name: (object.namespace().unwrap_or_default(), object.name_any()),
         url: text(data, "/spec/url"),
         branch: text(data, "/spec/ref/branch"),
@@ -154,7 +154,11 @@ fn trimmed(path: &str) -> String {
 }
 
 /// The Kustomizations that apply the folder, with their sources.
-fn applying<'a>(syncs: &'a [Sync], sources: &'a [Source], asked: &Merged) -> Vec<(&'a Sync, &'a Source)> {
+fn applying<'a>(
+    kustomizations: &'a [Kustomization],
+    sources: &'a [GitSource],
+    asked: &Merged,
+) -> Vec<(&'a Kustomization, &'a GitSource)> {
     let wanted = asked.repository.to_lowercase();
     let fits = |url: &str| {
         let url = url.to_lowercase();
@@ -162,40 +166,43 @@ fn applying<'a>(syncs: &'a [Sync], sources: &'a [Source], asked: &Merged) -> Vec
         let url = url.strip_suffix(".git").unwrap_or(url);
         url.strip_suffix(&wanted).is_some_and(|before| before.ends_with(['/', ':']))
     };
-    let covers = |sync: &Sync| {
-        sync.path.is_empty()
-            || asked.folder == sync.path
-            || asked.folder.strip_prefix(&sync.path).is_some_and(|rest| rest.starts_with('/'))
+    let covers = |kustomization: &Kustomization| {
+        kustomization.path.is_empty()
+            || asked.folder == kustomization.path
+            || asked.folder.strip_prefix(&kustomization.path).is_some_and(|rest| rest.starts_with('/'))
     };
-    let follows = |s: &Source| s.branch.is_empty() || s.branch == asked.base;
-    let source = |sync: &Sync| sources.iter().find(|s| s.name == sync.source && fits(&s.url) && follows(s));
-    syncs.iter().filter(|s| covers(s)).filter_map(|s| Some((s, source(s)?))).collect()
+    let follows = |s: &GitSource| s.branch.is_empty() || s.branch == asked.base;
+    let source = |kustomization: &Kustomization| {
+        sources.iter().find(|s| s.name == kustomization.source && fits(&s.url) && follows(s))
+    };
+    kustomizations.iter().filter(|s| covers(s)).filter_map(|s| Some((s, source(s)?))).collect()
 }
 
 /// What stands in the way, the most telling first. Pure.
-pub fn diagnose(syncs: &[Sync], sources: &[Source], asked: &Merged) -> Vec<Finding> {
+pub fn diagnose(kustomizations: &[Kustomization], sources: &[GitSource], asked: &Merged) -> Vec<Finding> {
     let mut found = Vec::new();
-    for (sync, source) in applying(syncs, sources, asked) {
-        let sync_name = format!("Kustomization {}", sync.name);
+    for (kustomization, source) in applying(kustomizations, sources, asked) {
+        let sync_name = format!("Kustomization {}", kustomization.name);
         let source_name = format!("GitRepository {}/{}", source.name.0, source.name.1);
         // By time: what Flux reads may be a mirror, whose commits have other names.
         let behind = asked.after.zip(source.updated).is_some_and(|(after, updated)| updated < after);
-        if sync.suspended {
+        if kustomization.suspended {
             found.push(Finding::Suspended { object: sync_name });
         } else if source.suspended {
             found.push(Finding::Suspended { object: source_name });
         } else if let Some(message) = &source.failing {
             found.push(Finding::Failing { object: source_name, message: message.clone() });
-        } else if let Some(message) = &sync.failing {
+        } else if let Some(message) = &kustomization.failing {
             found.push(Finding::Failing { object: sync_name, message: message.clone() });
-        } else if let Some(other) = sync.target_namespace.as_ref().filter(|t| **t != asked.namespace) {
+        } else if let Some(other) = kustomization.target_namespace.as_ref().filter(|t| **t != asked.namespace)
+        {
             found.push(Finding::OtherNamespace { object: sync_name, namespace: other.clone() });
         } else if behind {
             found.push(Finding::Behind { object: source_name });
-        } else if sync.applied != source.fetched {
+        } else if kustomization.applied != source.fetched {
             found.push(Finding::Behind { object: sync_name });
         } else {
-            found.push(Finding::Applied { object: sync_name, path: sync.path.clone() });
+            found.push(Finding::Applied { object: sync_name, path: kustomization.path.clone() });
         }
     }
     if found.is_empty() {
@@ -222,23 +229,23 @@ mod tests {
         }
     }
 
-    fn repository() -> Source {
-        Source {
+    fn repository() -> GitSource {
+        GitSource {
             name: ("flux-system".into(), "fleet".into()),
             url: "ssh://git@github.com/acme/fleet.git".into(),
             fetched: "main@sha1:abc".into(),
             updated: Some(Timestamp::UNIX_EPOCH),
-            ..Source::default()
+            ..GitSource::default()
         }
     }
 
-    fn applies(path: &str) -> Sync {
-        Sync {
+    fn applies(path: &str) -> Kustomization {
+        Kustomization {
             name: "flux-system/apps".into(),
             source: ("flux-system".into(), "fleet".into()),
             path: trimmed(path),
             applied: "main@sha1:abc".into(),
-            ..Sync::default()
+            ..Kustomization::default()
         }
     }
 
@@ -247,52 +254,52 @@ mod tests {
         let apps = "Kustomization flux-system/apps".to_owned();
         let fleet = "GitRepository flux-system/fleet".to_owned();
         let whole = applies("./");
-        let cases: [(Sync, Source, Finding); 11] = [
+        let cases: [(Kustomization, GitSource, Finding); 11] = [
             (applies("./other"), repository(), Finding::NoKustomization),
             (applies("clusters/pro"), repository(), Finding::NoKustomization),
             (
                 whole.clone(),
-                Source { url: "https://github.com/x-acme/fleet".into(), ..repository() },
+                GitSource { url: "https://github.com/x-acme/fleet".into(), ..repository() },
                 Finding::NoKustomization,
             ),
             (
-                Sync { suspended: true, ..whole.clone() },
+                Kustomization { suspended: true, ..whole.clone() },
                 repository(),
                 Finding::Suspended { object: apps.clone() },
             ),
             (
                 applies("./clusters/prod"),
-                Source { suspended: true, ..repository() },
+                GitSource { suspended: true, ..repository() },
                 Finding::Suspended { object: fleet.clone() },
             ),
             (
-                Sync { failing: Some("dry-run failed".into()), ..whole.clone() },
+                Kustomization { failing: Some("dry-run failed".into()), ..whole.clone() },
                 repository(),
                 Finding::Failing { object: apps.clone(), message: "dry-run failed".into() },
             ),
             (
-                Sync { target_namespace: Some("other".into()), ..whole.clone() },
+                Kustomization { target_namespace: Some("other".into()), ..whole.clone() },
                 repository(),
                 Finding::OtherNamespace { object: apps.clone(), namespace: "other".into() },
             ),
             (
                 whole.clone(),
-                Source {
+                GitSource {
                     updated: Some(Timestamp::UNIX_EPOCH - SignedDuration::from_secs(1)),
                     ..repository()
                 },
                 Finding::Behind { object: fleet },
             ),
-            (whole.clone(), Source { branch: "release".into(), ..repository() }, Finding::NoKustomization),
+            (whole.clone(), GitSource { branch: "release".into(), ..repository() }, Finding::NoKustomization),
             (
-                Sync { applied: "main@sha1:old".into(), ..whole.clone() },
+                Kustomization { applied: "main@sha1:old".into(), ..whole.clone() },
                 repository(),
                 Finding::Behind { object: apps.clone() },
             ),
             (whole, repository(), Finding::Applied { object: apps, path: String::new() }),
         ];
-        for (sync, source, finding) in cases {
-            assert_eq!(diagnose(&[sync], &[source], &asked()), [finding]);
+        for (kustomization, source, finding) in cases {
+            assert_eq!(diagnose(&[kustomization], &[source], &asked()), [finding]);
         }
     }
 
@@ -308,7 +315,7 @@ mod tests {
             },
         }))
         .unwrap();
-        let read = sync(&object);
+        let read = kustomization(&object);
         assert_eq!(read.source, ("flux-system".to_owned(), "fleet".to_owned()));
         assert_eq!((read.path.as_str(), read.suspended), ("clusters/prod", true));
         assert_eq!(read.failing.as_deref(), Some("no way"));

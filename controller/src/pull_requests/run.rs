@@ -1,4 +1,4 @@
-//! Runs the flow: watches the approvals, and works at the desk until it is told to stop.
+//! Runs the flow: watches the approvals, and works at the worker until it is told to stop.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::forge::Forge;
 use super::plan::Settings;
-use super::tracker::{Books, Figures};
-use super::worker::{Cluster, Desk, Turned};
+use super::tracker::{Figures, Tracker};
+use super::worker::{Cluster, Worked, Worker};
 use crate::act::{Actor, TIME_OUT};
 use crate::observe::chain;
 
 pub use super::cluster::KubeCluster;
-pub use super::flux::{Source, Sync, diagnose};
-pub use super::watch::Seen;
+pub use super::flux::{GitSource, Kustomization, diagnose};
+pub use super::watch::ApprovalEvent;
 
-/// What the watch saw and the desk has not taken yet.
+/// What the watch saw and the worker has not taken yet.
 const WAITING: usize = 256;
 /// Longest nap; waking up for nothing costs nothing.
 const NAP: Duration = Duration::from_secs(60);
@@ -36,7 +36,7 @@ pub struct Parts<F, N, G> {
     pub forge: F,
     /// Settings; may change at any time. Another repository is another run.
     pub settings: settings_watch::Receiver<Settings>,
-    /// Figures for metrics: given whenever the desk comes to rest.
+    /// Figures for metrics: given whenever the worker comes to rest.
     pub figures: G,
     /// What time it is.
     pub clock: N,
@@ -46,23 +46,23 @@ pub struct Parts<F, N, G> {
 pub async fn run<F, N, G>(parts: Parts<F, N, G>, stop: CancellationToken)
 where
     F: Forge,
-    N: Fn() -> Timestamp + Send + std::marker::Sync,
+    N: Fn() -> Timestamp + Send + Sync,
     G: Fn(Figures) + Send,
 {
     let Parts { client, actor, forge, settings, figures, clock } = parts;
     let Some(cluster_id) = cluster_id(&client, &stop).await else { return };
     let (out, seen) = mpsc::channel(WAITING);
     tokio::spawn(super::watch::watch(client.clone(), out, stop.clone()));
-    let books = Books::new(settings.borrow().clone(), forge.repository(), cluster_id);
+    let tracker = Tracker::new(settings.borrow().clone(), forge.repository(), cluster_id);
     let cluster = KubeCluster::new(client, actor);
-    let desk = Desk { books, forge, cluster };
-    work(desk, seen, settings, figures, clock, stop).await;
+    let worker = Worker { tracker, forge, cluster };
+    work(worker, seen, settings, figures, clock, stop).await;
 }
 
-/// Works at a desk until `stop`, or until nothing can be seen any more.
+/// Works at a worker until `stop`, or until nothing can be seen any more.
 pub async fn work<F, C, N, G>(
-    mut desk: Desk<F, C>,
-    mut seen: mpsc::Receiver<Seen>,
+    mut worker: Worker<F, C>,
+    mut seen: mpsc::Receiver<ApprovalEvent>,
     mut settings: settings_watch::Receiver<Settings>,
     figures: G,
     clock: N,
@@ -70,22 +70,22 @@ pub async fn work<F, C, N, G>(
 ) where
     F: Forge,
     C: Cluster,
-    N: Fn() -> Timestamp + Send + std::marker::Sync,
+    N: Fn() -> Timestamp + Send + Sync,
     G: Fn(Figures) + Send,
 {
     let mut configured = true;
     loop {
         while let Ok(seen) = seen.try_recv() {
-            see(&mut desk.books, seen);
+            see(&mut worker.tracker, seen);
         }
         if stop.is_cancelled() {
             return;
         }
-        let until = match desk.turn(&clock).await {
-            Turned::Did => continue,
-            Turned::Idle(until) => until,
+        let until = match worker.work_once(&clock).await {
+            Worked::Did => continue,
+            Worked::Idle(until) => until,
         };
-        figures(desk.books.figures());
+        figures(worker.tracker.figures());
         let nap = until.map_or(NAP, |at| {
             Duration::try_from(at.duration_since(clock())).unwrap_or(Duration::ZERO).min(NAP)
         });
@@ -93,25 +93,25 @@ pub async fn work<F, C, N, G>(
             biased;
             () = stop.cancelled() => return,
             found = seen.recv() => match found {
-                Some(found) => see(&mut desk.books, found),
+                Some(found) => see(&mut worker.tracker, found),
                 None => return,
             },
             changed = settings.changed(), if configured => {
                 configured = changed.is_ok();
                 let new = settings.borrow_and_update().clone();
-                desk.books.configure(new);
+                worker.tracker.configure(new);
             }
             () = tokio::time::sleep(nap) => {}
         }
     }
 }
 
-fn see(books: &mut Books, seen: Seen) {
+fn see(tracker: &mut Tracker, seen: ApprovalEvent) {
     match seen {
-        Seen::Start => books.list_begins(),
-        Seen::Is(approval) => books.see(*approval),
-        Seen::Gone { namespace, name, uid } => books.gone(&namespace, &name, &uid),
-        Seen::Done => books.list_ends(),
+        ApprovalEvent::ListBegins => tracker.begin_resync(),
+        ApprovalEvent::Applied(approval) => tracker.apply(*approval),
+        ApprovalEvent::Deleted { namespace, name, uid } => tracker.delete(&namespace, &name, &uid),
+        ApprovalEvent::ListEnds => tracker.end_resync(),
     }
 }
 

@@ -30,7 +30,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// What it needs of the process.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct SupervisorParts {
     pub client: Client,
     pub actor: Actor,
     pub metrics: Metrics,
@@ -40,16 +40,16 @@ pub(crate) struct Desk {
 
 /// What makes another run necessary: everything else is a setting of the one there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Where {
+struct ForgeAddress {
     user: String,
     repo: String,
     base_url: Option<String>,
     token_file: Option<PathBuf>,
 }
 
-impl From<&Github> for Where {
+impl From<&Github> for ForgeAddress {
     fn from(github: &Github) -> Self {
-        Where {
+        ForgeAddress {
             user: github.user.clone(),
             repo: github.repo.clone(),
             base_url: github.base_url.clone(),
@@ -60,7 +60,7 @@ impl From<&Github> for Where {
 
 /// A run.
 struct Run {
-    of: Where,
+    of: ForgeAddress,
     settings: watch::Sender<Settings>,
     stop: CancellationToken,
     /// It has ended, for whatever reason.
@@ -78,8 +78,8 @@ impl Run {
 }
 
 /// Runs until `stop`; what is being asked of the forge then is finished first.
-pub(crate) async fn keep(
-    desk: Desk,
+pub(crate) async fn supervise(
+    parts: SupervisorParts,
     mut wanted: watch::Receiver<Option<Github>>,
     mut leads: watch::Receiver<bool>,
     stop: CancellationToken,
@@ -92,7 +92,9 @@ pub(crate) async fn keep(
         let github = wanted.borrow_and_update().clone();
         let mut again = None;
         match (github, run.take()) {
-            (Some(github), Some(old)) if old.of == Where::from(&github) && !old.ended.is_cancelled() => {
+            (Some(github), Some(old))
+                if old.of == ForgeAddress::from(&github) && !old.ended.is_cancelled() =>
+            {
                 old.settings.send_replace(Settings::new(&github));
                 run = Some(old);
             }
@@ -101,10 +103,10 @@ pub(crate) async fn keep(
                     old.end().await;
                 }
                 if let Some(github) = github {
-                    run = start(&desk, &github, &stop);
+                    run = start(&parts, &github, &stop);
                     again = run.is_none().then_some(AGAIN);
                 } else {
-                    desk.metrics.set_forge(None);
+                    parts.metrics.set_forge(None);
                 }
             }
         }
@@ -139,13 +141,13 @@ async fn ended(run: Option<&Run>) {
     }
 }
 
-fn start(desk: &Desk, github: &Github, stop: &CancellationToken) -> Option<Run> {
+fn start(parts: &SupervisorParts, github: &Github, stop: &CancellationToken) -> Option<Run> {
     let stop = stop.child_token();
     let source = match &github.token_file {
         Some(path) => TokenSource::File(path.clone()),
         None => {
             let slot = TokenSlot::new();
-            tokio::spawn(follow(desk.clone(), slot.clone(), stop.clone()));
+            tokio::spawn(follow(parts.clone(), slot.clone(), stop.clone()));
             TokenSource::Slot(slot)
         }
     };
@@ -163,10 +165,10 @@ fn start(desk: &Desk, github: &Github, stop: &CancellationToken) -> Option<Run> 
         "approvals become pull requests"
     );
     let (settings, receiver) = watch::channel(Settings::new(github));
-    let (metrics, budget) = (desk.metrics.clone(), client.clone());
+    let (metrics, budget) = (parts.metrics.clone(), client.clone());
     let parts = pull_requests::Parts {
-        client: desk.client.clone(),
-        actor: desk.actor.clone(),
+        client: parts.client.clone(),
+        actor: parts.actor.clone(),
         forge: client,
         settings: receiver,
         figures: move |figures: pull_requests::tracker::Figures| {
@@ -181,12 +183,12 @@ fn start(desk: &Desk, github: &Github, stop: &CancellationToken) -> Option<Run> 
         let _ended = guard;
         pull_requests::run(parts, inner).await;
     });
-    Some(Run { of: Where::from(github), settings, stop, ended, task })
+    Some(Run { of: ForgeAddress::from(github), settings, stop, ended, task })
 }
 
 /// Follows the Secret with the token. A token is never logged.
-async fn follow(desk: Desk, slot: TokenSlot, stop: CancellationToken) {
-    let api: Api<Secret> = Api::namespaced(desk.client.clone(), &desk.namespace);
+async fn follow(parts: SupervisorParts, slot: TokenSlot, stop: CancellationToken) {
+    let api: Api<Secret> = Api::namespaced(parts.client.clone(), &parts.namespace);
     let only = watcher::Config::default().fields(&format!("metadata.name={TOKEN_SECRET}"));
     let mut events = std::pin::pin!(watcher(api, only));
     let mut pause = FIRST;
@@ -214,7 +216,7 @@ async fn follow(desk: Desk, slot: TokenSlot, stop: CancellationToken) {
             Some(Err(error)) => {
                 warn!(
                     secret = TOKEN_SECRET,
-                    namespace = desk.namespace,
+                    namespace = parts.namespace,
                     error = chain(&error),
                     "the token cannot be read"
                 );

@@ -23,13 +23,13 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// A step of the watch.
 #[derive(Debug)]
-pub enum Seen {
+pub enum ApprovalEvent {
     /// A list begins.
-    Start,
+    ListBegins,
     /// Is there, as this.
-    Is(Box<Approval>),
+    Applied(Box<Approval>),
     /// Was deleted.
-    Gone {
+    Deleted {
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -38,11 +38,11 @@ pub enum Seen {
         uid: String,
     },
     /// The list is complete.
-    Done,
+    ListEnds,
 }
 
 /// Watches until `stop`, or until nobody listens.
-pub(crate) async fn watch(client: Client, out: mpsc::Sender<Seen>, stop: CancellationToken) {
+pub(crate) async fn watch(client: Client, out: mpsc::Sender<ApprovalEvent>, stop: CancellationToken) {
     let api: Api<DeserializeGuard<ActionApproval>> = Api::all(client);
     let mut stream = std::pin::pin!(watcher(api, watcher::Config::default().page_size(PAGE)));
     let mut pause = FIRST;
@@ -80,15 +80,15 @@ pub(crate) async fn watch(client: Client, out: mpsc::Sender<Seen>, stop: Cancell
 }
 
 /// What an event says; nothing for an object that cannot be read: the engine tells of it.
-fn step(event: Event<DeserializeGuard<ActionApproval>>) -> Option<Seen> {
+fn step(event: Event<DeserializeGuard<ActionApproval>>) -> Option<ApprovalEvent> {
     Some(match event {
-        Event::Init => Seen::Start,
-        Event::InitDone => Seen::Done,
+        Event::Init => ApprovalEvent::ListBegins,
+        Event::InitDone => ApprovalEvent::ListEnds,
         Event::InitApply(object) | Event::Apply(object) => {
-            Seen::Is(Box::new(approval(readable(object).ok()?)))
+            ApprovalEvent::Applied(Box::new(approval(readable(object).ok()?)))
         }
         Event::Delete(object) => match readable(object) {
-            Ok(gone) => Seen::Gone {
+            Ok(gone) => ApprovalEvent::Deleted {
                 namespace: gone.namespace().unwrap_or_default(),
                 name: gone.name_any(),
                 uid: gone.uid().unwrap_or_default(),

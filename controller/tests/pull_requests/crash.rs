@@ -9,11 +9,11 @@ use jiff::SignedDuration;
 use kube::ResourceExt as _;
 
 use crate::fake_forge::Fault;
-use crate::scene::{World, settings};
+use crate::scene::{ForgeScene, settings};
 
 /// A whole life, with a pause after each step in which everybody works.
 #[derive(Clone, Copy, Debug)]
-pub enum Story {
+pub enum Scenario {
     MergedAndDone,
     Closed,
     Deleted,
@@ -24,72 +24,72 @@ pub enum Story {
     Orphaned,
 }
 
-pub const STORIES: [Story; 8] = [
-    Story::MergedAndDone,
-    Story::Closed,
-    Story::Deleted,
-    Story::ApprovedInCluster,
-    Story::Canceled,
-    Story::ProposedAnew,
-    Story::MergedThenDeleted,
-    Story::Orphaned,
+pub const SCENARIOS: [Scenario; 8] = [
+    Scenario::MergedAndDone,
+    Scenario::Closed,
+    Scenario::Deleted,
+    Scenario::ApprovedInCluster,
+    Scenario::Canceled,
+    Scenario::ProposedAnew,
+    Scenario::MergedThenDeleted,
+    Scenario::Orphaned,
 ];
 
 /// A pause that is long enough for what was refused to be tried again.
-fn pause(world: &mut World) {
-    world.run(SignedDuration::from_mins(4));
+fn pause(scene: &mut ForgeScene) {
+    scene.run(SignedDuration::from_mins(4));
 }
 
-/// Tells the story; gives what must be: pull requests, decision, comments.
-pub fn tell(world: &mut World, story: Story) -> (usize, Option<Outcome>, &'static [&'static str]) {
-    world.propose("a");
-    pause(world);
-    let expected: (usize, Option<Outcome>, &'static [&'static str]) = match story {
-        Story::MergedAndDone => {
-            world.hub.merge(1, "alice");
-            pause(world);
-            world.flux();
-            pause(world);
-            world.execute("a", "done");
+/// Tells the scenario; gives what must be: pull requests, decision, comments.
+pub fn tell(scene: &mut ForgeScene, scenario: Scenario) -> (usize, Option<Outcome>, &'static [&'static str]) {
+    scene.propose("a");
+    pause(scene);
+    let expected: (usize, Option<Outcome>, &'static [&'static str]) = match scenario {
+        Scenario::MergedAndDone => {
+            scene.forge.merge(1, "alice");
+            pause(scene);
+            scene.flux();
+            pause(scene);
+            scene.execute("a", "done");
             (1, Some(Outcome::Approved), &["done"])
         }
-        Story::Closed => {
-            world.hub.close_by(1, "bob");
+        Scenario::Closed => {
+            scene.forge.close_by(1, "bob");
             (1, Some(Outcome::Declined), &["declined"])
         }
-        Story::Deleted => {
-            world.delete("a");
+        Scenario::Deleted => {
+            scene.delete("a");
             (1, None, &["deleted"])
         }
-        Story::ApprovedInCluster => {
-            world.kubectl("a", "approved");
-            pause(world);
-            world.execute("a", "done");
+        Scenario::ApprovedInCluster => {
+            scene.kubectl("a", "approved");
+            pause(scene);
+            scene.execute("a", "done");
             (1, Some(Outcome::Approved), &["decided", "done"])
         }
-        Story::Canceled => {
-            world.cancel("a", "why not");
+        Scenario::Canceled => {
+            scene.cancel("a", "why not");
             (1, Some(Outcome::Canceled), &["canceled"])
         }
-        Story::ProposedAnew => {
-            world.propose("a");
-            pause(world);
-            world.hub.close_by(2, "bob");
+        Scenario::ProposedAnew => {
+            scene.propose("a");
+            pause(scene);
+            scene.forge.close_by(2, "bob");
             (2, Some(Outcome::Declined), &["replaced", "declined"])
         }
-        Story::MergedThenDeleted => {
-            world.hub.merge(1, "alice");
-            pause(world);
-            world.delete("a");
+        Scenario::MergedThenDeleted => {
+            scene.forge.merge(1, "alice");
+            pause(scene);
+            scene.delete("a");
             (1, None, &["deleted"])
         }
-        Story::Orphaned => {
-            world.cube.state().edit(&crate::scene::key("a"), |a| a.raw.metadata.finalizers = None);
-            world.delete("a");
+        Scenario::Orphaned => {
+            scene.cluster.state().edit(&crate::scene::key("a"), |a| a.raw.metadata.finalizers = None);
+            scene.delete("a");
             (1, None, &["orphaned"])
         }
     };
-    pause(world);
+    pause(scene);
     expected
 }
 
@@ -98,25 +98,25 @@ pub fn decorated() -> Settings {
     Settings { labels: vec!["storage".to_owned()], reviewers: vec!["alice".to_owned()], ..settings() }
 }
 
-fn check(world: &mut World, expected: (usize, Option<Outcome>, &'static [&'static str]), case: &str) {
-    for pull in world.hub.pulls() {
+fn check(scene: &mut ForgeScene, expected: (usize, Option<Outcome>, &'static [&'static str]), case: &str) {
+    for pull in scene.forge.pulls() {
         assert!(pull.labels.contains(&"storage".to_owned()), "{case}: {pull:?}");
         assert!(pull.reviewers.contains(&"alice".to_owned()), "{case}: {pull:?}");
     }
-    check_once(world, expected, case);
+    check_once(scene, expected, case);
 }
 
 /// Everything happened, and once.
 pub fn check_once(
-    world: &mut World,
+    scene: &mut ForgeScene,
     expected: (usize, Option<Outcome>, &'static [&'static str]),
     case: &str,
 ) {
     let (pulls, decision, said) = expected;
-    assert_eq!(world.hub.pulls().len(), pulls, "{case}");
-    assert_eq!(world.decision("a").map(|d| d.outcome), decision, "{case}");
+    assert_eq!(scene.forge.pulls().len(), pulls, "{case}");
+    assert_eq!(scene.decision("a").map(|d| d.outcome), decision, "{case}");
     let mut counted: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, text) in world.hub.state().comments.values().flatten() {
+    for (_, text) in scene.forge.state().comments.values().flatten() {
         for outcome in autopilot_controller::pull_requests::text::marker::outcomes(text) {
             *counted.entry(outcome.to_owned()).or_default() += 1;
         }
@@ -130,25 +130,25 @@ pub fn check_once(
         assert_eq!(times, [1], "{case}: {word} in {counted:?}");
     }
     assert_eq!(counted.len(), said.len(), "{case}: {counted:?}");
-    world.assert_clean();
+    scene.assert_clean();
 }
 
 #[test]
 fn every_write_to_the_forge_may_fail_or_lose_its_answer() {
     let mut cases = 0;
-    for story in STORIES {
-        let mut quiet = World::with(decorated());
-        tell(&mut quiet, story);
-        let writes = quiet.hub.state().counts.writes;
+    for scenario in SCENARIOS {
+        let mut quiet = ForgeScene::with(decorated());
+        tell(&mut quiet, scenario);
+        let writes = quiet.forge.state().counts.writes;
         for number in 1..=writes {
             for fault in [Fault::Before, Fault::After] {
                 for mortal in [false, true] {
-                    let mut world = World::with(decorated());
-                    world.mortal = mortal;
-                    world.hub.state().faults.insert(number, fault);
-                    let expected = tell(&mut world, story);
-                    let case = format!("{story:?}, write {number} of {writes}, {fault:?}, dies: {mortal}");
-                    check(&mut world, expected, &case);
+                    let mut scene = ForgeScene::with(decorated());
+                    scene.mortal = mortal;
+                    scene.forge.state().faults.insert(number, fault);
+                    let expected = tell(&mut scene, scenario);
+                    let case = format!("{scenario:?}, write {number} of {writes}, {fault:?}, dies: {mortal}");
+                    check(&mut scene, expected, &case);
                     cases += 1;
                 }
             }
@@ -159,16 +159,16 @@ fn every_write_to_the_forge_may_fail_or_lose_its_answer() {
 
 #[test]
 fn every_write_to_the_cluster_may_fail_or_lose_its_answer() {
-    for story in STORIES {
-        let mut quiet = World::with(decorated());
-        tell(&mut quiet, story);
-        let writes = quiet.cube.state().writes;
+    for scenario in SCENARIOS {
+        let mut quiet = ForgeScene::with(decorated());
+        tell(&mut quiet, scenario);
+        let writes = quiet.cluster.state().writes;
         for number in 1..=writes {
             for happens in [false, true] {
-                let mut world = World::with(decorated());
-                world.cube.state().lose.insert(number, happens);
-                let expected = tell(&mut world, story);
-                check(&mut world, expected, &format!("{story:?}, write {number}, happened: {happens}"));
+                let mut scene = ForgeScene::with(decorated());
+                scene.cluster.state().lose.insert(number, happens);
+                let expected = tell(&mut scene, scenario);
+                check(&mut scene, expected, &format!("{scenario:?}, write {number}, happened: {happens}"));
             }
         }
     }
@@ -177,44 +177,44 @@ fn every_write_to_the_cluster_may_fail_or_lose_its_answer() {
 /// The second controller knows the first proposal only, and sees the pull request of the second.
 #[test]
 fn a_late_watch_closes_nothing_that_is_asked() {
-    let mut world = World::asked("a");
-    world.start();
-    world.propose("a");
+    let mut scene = ForgeScene::asked("a");
+    scene.start();
+    scene.propose("a");
     // Only the first one learns of it; the second is left behind.
-    let second = world.controllers.pop().unwrap();
-    world.minute();
-    assert_eq!(world.hub.open_pulls().iter().map(|p| p.number).collect::<Vec<_>>(), [2]);
-    world.controllers.push(second);
-    world.run_late(1, SignedDuration::from_mins(5));
-    assert_eq!(world.hub.open_pulls().len(), 1);
-    world.minute();
-    assert!(world.decision("a").is_none());
-    assert_eq!(world.hub.said(2, "replaced"), 0);
+    let second = scene.controllers.pop().unwrap();
+    scene.minute();
+    assert_eq!(scene.forge.open_pulls().iter().map(|p| p.number).collect::<Vec<_>>(), [2]);
+    scene.controllers.push(second);
+    scene.run_late(1, SignedDuration::from_mins(5));
+    assert_eq!(scene.forge.open_pulls().len(), 1);
+    scene.minute();
+    assert!(scene.decision("a").is_none());
+    assert_eq!(scene.forge.said(2, "replaced"), 0);
 }
 
 /// The second controller does not know that it was decided, or that the approval is another one by now.
 #[test]
 fn a_late_watch_opens_nothing_that_is_decided_or_gone() {
     for deleted in [false, true] {
-        let mut world = World::new();
-        world.propose("a");
+        let mut scene = ForgeScene::new();
+        scene.propose("a");
         // The first one dies when it is about to push.
-        while world.get("a").unwrap().raw.finalizers().is_empty() {
-            world.turn(0);
+        while scene.get("a").unwrap().raw.finalizers().is_empty() {
+            scene.work_once(0);
         }
-        world.restart();
+        scene.restart();
         if deleted {
-            world.delete("a");
+            scene.delete("a");
         } else {
-            world.kubectl("a", "approved");
+            scene.kubectl("a", "approved");
         }
-        world.run_late(0, SignedDuration::from_mins(5));
-        assert_eq!(world.hub.pulls(), []);
-        assert_eq!(world.hub.branches(), Vec::<String>::new());
+        scene.run_late(0, SignedDuration::from_mins(5));
+        assert_eq!(scene.forge.pulls(), []);
+        assert_eq!(scene.forge.branches(), Vec::<String>::new());
     }
 }
 
-/// A small generator of numbers; the same seed, the same story.
+/// A small generator of numbers; the same seed, the same scenario.
 struct Dice(u64);
 
 impl Dice {
@@ -230,73 +230,73 @@ impl Dice {
 fn two_controllers_at_once_are_wasteful_and_never_wrong() {
     for seed in 0..400_u64 {
         let mut dice = Dice(seed);
-        let mut world = World::with(settings());
-        world.start();
+        let mut scene = ForgeScene::with(settings());
+        scene.start();
         let mut proposals = 1;
-        world.propose("a");
+        scene.propose("a");
         let mut acted = false;
         for _ in 0..400 {
             match dice.roll(24) {
                 0 => {
                     let index = dice.roll(2) as usize;
-                    world.controllers.remove(index);
-                    world.start();
+                    scene.controllers.remove(index);
+                    scene.start();
                 }
-                1 if !acted && dice.roll(4) == 0 && world.get("a").is_some() => {
-                    if world.decision("a").is_none() {
-                        world.propose("a");
+                1 if !acted && dice.roll(4) == 0 && scene.get("a").is_some() => {
+                    if scene.decision("a").is_none() {
+                        scene.propose("a");
                         proposals += 1;
                     }
                 }
                 2 | 3 => {
                     let step = SignedDuration::from_secs(1 + dice.roll(20) as i64);
-                    world.hub.state().now += step;
+                    scene.forge.state().now += step;
                 }
                 4 if !acted && dice.roll(3) == 0 => {
-                    if let Some(pull) = world.hub.open_pulls().last().cloned() {
+                    if let Some(pull) = scene.forge.open_pulls().last().cloned() {
                         acted = true;
                         match dice.roll(3) {
-                            0 => world.hub.close_by(pull.number, "bob"),
-                            1 => world.hub.merge(pull.number, "alice"),
-                            _ => world.kubectl("a", "approved"),
+                            0 => scene.forge.close_by(pull.number, "bob"),
+                            1 => scene.forge.merge(pull.number, "alice"),
+                            _ => scene.kubectl("a", "approved"),
                         }
                     }
                 }
                 5 => {
-                    let at = world.hub.state().counts.writes + 1;
+                    let at = scene.forge.state().counts.writes + 1;
                     let fault = if dice.roll(2) == 0 { Fault::Before } else { Fault::After };
-                    world.hub.state().faults.insert(at, fault);
+                    scene.forge.state().faults.insert(at, fault);
                 }
                 other => {
                     let index = dice.roll(2) as usize;
                     if other % 2 == 0 {
-                        world.turn(index);
+                        scene.work_once(index);
                     } else {
-                        world.turn_late(index);
+                        scene.work_late(index);
                     }
                 }
             }
             if !acted {
-                assert!(world.decision("a").is_none(), "seed {seed}: nobody decided");
+                assert!(scene.decision("a").is_none(), "seed {seed}: nobody decided");
             }
         }
-        world.hub.state().faults.clear();
-        world.run(SignedDuration::from_mins(40));
-        let case = format!("seed {seed}, {proposals} proposals, {:#?}", world.hub.state().log);
-        assert!(world.hub.pulls().len() <= proposals, "{case}");
-        let digest = world.get("a").and_then(|a| a.raw.status?.proposal).map(|p| p.digest).unwrap();
-        let current = world.hub.pulls().iter().filter(|p| p.body.contains(&digest)).count();
+        scene.forge.state().faults.clear();
+        scene.run(SignedDuration::from_mins(40));
+        let case = format!("seed {seed}, {proposals} proposals, {:#?}", scene.forge.state().log);
+        assert!(scene.forge.pulls().len() <= proposals, "{case}");
+        let digest = scene.get("a").and_then(|a| a.raw.status?.proposal).map(|p| p.digest).unwrap();
+        let current = scene.forge.pulls().iter().filter(|p| p.body.contains(&digest)).count();
         assert!(current <= 1, "{case}");
         if !acted {
-            assert!(world.decision("a").is_none(), "{case}");
-            assert_eq!((current, world.hub.open_pulls().len()), (1, 1), "{case}");
+            assert!(scene.decision("a").is_none(), "{case}");
+            assert_eq!((current, scene.forge.open_pulls().len()), (1, 1), "{case}");
         }
-        world.flux();
-        world.run(SignedDuration::from_mins(5));
-        if world.decision("a").is_some() {
-            world.execute("a", "done");
-            world.run(SignedDuration::from_mins(40));
-            world.assert_clean();
+        scene.flux();
+        scene.run(SignedDuration::from_mins(5));
+        if scene.decision("a").is_some() {
+            scene.execute("a", "done");
+            scene.run(SignedDuration::from_mins(40));
+            scene.assert_clean();
         }
     }
 }

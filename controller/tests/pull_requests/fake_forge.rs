@@ -41,13 +41,13 @@ pub struct Refusal {
     /// How often it will.
     pub times: u32,
     /// How often it did.
-    pub said: u32,
+    pub refused: u32,
 }
 
 impl Refusal {
     /// Until it is taken away.
     pub fn always(what: &'static str, error: ForgeError) -> Self {
-        Refusal { what, error, times: u32::MAX, said: 0 }
+        Refusal { what, error, times: u32::MAX, refused: 0 }
     }
 }
 
@@ -104,9 +104,9 @@ pub struct State {
 
 /// A handle; all handles see the same forge.
 #[derive(Clone)]
-pub struct Hub(Arc<Mutex<State>>);
+pub struct FakeForge(Arc<Mutex<State>>);
 
-impl Hub {
+impl FakeForge {
     pub fn new(now: Timestamp) -> Self {
         let root = Commit {
             parent: None,
@@ -114,7 +114,7 @@ impl Hub {
             message: "first".to_owned(),
             email: "someone@example.com".to_owned(),
         };
-        Hub(Arc::new(Mutex::new(State {
+        FakeForge(Arc::new(Mutex::new(State {
             now,
             refs: BTreeMap::from([("main".to_owned(), "root".to_owned())]),
             commits: BTreeMap::from([("root".to_owned(), root)]),
@@ -334,9 +334,9 @@ impl State {
 
     fn refused(&mut self, what: &str) -> Result<(), ForgeError> {
         let mut all = self.refusals.iter_mut();
-        match all.find(|refusal| what.starts_with(refusal.what) && refusal.said < refusal.times) {
+        match all.find(|refusal| what.starts_with(refusal.what) && refusal.refused < refusal.times) {
             Some(refusal) => {
-                refusal.said += 1;
+                refusal.refused += 1;
                 Err(refusal.error.clone())
             }
             None => Ok(()),

@@ -6,65 +6,67 @@ use autopilot_controller::pull_requests::text::file;
 use autopilot_shared::api::{Outcome, PullRequest, PullRequestState};
 use jiff::SignedDuration;
 
-use crate::scene::World;
+use crate::scene::ForgeScene;
 
-fn recorded(world: &World) -> PullRequest {
-    world.get("a").unwrap().raw.status.unwrap().pull_request.unwrap()
+fn recorded(scene: &ForgeScene) -> PullRequest {
+    scene.get("a").unwrap().raw.status.unwrap().pull_request.unwrap()
 }
 
-fn paths(world: &World) -> Vec<String> {
-    world.hub.base_files().into_iter().map(|(path, _)| path).collect()
+fn paths(scene: &ForgeScene) -> Vec<String> {
+    scene.forge.base_files().into_iter().map(|(path, _)| path).collect()
 }
 
 const OTHER: &str = "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: note\n";
 
 #[test]
 fn a_file_without_digest_beside_an_open_pull_request_goes_with_the_merge() {
-    let mut world = World::asked("a");
-    let noted = recorded(&world);
-    let text = world.hub.file("aut-pg1-a", &noted.path).unwrap();
+    let mut scene = ForgeScene::asked("a");
+    let noted = recorded(&scene);
+    let text = scene.forge.file("aut-pg1-a", &noted.path).unwrap();
     // given a file as the original writes it: no proposal, and the name of the same approval
     let theirs = "clusters/prod/a-0b6bd2f1-6b0c-4a0b-8d8e-6ab7e2d3a111.yaml".to_owned();
     let without = text.lines().filter(|l| !l.contains("proposal:")).collect::<Vec<_>>().join("\n");
-    world.hub.push("main", |tree| drop(tree.insert(theirs.clone(), without)));
-    world.minute();
-    assert_eq!(paths(&world), [theirs], "as long as nothing is merged it is theirs");
+    scene.forge.push("main", |tree| drop(tree.insert(theirs.clone(), without)));
+    scene.minute();
+    assert_eq!(paths(&scene), [theirs], "as long as nothing is merged it is theirs");
     // when ours is merged beside it, then it is alone: a Kustomization cannot be built with both
-    world.hub.merge(1, "alice");
-    world.minute();
-    assert_eq!(paths(&world), [noted.path.as_str()]);
-    world.flux();
-    assert_eq!(world.decision("a").unwrap().outcome, Outcome::Approved);
-    world.minute();
-    assert_eq!(paths(&world), Vec::<String>::new());
+    scene.forge.merge(1, "alice");
+    scene.minute();
+    assert_eq!(paths(&scene), [noted.path.as_str()]);
+    scene.flux();
+    assert_eq!(scene.decision("a").unwrap().outcome, Outcome::Approved);
+    scene.minute();
+    assert_eq!(paths(&scene), Vec::<String>::new());
 }
 
 #[test]
 fn a_document_that_is_added_to_the_file_changes_nothing_about_ours() {
     for before in [false, true] {
-        let mut world = World::asked("a");
-        world.hub.push("aut-pg1-a", |tree| {
+        let mut scene = ForgeScene::asked("a");
+        scene.forge.push("aut-pg1-a", |tree| {
             for (_, text) in tree.iter_mut().filter(|(path, _)| path.ends_with(".yaml")) {
                 *text = if before { format!("{OTHER}---\n{text}") } else { format!("{text}{OTHER}") };
             }
         });
-        world.minute();
-        assert_eq!(world.conditions("a"), [], "before: {before}");
-        world.hub.merge(1, "alice");
-        world.minute();
-        let noted = recorded(&world);
+        scene.minute();
+        assert_eq!(scene.conditions("a"), [], "before: {before}");
+        scene.forge.merge(1, "alice");
+        scene.minute();
+        let noted = recorded(&scene);
         assert_eq!((noted.state, noted.by.as_str()), (PullRequestState::Merged, "alice"));
         assert!(noted.in_base && !noted.digest.is_empty(), "{noted:?}");
-        world.kubectl("a", "approved");
-        world.minute();
-        assert_others(&world, OTHER, &format!("before: {before}"));
-        assert!(!recorded(&world).in_base, "before: {before}");
+        scene.kubectl("a", "approved");
+        scene.minute();
+        assert_others(&scene, OTHER, &format!("before: {before}"));
+        assert!(!recorded(&scene).in_base, "before: {before}");
     }
 }
 
 /// Nothing but what others wrote is left, in a file that nobody takes for ours.
-fn assert_others(world: &World, text: &str, case: &str) {
-    let [(path, left)] = &world.hub.base_files()[..] else { panic!("{case}: {:?}", world.hub.base_files()) };
+fn assert_others(scene: &ForgeScene, text: &str, case: &str) {
+    let [(path, left)] = &scene.forge.base_files()[..] else {
+        panic!("{case}: {:?}", scene.forge.base_files())
+    };
     assert!(path.starts_with("clusters/prod/a-others-") && file::any_uuid(path).is_none(), "{case}: {path}");
     let plain = |text: &str| text.trim_start_matches("---").trim().to_owned();
     assert_eq!(plain(left), plain(text), "{case}");
@@ -72,47 +74,47 @@ fn assert_others(world: &World, text: &str, case: &str) {
 
 #[test]
 fn what_others_wrote_into_a_file_of_ours_outlives_it_whoever_removes_it() {
-    let add = |world: &World, branch: &str| {
-        world.hub.push(branch, |tree| {
+    let add = |scene: &ForgeScene, branch: &str| {
+        scene.forge.push(branch, |tree| {
             tree.iter_mut()
                 .filter(|(path, _)| path.ends_with(".yaml"))
                 .for_each(|(_, text)| text.push_str(OTHER));
         });
     };
     // The commit of the next question.
-    let mut world = World::asked("a");
-    add(&world, "aut-pg1-a");
-    world.hub.merge(1, "alice");
-    world.minute();
-    world.propose_at("a", "70");
-    world.minute();
-    let next = recorded(&world);
+    let mut scene = ForgeScene::asked("a");
+    add(&scene, "aut-pg1-a");
+    scene.forge.merge(1, "alice");
+    scene.minute();
+    scene.propose_at("a", "70");
+    scene.minute();
+    let next = recorded(&scene);
     assert_eq!(next.number, 2);
-    world.hub.merge(2, "alice");
-    world.minute();
-    let mut left = paths(&world);
+    scene.forge.merge(2, "alice");
+    scene.minute();
+    let mut left = paths(&scene);
     left.retain(|path| *path != next.path);
     assert!(left.len() == 1 && left[0].starts_with("clusters/prod/a-others-"), "{left:?}");
-    world.kubectl("a", "approved");
-    world.minute();
-    assert_others(&world, OTHER, "the next question");
+    scene.kubectl("a", "approved");
+    scene.minute();
+    assert_others(&scene, OTHER, "the next question");
 
     // The sweep of what nobody waits for, and once more when the very same file is put back.
-    let mut world = World::asked("a");
-    add(&world, "aut-pg1-a");
-    let ours = recorded(&world).path;
-    let text = world.hub.file("aut-pg1-a", &ours).unwrap();
-    world.hub.state().down = Some(ForgeError::Unavailable("no route".into()));
-    world.delete("a");
-    world.run(SignedDuration::from_mins(4));
-    world.hub.state().down = None;
-    world.hub.merge(1, "alice");
-    world.run(SignedDuration::from_mins(10));
-    assert_others(&world, OTHER, "the sweep");
-    world.hub.push("main", |tree| drop(tree.insert(ours, text)));
-    world.restart();
-    world.minute();
-    assert_others(&world, OTHER, "put back");
+    let mut scene = ForgeScene::asked("a");
+    add(&scene, "aut-pg1-a");
+    let ours = recorded(&scene).path;
+    let text = scene.forge.file("aut-pg1-a", &ours).unwrap();
+    scene.forge.state().down = Some(ForgeError::Unavailable("no route".into()));
+    scene.delete("a");
+    scene.run(SignedDuration::from_mins(4));
+    scene.forge.state().down = None;
+    scene.forge.merge(1, "alice");
+    scene.run(SignedDuration::from_mins(10));
+    assert_others(&scene, OTHER, "the sweep");
+    scene.forge.push("main", |tree| drop(tree.insert(ours, text)));
+    scene.restart();
+    scene.minute();
+    assert_others(&scene, OTHER, "put back");
 }
 
 #[test]
@@ -166,19 +168,19 @@ fn a_bomb_costs_next_to_nothing_however_often_it_is_repeated() {
 #[test]
 fn our_file_goes_in_the_end_whatever_is_in_it() {
     for text in ["kind: ConfigMap", "{", "", OTHER] {
-        let mut world = World::asked("a");
-        let path = recorded(&world).path;
-        world.hub.merge(1, "alice");
-        world.minute();
-        world.hub.push("main", |tree| drop(tree.insert(path.clone(), text.to_owned())));
-        world.kubectl("a", "declined");
-        world.minute();
+        let mut scene = ForgeScene::asked("a");
+        let path = recorded(&scene).path;
+        scene.forge.merge(1, "alice");
+        scene.minute();
+        scene.forge.push("main", |tree| drop(tree.insert(path.clone(), text.to_owned())));
+        scene.kubectl("a", "declined");
+        scene.minute();
         if text.starts_with("kind") || text == OTHER {
-            assert_others(&world, text, text);
+            assert_others(&scene, text, text);
         } else {
-            assert_eq!(paths(&world), Vec::<String>::new(), "{text:?}");
+            assert_eq!(paths(&scene), Vec::<String>::new(), "{text:?}");
         }
-        assert!(!recorded(&world).in_base);
+        assert!(!recorded(&scene).in_base);
     }
 }
 
@@ -211,49 +213,49 @@ fn the_document_that_the_name_was_made_from_is_read() {
 #[test]
 fn a_default_branch_that_is_renamed_after_the_merge_keeps_the_approved_file() {
     for unseen in [false, true] {
-        let mut world = World::asked("a");
+        let mut scene = ForgeScene::asked("a");
         if unseen {
-            world.controllers.clear();
+            scene.controllers.clear();
         }
-        world.hub.merge(1, "alice");
+        scene.forge.merge(1, "alice");
         if !unseen {
-            world.minute();
+            scene.minute();
         }
         // when the branch gets another name, which a merged pull request does not follow
-        let path = recorded(&world).path;
+        let path = recorded(&scene).path;
         {
-            let mut state = world.hub.state();
+            let mut state = scene.forge.state();
             let head = state.refs.remove("main").unwrap();
             state.refs.insert("trunk".to_owned(), head);
             state.default = "trunk".to_owned();
         }
-        world.restart();
-        world.minute();
+        scene.restart();
+        scene.minute();
         // then the file that was approved is there, and counts
-        assert!(world.hub.file("trunk", &path).is_some(), "unseen: {unseen}");
-        let noted = recorded(&world);
+        assert!(scene.forge.file("trunk", &path).is_some(), "unseen: {unseen}");
+        let noted = recorded(&scene);
         assert!(noted.in_base && noted.by == "alice" && !noted.digest.is_empty(), "{noted:?}");
-        assert_eq!(world.conditions("a"), []);
-        world.kubectl("a", "approved");
-        world.minute();
-        assert!(world.hub.file("trunk", &path).is_none(), "after the latch it goes");
+        assert_eq!(scene.conditions("a"), []);
+        scene.kubectl("a", "approved");
+        scene.minute();
+        assert!(scene.forge.file("trunk", &path).is_none(), "after the latch it goes");
     }
 }
 
 #[test]
 fn retargeted_and_merged_at_once_it_does_not_count() {
-    let mut world = World::asked("a");
+    let mut scene = ForgeScene::asked("a");
     {
-        let mut state = world.hub.state();
+        let mut state = scene.forge.state();
         let head = state.refs["main"].clone();
         state.refs.insert("develop".to_owned(), head);
     }
-    world.hub.edit(1, |pull| pull.base = "develop".to_owned());
-    world.hub.merge(1, "alice");
-    world.minute();
-    assert_eq!(world.conditions("a"), [("PullRequestRefused".to_owned(), "Retargeted".to_owned())]);
-    assert_eq!(recorded(&world).digest, "");
-    assert!(world.hub.file("develop", &recorded(&world).path).is_some(), "what others have is theirs");
+    scene.forge.edit(1, |pull| pull.base = "develop".to_owned());
+    scene.forge.merge(1, "alice");
+    scene.minute();
+    assert_eq!(scene.conditions("a"), [("PullRequestRefused".to_owned(), "Retargeted".to_owned())]);
+    assert_eq!(recorded(&scene).digest, "");
+    assert!(scene.forge.file("develop", &recorded(&scene).path).is_some(), "what others have is theirs");
 }
 
 #[test]
@@ -271,20 +273,20 @@ fn a_list_of_files_above_the_folder_is_named_where_nothing_else_explains_it() {
         (Finding::Unknown, "NotApplied", "no GitOps tool could be asked"),
     ];
     for (finding, reason, words) in cases {
-        let mut world = World::new();
-        world.hub.push("main", |tree| {
+        let mut scene = ForgeScene::new();
+        scene.forge.push("main", |tree| {
             tree.insert("kustomization.yaml".to_owned(), String::new());
             tree.insert("clusters/Kustomization".to_owned(), String::new());
             tree.insert("clusters/dev/kustomization.yaml".to_owned(), String::new());
         });
-        world.cube.state().findings = vec![finding];
-        world.propose("a");
-        world.minute();
-        assert_eq!(world.conditions("a"), [], "it may be above the Kustomization's path, too");
-        world.hub.merge(1, "alice");
-        world.run(SignedDuration::from_mins(12));
-        assert_eq!(world.conditions("a"), [("MergedNotSynced".to_owned(), reason.to_owned())]);
-        let comments = world.hub.state().comments[&1].clone();
+        scene.cluster.state().findings = vec![finding];
+        scene.propose("a");
+        scene.minute();
+        assert_eq!(scene.conditions("a"), [], "it may be above the Kustomization's path, too");
+        scene.forge.merge(1, "alice");
+        scene.run(SignedDuration::from_mins(12));
+        assert_eq!(scene.conditions("a"), [("MergedNotSynced".to_owned(), reason.to_owned())]);
+        let comments = scene.forge.state().comments[&1].clone();
         assert!(comments.iter().any(|(_, text)| text.contains(words)), "{comments:?}");
     }
 }

@@ -5,8 +5,8 @@ mod fake_cluster;
 
 use autopilot_controller::decide::{Approval, Writer};
 use autopilot_controller::pull_requests::plan::{Settings, VIA};
-use autopilot_controller::pull_requests::tracker::Books;
-use autopilot_controller::pull_requests::worker::{Desk, Turned};
+use autopilot_controller::pull_requests::tracker::Tracker;
+use autopilot_controller::pull_requests::worker::{Worked, Worker};
 use autopilot_controller::pull_requests::{Author, PullState};
 use autopilot_shared::api::{
     ANNOTATION_PROPOSAL, ActionApproval, Decision, Execution, Outcome, PullRequestState,
@@ -16,8 +16,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::ResourceExt as _;
 use serde_json::json;
 
-use crate::fake_forge::{Hub, REPOSITORY};
-pub use fake_cluster::Cube;
+use crate::fake_forge::{FakeForge, REPOSITORY};
+pub use fake_cluster::FakeCluster;
 
 pub const NS: &str = "pg1";
 pub const RULE: &str = "volume-resize";
@@ -27,13 +27,13 @@ pub type Key = (String, String);
 
 /// A controller's half that knows forges, and how much of the watch it has seen.
 pub struct Controller {
-    pub desk: Desk<Hub, Cube>,
+    pub worker: Worker<FakeForge, FakeCluster>,
     seen: usize,
 }
 
-pub struct World {
-    pub hub: Hub,
-    pub cube: Cube,
+pub struct ForgeScene {
+    pub forge: FakeForge,
+    pub cluster: FakeCluster,
     pub settings: Settings,
     pub controllers: Vec<Controller>,
     runtime: tokio::runtime::Runtime,
@@ -55,7 +55,7 @@ pub fn settings() -> Settings {
         poll: SignedDuration::from_secs(30),
         max_open: 50,
         sync_limit: SignedDuration::from_mins(10),
-        nudge: false,
+        request_reconcile: false,
         deletion_bound: SignedDuration::from_mins(2),
     }
 }
@@ -64,15 +64,15 @@ pub fn key(name: &str) -> Key {
     (NS.to_owned(), name.to_owned())
 }
 
-impl World {
+impl ForgeScene {
     pub fn new() -> Self {
         Self::with(settings())
     }
 
     pub fn with(settings: Settings) -> Self {
-        let mut world = World {
-            hub: Hub::new("2026-11-22T10:00:00Z".parse().unwrap()),
-            cube: Cube::default(),
+        let mut scene = ForgeScene {
+            forge: FakeForge::new("2026-11-22T10:00:00Z".parse().unwrap()),
+            cluster: FakeCluster::default(),
             settings,
             controllers: Vec::new(),
             runtime: tokio::runtime::Builder::new_current_thread().build().unwrap(),
@@ -80,23 +80,24 @@ impl World {
             decided: 0,
             mortal: false,
         };
-        world.start();
-        world
+        scene.start();
+        scene
     }
 
     /// A controller starts, and knows nothing.
     pub fn start(&mut self) {
-        let mut books = Books::new(self.settings.clone(), REPOSITORY.to_owned(), "cluster-uid".to_owned());
-        books.list_begins();
-        let state = self.cube.state();
+        let mut tracker =
+            Tracker::new(self.settings.clone(), REPOSITORY.to_owned(), "cluster-uid".to_owned());
+        tracker.begin_resync();
+        let state = self.cluster.state();
         for approval in state.approvals.values() {
-            books.see(approval.clone());
+            tracker.apply(approval.clone());
         }
         let seen = state.changes.len();
         drop(state);
-        books.list_ends();
-        let desk = Desk { books, forge: self.hub.clone(), cluster: self.cube.clone() };
-        self.controllers.push(Controller { desk, seen });
+        tracker.end_resync();
+        let worker = Worker { tracker, forge: self.forge.clone(), cluster: self.cluster.clone() };
+        self.controllers.push(Controller { worker, seen });
     }
 
     /// All controllers die; one starts.
@@ -106,7 +107,7 @@ impl World {
     }
 
     pub fn now(&self) -> Timestamp {
-        self.hub.state().now
+        self.forge.state().now
     }
 
     /// The engine proposes: an approval that waits for an answer, 60 % against 50 %.
@@ -159,12 +160,12 @@ impl World {
             let old = there.raw.status.unwrap();
             approval.raw.status.as_mut().unwrap().pull_request = old.pull_request;
         }
-        self.cube.state().put(approval);
+        self.cluster.state().put(approval);
         digest
     }
 
     pub fn get(&self, name: &str) -> Option<Approval> {
-        self.cube.state().approvals.get(&key(name)).cloned()
+        self.cluster.state().approvals.get(&key(name)).cloned()
     }
 
     pub fn decision(&self, name: &str) -> Option<Decision> {
@@ -180,7 +181,7 @@ impl World {
 
     /// `kubectl patch`.
     pub fn kubectl(&mut self, name: &str, state: &str) {
-        self.cube.state().edit(&key(name), |a| {
+        self.cluster.state().edit(&key(name), |a| {
             a.raw.spec.approval_state = Some(state.to_owned());
             a.writers = vec![writer("kubectl-patch", false)];
         });
@@ -190,7 +191,7 @@ impl World {
     /// `kubectl delete`, or the engine does.
     pub fn delete(&mut self, name: &str) {
         let now = self.now();
-        self.cube.state().edit(&key(name), |a| a.raw.metadata.deletion_timestamp = Some(Time(now)));
+        self.cluster.state().edit(&key(name), |a| a.raw.metadata.deletion_timestamp = Some(Time(now)));
     }
 
     /// The engine takes the question back.
@@ -201,7 +202,7 @@ impl World {
     /// The engine has done what was approved.
     pub fn execute(&mut self, name: &str, outcome: &str) {
         let now = self.now();
-        self.cube.state().edit(&key(name), |a| {
+        self.cluster.state().edit(&key(name), |a| {
             let message = if outcome == "done" { String::new() } else { "quota".to_owned() };
             a.raw.status.get_or_insert_default().execution =
                 Some(Execution { outcome: outcome.to_owned(), at: Some(MicroTime(now)), message });
@@ -210,7 +211,7 @@ impl World {
 
     fn latch(&mut self, name: &str, outcome: Outcome, by: &str, via: &str, why: &str) {
         let now = self.now();
-        self.cube.state().edit(&key(name), |a| {
+        self.cluster.state().edit(&key(name), |a| {
             let status = a.raw.status.get_or_insert_default();
             let digest = status.proposal.as_ref().unwrap().digest.clone();
             assert!(status.decision.is_none());
@@ -228,14 +229,14 @@ impl World {
     /// What the engine does: latches what is asked for about the current proposal.
     pub fn engine(&mut self) {
         let changed: std::collections::BTreeSet<Key> = {
-            let state = self.cube.state();
+            let state = self.cluster.state();
             let new = state.changes[self.decided..].iter().flatten();
             let keys = new.map(|a| (a.raw.namespace().unwrap(), a.raw.name_any())).collect();
             self.decided = state.changes.len();
             keys
         };
         for key in changed {
-            let Some(approval) = self.cube.state().approvals.get(&key).cloned() else { continue };
+            let Some(approval) = self.cluster.state().approvals.get(&key).cloned() else { continue };
             let name = approval.raw.name_any();
             let Some(status) = &approval.raw.status else { continue };
             let Some(proposal) = &status.proposal else { continue };
@@ -268,11 +269,11 @@ impl World {
 
     /// The GitOps tool applies what is on the base branch.
     pub fn flux(&mut self) {
-        for (path, text) in self.hub.base_files() {
+        for (path, text) in self.forge.base_files() {
             let file: ActionApproval =
                 serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
             let key = (file.namespace().unwrap(), file.name_any());
-            let mut state = self.cube.state();
+            let mut state = self.cluster.state();
             if let Some(there) = state.approvals.get(&key) {
                 if there.raw.spec == file.spec {
                     continue;
@@ -285,7 +286,7 @@ impl World {
                 let mut raw = file;
                 raw.status = None;
                 raw.metadata.uid = Some(format!("applied-{}", state.version));
-                raw.metadata.creation_timestamp = Some(Time(self.hub.state().now));
+                raw.metadata.creation_timestamp = Some(Time(self.forge.state().now));
                 state.put(Approval { raw, writers: vec![writer("kustomize-controller", true)] });
             }
         }
@@ -295,46 +296,46 @@ impl World {
     /// Lets a controller see what happened in the cluster.
     fn show(&mut self, index: usize) {
         let controller = &mut self.controllers[index];
-        let state = self.cube.state();
+        let state = self.cluster.state();
         for change in &state.changes[controller.seen..] {
             match change {
-                Ok(approval) => controller.desk.books.see(approval.clone()),
-                Err((key, uid)) => controller.desk.books.gone(&key.0, &key.1, uid),
+                Ok(approval) => controller.worker.tracker.apply(approval.clone()),
+                Err((key, uid)) => controller.worker.tracker.delete(&key.0, &key.1, uid),
             }
         }
         controller.seen = state.changes.len();
     }
 
     /// One thing, by one controller.
-    pub fn turn(&mut self, index: usize) -> Turned {
+    pub fn work_once(&mut self, index: usize) -> Worked {
         self.show(index);
-        self.turn_late(index)
+        self.work_late(index)
     }
 
     /// One thing, by one controller whose watch is late.
-    pub fn turn_late(&mut self, index: usize) -> Turned {
+    pub fn work_late(&mut self, index: usize) -> Worked {
         let clock = {
-            let hub = self.hub.clone();
-            move || hub.state().now
+            let forge = self.forge.clone();
+            move || forge.state().now
         };
-        let desk = &mut self.controllers[index].desk;
-        let turned = self.runtime.block_on(desk.turn(&clock));
-        let faulted = std::mem::take(&mut self.hub.state().faulted);
+        let worker = &mut self.controllers[index].worker;
+        let worked = self.runtime.block_on(worker.work_once(&clock));
+        let faulted = std::mem::take(&mut self.forge.state().faulted);
         if faulted && self.mortal {
             self.start();
             self.controllers.swap_remove(index);
         }
         self.engine();
-        turned
+        worked
     }
 
     /// Time passes for one controller, whose watch brings nothing.
     pub fn run_late(&mut self, index: usize, span: SignedDuration) {
         let end = self.now() + span;
         while self.now() < end {
-            if let Turned::Idle(until) = self.turn_late(index) {
+            if let Worked::Idle(until) = self.work_late(index) {
                 let next = until.unwrap_or(end).min(end);
-                self.hub.state().now = next;
+                self.forge.state().now = next;
             }
         }
     }
@@ -346,9 +347,9 @@ impl World {
             let mut next = end;
             let mut busy = false;
             for index in 0..self.controllers.len() {
-                match self.turn(index) {
-                    Turned::Did => busy = true,
-                    Turned::Idle(until) => next = next.min(until.unwrap_or(end)),
+                match self.work_once(index) {
+                    Worked::Did => busy = true,
+                    Worked::Idle(until) => next = next.min(until.unwrap_or(end)),
                 }
             }
             if busy {
@@ -356,7 +357,7 @@ impl World {
             }
             let now = self.now();
             let pending = (0..self.controllers.len())
-                .any(|i| self.controllers[i].seen < self.cube.state().changes.len());
+                .any(|i| self.controllers[i].seen < self.cluster.state().changes.len());
             if pending {
                 continue;
             }
@@ -364,7 +365,7 @@ impl World {
                 return;
             }
             assert!(next > now, "a controller spins at {now}");
-            self.hub.state().now = next.min(end);
+            self.forge.state().now = next.min(end);
         }
     }
 
@@ -374,19 +375,19 @@ impl World {
     }
 
     /// An approval with an open pull request.
-    pub fn asked(name: &str) -> World {
-        let mut world = World::new();
-        world.propose(name);
-        world.minute();
-        assert_eq!(world.hub.open_pulls().len(), 1);
-        world
+    pub fn asked(name: &str) -> ForgeScene {
+        let mut scene = ForgeScene::new();
+        scene.propose(name);
+        scene.minute();
+        assert_eq!(scene.forge.open_pulls().len(), 1);
+        scene
     }
 
     /// Nothing of a proposal is left on the forge but ended pull requests.
     pub fn assert_clean(&self) {
-        assert_eq!(self.hub.branches(), Vec::<String>::new());
-        assert!(self.hub.pulls().iter().all(|p| p.state != PullState::Open), "{:?}", self.hub.pulls());
-        assert_eq!(self.hub.base_files(), Vec::new());
+        assert_eq!(self.forge.branches(), Vec::<String>::new());
+        assert!(self.forge.pulls().iter().all(|p| p.state != PullState::Open), "{:?}", self.forge.pulls());
+        assert_eq!(self.forge.base_files(), Vec::new());
     }
 }
 

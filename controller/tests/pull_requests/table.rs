@@ -4,7 +4,7 @@ use autopilot_controller::pull_requests::PullState;
 use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 
-use crate::scene::World;
+use crate::scene::ForgeScene;
 
 /// Where an approval stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,32 +128,32 @@ fn table() -> Vec<(At, When, Then)> {
     ]
 }
 
-fn given(at: At) -> World {
-    let mut world = World::asked("a");
+fn given(at: At) -> ForgeScene {
+    let mut scene = ForgeScene::asked("a");
     match at {
         At::Pending => {}
-        At::Merged => world.hub.merge(1, "alice"),
-        At::ApprovedInCluster => world.kubectl("a", "approved"),
-        At::Declined => world.hub.close_by(1, "bob"),
+        At::Merged => scene.forge.merge(1, "alice"),
+        At::ApprovedInCluster => scene.kubectl("a", "approved"),
+        At::Declined => scene.forge.close_by(1, "bob"),
         At::Approved | At::Executed => {
-            world.hub.merge(1, "alice");
-            world.minute();
-            world.flux();
+            scene.forge.merge(1, "alice");
+            scene.minute();
+            scene.flux();
         }
     }
-    world.minute();
+    scene.minute();
     if at == At::Executed {
-        world.execute("a", "done");
-        world.minute();
+        scene.execute("a", "done");
+        scene.minute();
     }
-    world
+    scene
 }
 
-fn happens(world: &mut World, when: When) {
+fn happens(scene: &mut ForgeScene, when: When) {
     let branch = "aut-pg1-a";
-    let hub = world.hub.clone();
+    let forge = scene.forge.clone();
     let with_file = |edit: fn(&str) -> String| {
-        hub.push(branch, |tree| {
+        forge.push(branch, |tree| {
             for (path, text) in tree.iter_mut().filter(|(p, _)| p.ends_with(".yaml")) {
                 assert!(path.starts_with("clusters/prod/a-"));
                 *text = edit(text);
@@ -161,76 +161,76 @@ fn happens(world: &mut World, when: When) {
         });
     };
     match when {
-        When::Canceled => world.cancel("a", "the rule was edited"),
-        When::ProposedAnew => drop(world.propose("a")),
-        When::Deleted => world.delete("a"),
-        When::Closed => hub.close_by(1, "bob"),
-        When::BranchDeleted => hub.delete_by(branch, "bob"),
-        When::Merged => hub.merge(1, "alice"),
-        When::Synced => world.flux(),
+        When::Canceled => scene.cancel("a", "the rule was edited"),
+        When::ProposedAnew => drop(scene.propose("a")),
+        When::Deleted => scene.delete("a"),
+        When::Closed => forge.close_by(1, "bob"),
+        When::BranchDeleted => forge.delete_by(branch, "bob"),
+        When::Merged => forge.merge(1, "alice"),
+        When::Synced => scene.flux(),
         When::NeverSynced => {}
-        When::Reverted => hub.push("main", |tree| tree.retain(|path, _| !path.ends_with(".yaml"))),
-        When::Reopened => hub.reopen(1),
+        When::Reverted => forge.push("main", |tree| tree.retain(|path, _| !path.ends_with(".yaml"))),
+        When::Reopened => forge.reopen(1),
         When::ReopenedAndMerged => {
-            hub.reopen(1);
-            world.minute();
-            assert_eq!(hub.last().state, PullState::Closed);
+            forge.reopen(1);
+            scene.minute();
+            assert_eq!(forge.last().state, PullState::Closed);
         }
         When::ReopenedAndMergedAtOnce => {
-            hub.reopen(1);
-            hub.merge(1, "alice");
+            forge.reopen(1);
+            forge.merge(1, "alice");
         }
         When::ApprovedAndClosedAtOnce => {
-            world.kubectl("a", "approved");
-            hub.close_by(1, "bob");
+            scene.kubectl("a", "approved");
+            forge.close_by(1, "bob");
         }
         When::FileEdited => with_file(|text| text.replace("400Gi", "900Gi")),
         When::FileEditedAndMerged => {
             with_file(|text| text.replace("400Gi", "900Gi"));
-            world.minute();
-            hub.merge(1, "alice");
-            world.flux();
+            scene.minute();
+            forge.merge(1, "alice");
+            scene.flux();
         }
         When::FileEditedAndClosed => {
             with_file(|text| text.replace("400Gi", "900Gi"));
-            hub.close_by(1, "bob");
+            forge.close_by(1, "bob");
         }
         When::OtherFilePushedAndClosed => {
             with_file(|text| text.replace("proposal: ", "proposal: f"));
-            hub.close_by(1, "bob");
+            forge.close_by(1, "bob");
         }
         When::SameFilePushedAndClosed => {
             with_file(|text| text.to_owned());
-            hub.close_by(1, "bob");
+            forge.close_by(1, "bob");
         }
-        When::Retargeted => hub.edit(1, |pull| pull.base = "develop".to_owned()),
+        When::Retargeted => forge.edit(1, |pull| pull.base = "develop".to_owned()),
         When::RetargetedAndClosed => {
-            hub.edit(1, |pull| pull.base = "develop".to_owned());
-            hub.close_by(1, "bob");
+            forge.edit(1, |pull| pull.base = "develop".to_owned());
+            forge.close_by(1, "bob");
         }
-        When::TitleAndBodyEdited => hub.edit(1, |pull| {
+        When::TitleAndBodyEdited => forge.edit(1, |pull| {
             pull.title = "please".to_owned();
             pull.body = pull.body.replace("Merging", "Merging really");
         }),
         When::BodyEmptiedAndClosed => {
-            hub.edit(1, |pull| pull.body = String::new());
-            world.minute();
-            assert!(world.decision("a").is_none());
-            hub.close_by(1, "bob");
+            forge.edit(1, |pull| pull.body = String::new());
+            scene.minute();
+            assert!(scene.decision("a").is_none());
+            forge.close_by(1, "bob");
         }
-        When::DeclinedInCluster => world.kubectl("a", "declined"),
-        When::ApprovedInCluster => world.kubectl("a", "approved"),
-        When::Done => world.execute("a", "done"),
-        When::Failed => world.execute("a", "failed"),
+        When::DeclinedInCluster => scene.kubectl("a", "declined"),
+        When::ApprovedInCluster => scene.kubectl("a", "approved"),
+        When::Done => scene.execute("a", "done"),
+        When::Failed => scene.execute("a", "failed"),
     }
-    world.minute();
+    scene.minute();
     if matches!(when, When::NeverSynced | When::Reverted) {
-        world.run(SignedDuration::from_mins(12));
+        scene.run(SignedDuration::from_mins(12));
     }
 }
 
-fn found(world: &World) -> Then {
-    let state = world.hub.state();
+fn found(scene: &ForgeScene) -> Then {
+    let state = scene.forge.state();
     let mut said = Vec::new();
     for (_, text) in state.comments.values().flatten() {
         for outcome in autopilot_controller::pull_requests::text::marker::outcomes(text) {
@@ -239,19 +239,19 @@ fn found(world: &World) -> Then {
         }
     }
     drop(state);
-    let conditions = world.conditions("a");
+    let conditions = scene.conditions("a");
     assert!(conditions.len() < 2, "{conditions:?}");
     let condition = conditions.first().map(|(kind, reason)| {
         let known = |text: &str| KNOWN.iter().find(|k| **k == text).copied().unwrap_or("?");
         (known(kind), known(reason))
     });
-    let open = world.hub.open_pulls().len();
+    let open = scene.forge.open_pulls().len();
     then(
-        world.decision("a").map(|d| d.outcome),
+        scene.decision("a").map(|d| d.outcome),
         &said,
         condition,
-        (world.hub.pulls().len(), open),
-        world.hub.base_files().len(),
+        (scene.forge.pulls().len(), open),
+        scene.forge.base_files().len(),
     )
 }
 
@@ -282,20 +282,20 @@ const KNOWN: [&str; 7] = [
 fn the_table_holds() {
     let mut wrong = Vec::new();
     for (at, when, expected) in table() {
-        let mut world = given(at);
-        happens(&mut world, when);
-        let found = found(&world);
+        let mut scene = given(at);
+        happens(&mut scene, when);
+        let found = found(&scene);
         if found != expected {
             wrong.push(format!("{at:?} {when:?}:\n  expected {expected:?}\n  found    {found:?}"));
         }
         // A branch is there for an open pull request, and for a closed one that does not count: that can be reopened.
-        let kept = world.decision("a").is_none() && world.hub.last().state != PullState::Merged;
-        if !kept || world.get("a").is_none() {
-            assert_eq!(world.hub.branches(), Vec::<String>::new(), "{at:?} {when:?}");
+        let kept = scene.decision("a").is_none() && scene.forge.last().state != PullState::Merged;
+        if !kept || scene.get("a").is_none() {
+            assert_eq!(scene.forge.branches(), Vec::<String>::new(), "{at:?} {when:?}");
         }
-        let writes = world.hub.state().counts.writes;
-        world.run(SignedDuration::from_mins(2));
-        assert_eq!(world.hub.state().counts.writes, writes, "{at:?} {when:?} comes to rest");
+        let writes = scene.forge.state().counts.writes;
+        scene.run(SignedDuration::from_mins(2));
+        assert_eq!(scene.forge.state().counts.writes, writes, "{at:?} {when:?} comes to rest");
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -303,11 +303,11 @@ fn the_table_holds() {
 #[test]
 fn a_restart_at_any_place_of_the_table_changes_nothing() {
     for (at, when, expected) in table() {
-        let mut world = given(at);
-        world.restart();
-        happens(&mut world, when);
-        world.restart();
-        world.minute();
-        assert_eq!(found(&world), expected, "{at:?} {when:?}");
+        let mut scene = given(at);
+        scene.restart();
+        happens(&mut scene, when);
+        scene.restart();
+        scene.minute();
+        assert_eq!(found(&scene), expected, "{at:?} {when:?}");
     }
 }

@@ -305,7 +305,7 @@ proptest! {
         let approval = poisoned(&text, 1);
         let written = match file::content(&approval, proposal(&approval)) {
             Ok(written) => written,
-            // Said in a condition, and not written.
+            // Posted in a condition, and not written.
             Err(_) => return Ok(()),
         };
         let read: Value = serde_saphyr::from_str(&written).unwrap();
@@ -323,18 +323,18 @@ proptest! {
             ..Decision::default()
         };
         let execution = Execution { outcome: "failed".into(), message: text.clone(), at: None };
-        let sayings = [
-            comment::Saying::Decided(&decision),
-            comment::Saying::Canceled(&decision),
-            comment::Saying::NotSynced(&text),
-            comment::Saying::Ended(&execution),
-            comment::Saying::Declined { by: &text, branch_gone: true },
+        let comments = [
+            comment::Comment::Decided(&decision),
+            comment::Comment::Canceled(&decision),
+            comment::Comment::NotSynced(&text),
+            comment::Comment::Ended(&execution),
+            comment::Comment::Declined { by: &text, branch_gone: true },
         ];
-        for saying in sayings {
-            let said = saying.text(Some(&approval), "d1");
+        for comment in comments {
+            let said = comment.text(Some(&approval), "d1");
             let found: Vec<String> =
                 autopilot_controller::pull_requests::text::marker::outcomes(&said).map(str::to_owned).collect();
-            prop_assert_eq!(found, [format!("{} d1", saying.word())]);
+            prop_assert_eq!(found, [format!("{} d1", comment.word())]);
             let visible = outside(said.rsplit_once("<!--").unwrap().0);
             prop_assert!(!visible.contains(['@', '<', '\u{1b}', '#']), "{}", visible);
         }

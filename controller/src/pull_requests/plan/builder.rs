@@ -4,22 +4,22 @@
 use autopilot_shared::api::{ActionApproval, FINALIZER, PullRequest};
 use jiff::{SignedDuration, Timestamp};
 
-use super::conditions::{self as word, Words};
+use super::conditions::{self, Conditions};
 use super::effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
-use super::view::{Folder, Us, View};
+use super::view::{Folder, Identity, View};
 use crate::pull_requests::forge::{Change, Pull, PullState};
-use crate::pull_requests::text::comment::Saying;
+use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::{body, branch, file, marker};
 use kube::ResourceExt as _;
 
 /// The head of the base branch moves all the time: a commit on it is made right after it was asked for.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
 
-pub(crate) struct Draft<'a, 'b> {
+pub(crate) struct PlanBuilder<'a, 'b> {
     pub(crate) view: &'b View<'a>,
     pub(crate) class: Class,
     pub(crate) pull: Option<PullRequest>,
-    pub(crate) words: Words,
+    pub(crate) conditions: Conditions,
     pub(crate) cluster: Option<ClusterEffect>,
     pub(crate) wants: bool,
     /// What the status says already stays, where nothing else is said.
@@ -30,13 +30,13 @@ pub(crate) struct Draft<'a, 'b> {
     complete: bool,
 }
 
-impl<'a, 'b> Draft<'a, 'b> {
+impl<'a, 'b> PlanBuilder<'a, 'b> {
     pub(crate) fn new(view: &'b View<'a>, class: Class) -> Self {
-        Draft {
+        PlanBuilder {
             view,
             class,
             pull: None,
-            words: Words::new(),
+            conditions: Conditions::new(),
             cluster: None,
             wants: false,
             keep: false,
@@ -56,12 +56,12 @@ impl<'a, 'b> Draft<'a, 'b> {
 
     /// The plan: what the cluster must be told first, then the forge.
     pub(crate) fn plan(mut self) -> Plan {
-        if self.keep || self.view.us.is_none() || matches!(self.forge, Some(ForgeEffect::Ask(_))) {
-            word::keep(self.view, &mut self.words);
+        if self.keep || self.view.identity.is_none() || matches!(self.forge, Some(ForgeEffect::Ask(_))) {
+            conditions::keep(self.view, &mut self.conditions);
         }
         // The status of what is being deleted interests nobody.
         let leaving = self.approval().metadata.deletion_timestamp.is_some();
-        let status = word::write(self.view, self.pull.clone(), &self.words).filter(|_| !leaving);
+        let status = conditions::write(self.view, self.pull.clone(), &self.conditions).filter(|_| !leaving);
         let cluster = self.cluster.or(status);
         let forge = if cluster.is_some() { None } else { self.forge.map(|effect| (self.class, effect)) };
         Plan { cluster, forge, wake: self.wake, wants: self.wants }
@@ -74,16 +74,26 @@ impl<'a, 'b> Draft<'a, 'b> {
 
     /// The status says what it must.
     pub(crate) fn status_stands(&self) -> bool {
-        word::write(self.view, self.pull.clone(), &self.words).is_none()
+        conditions::write(self.view, self.pull.clone(), &self.conditions).is_none()
     }
 
     /// Says this, whatever was said before.
-    pub(crate) fn correct(&mut self, kind: &'static str, reason: &'static str, message: impl Into<String>) {
-        self.words.insert(kind, (reason.into(), message.into()));
+    pub(crate) fn replace_condition(
+        &mut self,
+        kind: &'static str,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.conditions.insert(kind, (reason.into(), message.into()));
     }
 
-    pub(crate) fn say(&mut self, kind: &'static str, reason: &'static str, message: impl Into<String>) {
-        self.words.entry(kind).or_insert_with(|| (reason.into(), message.into()));
+    pub(crate) fn set_condition(
+        &mut self,
+        kind: &'static str,
+        reason: &'static str,
+        message: impl Into<String>,
+    ) {
+        self.conditions.entry(kind).or_insert_with(|| (reason.into(), message.into()));
     }
 
     pub(crate) fn wake(&mut self, at: Timestamp) {
@@ -99,8 +109,8 @@ impl<'a, 'b> Draft<'a, 'b> {
     }
 
     /// Why the forge refused this lately.
-    pub(crate) fn refusal(&self, effect: &ForgeEffect) -> Option<&'a super::view::Hold> {
-        self.view.facts.held.get(&effect.mark())
+    pub(crate) fn refusal(&self, effect: &ForgeEffect) -> Option<&'a super::view::Refusal> {
+        self.view.observed.refusals.get(&effect.mark())
     }
 
     fn effect(&mut self, effect: ForgeEffect) {
@@ -122,16 +132,18 @@ impl<'a, 'b> Draft<'a, 'b> {
     fn refused(&mut self, effect: &ForgeEffect, why: &str) {
         if let Some(Write::Push { .. } | Write::Open(_)) = effect.change() {
             let text = format!("the forge refuses its pull request: {why}");
-            return self.correct(word::WAITS, "Refused", text);
+            return self.replace_condition(conditions::WAITS, "Refused", text);
         }
         let (kind, text) = match effect {
             ForgeEffect::Ask(_) if self.wants => {
-                (word::WAITS, format!("there is no pull request yet: {why}"))
+                (conditions::WAITS, format!("there is no pull request yet: {why}"))
             }
-            ForgeEffect::Ask(_) => (word::LEFT, format!("the forge does not let us look: {why}")),
-            ForgeEffect::Write(_) => (word::LEFT, format!("the forge refuses to {}: {why}", effect.mark())),
+            ForgeEffect::Ask(_) => (conditions::LEFT, format!("the forge does not let us look: {why}")),
+            ForgeEffect::Write(_) => {
+                (conditions::LEFT, format!("the forge refuses to {}: {why}", effect.mark()))
+            }
         };
-        self.say(kind, "Refused", text);
+        self.set_condition(kind, "Refused", text);
     }
 
     /// Sets our finalizer, unless it is there: whatever is on the forge afterwards needs us.
@@ -141,35 +153,37 @@ impl<'a, 'b> Draft<'a, 'b> {
             return true;
         }
         let finalizers = finalizers.iter().cloned().chain([FINALIZER.to_owned()]).collect();
-        self.cluster = Some(ClusterEffect::AddFinalizer { target: word::target(self.view), finalizers });
+        self.cluster =
+            Some(ClusterEffect::AddFinalizer { target: conditions::target(self.view), finalizers });
         false
     }
 
     /// Says something on a pull request, once. The comments are read first, so that a crash after the last attempt
     /// does not say it twice.
-    pub(crate) fn comment(&mut self, number: u64, saying: &Saying<'_>, digest: &str) {
-        let outcome = marker::outcome(saying.word(), digest);
-        let said = self.view.facts.said.get(&number);
+    pub(crate) fn comment(&mut self, number: u64, comment: &Comment<'_>, digest: &str) {
+        let outcome = marker::outcome(comment.word(), digest);
+        let said = self.view.observed.posted.get(&number);
         if said.is_some_and(|s| s.outcomes.contains(&outcome)) {
             return;
         }
         if said.is_none_or(|s| !s.fresh) {
             return self.ask(Ask::Comments { number });
         }
-        let text = saying.text(Some(self.approval()), digest);
+        let text = comment.text(Some(self.approval()), digest);
         self.write(Write::Comment { number, outcome, text });
     }
 
     /// Whether it was us who closed a pull request, as far as that is remembered.
     pub(crate) fn closed_by_us(&self, pull: &Pull) -> bool {
-        let closed = self.view.facts.deciders.get(&pull.number);
-        pull.state == PullState::Closed && self.view.us.is_some_and(|us| closed == Some(&us.login))
+        let closed = self.view.observed.deciders.get(&pull.number);
+        pull.state == PullState::Closed
+            && self.view.identity.is_some_and(|identity| closed == Some(&identity.login))
     }
 
     /// Says how it ended, and closes.
-    pub(crate) fn end(&mut self, pull: &Pull, sayings: &[Saying<'_>], digest: &str) {
-        for saying in sayings {
-            self.comment(pull.number, saying, digest);
+    pub(crate) fn end(&mut self, pull: &Pull, comments: &[Comment<'_>], digest: &str) {
+        for comment in comments {
+            self.comment(pull.number, comment, digest);
         }
         if pull.state == PullState::Open {
             self.write(Write::Close { number: pull.number });
@@ -179,7 +193,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// Deletes the branch, if it is there and ours: `pulls` are ours, so are their heads.
     pub(crate) fn drop_branch<'p>(&mut self, pulls: impl Iterator<Item = &'p Pull>) {
         let name = self.branch();
-        match &self.view.facts.branch {
+        match &self.view.observed.branch {
             None => self.ask(Ask::Branch { name }),
             Some(None) => {}
             Some(Some(tip)) => {
@@ -190,7 +204,11 @@ impl<'a, 'b> Draft<'a, 'b> {
                     None => self.ask(Ask::Tip { commit: tip.commit.clone() }),
                     Some(true) => self.write(Write::DeleteBranch { name, commit: tip.commit.clone() }),
                     Some(false) => {
-                        self.say(word::LEFT, "ForeignBranch", format!("branch {name} is not ours and stays"));
+                        self.set_condition(
+                            conditions::LEFT,
+                            "ForeignBranch",
+                            format!("branch {name} is not ours and stays"),
+                        );
                     }
                 }
             }
@@ -203,11 +221,11 @@ impl<'a, 'b> Draft<'a, 'b> {
         if tip.message.lines().next() != body::message(self.approval()).lines().next() {
             return Some(false);
         }
-        let contents = self.view.facts.tips.get(&tip.commit)?;
+        let contents = self.view.observed.tips.get(&tip.commit)?;
         Some(contents.iter().any(|c| self.is_named(c)))
     }
 
-    pub(crate) fn is_named(&self, content: &file::Content) -> bool {
+    pub(crate) fn is_named(&self, content: &file::FiledApproval) -> bool {
         Some(&content.namespace) == self.approval().metadata.namespace.as_ref()
             && content.name == self.approval().name_any()
     }
@@ -215,7 +233,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// UUIDs of the files that were made for this approval, as far as it tells: they are ours whatever is in them by now.
     fn own_uuids(&self) -> Vec<String> {
         let Some(status) = &self.approval().status else { return Vec::new() };
-        let cluster = self.view.us.map(|us| us.cluster.as_str()).unwrap_or_default();
+        let cluster = self.view.identity.map(|identity| identity.cluster.as_str()).unwrap_or_default();
         let proposed = status.proposal.as_ref().map(|p| &p.digest);
         let decided = status.decision.as_ref().map(|d| &d.digest);
         let noted = status.pull_request.as_ref().map(|p| &p.digest);
@@ -250,14 +268,15 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// Removes files of ours for earlier proposals of this approval, which somebody put back: a GitOps tool applies them
     /// again and again, and when they came after the pull request, merging it makes two files for one object. Looked for
     /// when the object says what such a file says.
-    pub(crate) fn drop_stale_files(&mut self, us: &Us, current: &str) {
+    pub(crate) fn drop_stale_files(&mut self, identity: &Identity, current: &str) {
         let Some(folder) = self.view.folder else { return };
         let Some(own) = self.own_files() else { return };
-        let (known, current) = (self.own_uuids(), file::uuid(&us.cluster, current));
+        let (known, current) = (self.own_uuids(), file::uuid(&identity.cluster, current));
         let is_stale = |path: &String| {
             let found = folder.files.iter().find(|f| f.path == **path);
             let content = found.and_then(|f| folder.contents.get(f)?.approval.as_ref());
-            let made = content.filter(|c| !c.digest.is_empty()).map(|c| file::uuid(&us.cluster, &c.digest));
+            let made =
+                content.filter(|c| !c.digest.is_empty()).map(|c| file::uuid(&identity.cluster, &c.digest));
             file::any_uuid(path).is_some_and(|uuid| {
                 uuid != current && (known.iter().any(|k| k == uuid) || made.as_deref() == Some(uuid))
             })

@@ -34,7 +34,7 @@ const ALL: [&str; 7] = [WAITS, REFUSED, NOT_SYNCED, FOLDER, NOT_MIRRORED, LEFT, 
 const LONGEST: usize = 1_000;
 
 /// Type to reason and message.
-pub(crate) type Words = BTreeMap<&'static str, (Cow<'static, str>, String)>;
+pub(crate) type Conditions = BTreeMap<&'static str, (Cow<'static, str>, String)>;
 
 /// What the status says already.
 fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
@@ -42,18 +42,18 @@ fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
 }
 
 /// Adds what the status says already about a pull request, whose address ends it: what it was said for is forgotten.
-pub(crate) fn keep_about(view: &View<'_>, words: &mut Words, kind: &'static str, url: &str) {
+pub(crate) fn keep_about(view: &View<'_>, conditions: &mut Conditions, kind: &'static str, url: &str) {
     let said = |c: &&Condition| c.type_ == kind && c.status == "True" && c.message.ends_with(url);
     if let Some(old) = standing(view).iter().find(said) {
-        words.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
+        conditions.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
     }
 }
 
 /// Adds what the status says already, where nothing else is said: for steps that do not know better yet.
-pub(crate) fn keep(view: &View<'_>, words: &mut Words) {
+pub(crate) fn keep(view: &View<'_>, conditions: &mut Conditions) {
     for old in standing(view).iter().filter(|c| c.status == "True") {
         if let Some(kind) = ALL.iter().find(|kind| **kind == old.type_) {
-            words.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
+            conditions.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
         }
     }
 }
@@ -69,9 +69,13 @@ pub(crate) fn target(view: &View<'_>) -> Target {
 }
 
 /// The write that makes the status say this; nothing when it does.
-pub(crate) fn write(view: &View<'_>, pull: Option<PullRequest>, words: &Words) -> Option<ClusterEffect> {
+pub(crate) fn write(
+    view: &View<'_>,
+    pull: Option<PullRequest>,
+    conditions: &Conditions,
+) -> Option<ClusterEffect> {
     let pull = pull.filter(|wanted| recorded(view) != Some(wanted));
-    let conditions = conditions(view, words);
+    let conditions = changed_conditions(view, conditions);
     if pull.is_none() && conditions.is_none() {
         return None;
     }
@@ -80,12 +84,12 @@ pub(crate) fn write(view: &View<'_>, pull: Option<PullRequest>, words: &Words) -
 }
 
 /// All conditions as they must be; nothing when they are.
-fn conditions(view: &View<'_>, words: &Words) -> Option<Vec<Condition>> {
+fn changed_conditions(view: &View<'_>, conditions: &Conditions) -> Option<Vec<Condition>> {
     let standing = standing(view);
-    let mut out = Vec::with_capacity(standing.len() + words.len());
+    let mut out = Vec::with_capacity(standing.len() + conditions.len());
     let mut changed = false;
     for old in standing {
-        let wanted = words.get(old.type_.as_str());
+        let wanted = conditions.get(old.type_.as_str());
         if !ALL.contains(&old.type_.as_str()) || (wanted.is_none() && old.status == "False") {
             out.push(old.clone());
             continue;
@@ -109,7 +113,7 @@ fn conditions(view: &View<'_>, words: &Words) -> Option<Vec<Condition>> {
             observed_generation: None,
         });
     }
-    for (kind, (reason, message)) in words {
+    for (kind, (reason, message)) in conditions {
         if !standing.iter().any(|c| c.type_ == *kind) {
             changed = true;
             out.push(Condition {

@@ -4,15 +4,15 @@ use autopilot_shared::api::{Decision, FINALIZER, LABEL_RULE, Outcome, PullReques
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::builder::Draft;
-use super::conditions::{self as word, NOT_MIRRORED};
+use super::builder::PlanBuilder;
+use super::conditions::{self, NOT_MIRRORED};
 use super::effect::{Ask, ClusterEffect};
-use super::match_pulls::{Sorted, noted, recorded, sort};
+use super::match_pulls::{MatchedPulls, match_pulls, noted, recorded};
 use super::sync;
-use super::view::{Us, View};
+use super::view::{Identity, View};
 use crate::decide::{EventDraft, Regarding};
 use crate::pull_requests::forge::{Pull, PullState};
-use crate::pull_requests::text::comment::Saying;
+use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::file;
 use crate::pull_requests::text::marker::Marker;
 
@@ -20,11 +20,11 @@ use crate::pull_requests::text::marker::Marker;
 pub const VIA: &str = "pull request";
 
 /// After a decision: once all is done our finalizer goes, which also says that it is done.
-pub(crate) fn decided(out: &mut Draft<'_, '_>, decision: &Decision) {
+pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
     let view = out.view;
     let mirrored = mirrored(out, decision);
-    let Some(us) = view.us else { return };
-    let sorted = sort(view, us, &decision.digest);
+    let Some(identity) = view.identity else { return };
+    let sorted = match_pulls(view, identity, &decision.digest);
     let held = out.approval().finalizers().iter().any(|f| f == FINALIZER);
     // After all was done somebody may have opened it again, or even merged it before that was seen.
     let again = |p: &&Pull| match p.state {
@@ -46,72 +46,72 @@ pub(crate) fn decided(out: &mut Draft<'_, '_>, decision: &Decision) {
         // Opened again after all was done: nothing but the pull request says that the branch is there. Deleting that
         // closes it, so what there is to say is said before.
         for pull in sorted.mine.iter().filter(|p| p.state == PullState::Open) {
-            for saying in sayings(view, decision, pull, false) {
-                out.comment(pull.number, &saying, &decision.digest);
+            for comment in comments(view, decision, pull, false) {
+                out.comment(pull.number, &comment, &decision.digest);
             }
         }
         out.drop_branch(sorted.ours());
     }
     for pull in &sorted.mine {
-        let gone = matches!(view.facts.branch, Some(None));
-        if needs_branch(decision, pull) && view.facts.branch.is_none() {
+        let gone = matches!(view.observed.branch, Some(None));
+        if needs_branch(decision, pull) && view.observed.branch.is_none() {
             out.ask(Ask::Branch { name: out.branch() });
             return;
         }
-        let sayings = sayings(view, decision, pull, gone);
-        out.end(pull, &sayings, &decision.digest);
+        let comments = comments(view, decision, pull, gone);
+        out.end(pull, &comments, &decision.digest);
     }
-    finish(out, us, &sorted, &decision.digest);
+    finish(out, identity, &sorted, &decision.digest);
     let waits = sync::waits(out);
     let done = decision.outcome != Outcome::Approved
         || out.approval().status.as_ref().is_some_and(|s| s.execution.is_some());
     if held && done && mirrored && !waits && out.complete() && out.status_stands() {
-        out.cluster = Some(ClusterEffect::Release { target: word::target(view), event: None });
+        out.cluster = Some(ClusterEffect::Release { target: conditions::target(view), event: None });
     }
 }
 
 /// Being deleted: the same, within a bound.
-pub(crate) fn leaving(out: &mut Draft<'_, '_>, since: Timestamp) {
+pub(crate) fn leaving(out: &mut PlanBuilder<'_, '_>, since: Timestamp) {
     let view = out.view;
     let status = out.approval().status.as_ref();
     let known =
         status.is_some_and(|s| s.proposal.is_some() || s.decision.is_some() || s.pull_request.is_some());
     if !known {
         // Left by somebody else, or by the original: nothing on the forge is ours.
-        out.cluster = Some(ClusterEffect::Release { target: word::target(view), event: None });
+        out.cluster = Some(ClusterEffect::Release { target: conditions::target(view), event: None });
         return;
     }
     if given_up(out, since) {
         return;
     }
-    let Some(us) = view.us else { return };
+    let Some(identity) = view.identity else { return };
     let decision = status.and_then(|s| s.decision.as_ref());
     let digest = decision
         .map(|d| d.digest.clone())
         .or_else(|| status.and_then(|s| s.proposal.as_ref()).map(|p| p.digest.clone()))
         .unwrap_or_default();
-    let sorted = sort(view, us, &digest);
+    let sorted = match_pulls(view, identity, &digest);
     if searching(out, &sorted) {
         return;
     }
     close_older(out, &sorted);
     for pull in &sorted.mine {
-        let sayings = match decision {
-            Some(decision) => sayings(view, decision, pull, false),
+        let comments = match decision {
+            Some(decision) => comments(view, decision, pull, false),
             None if pull.state == PullState::Closed && !out.closed_by_us(pull) => Vec::new(),
-            None => vec![Saying::Deleted],
+            None => vec![Comment::Deleted],
         };
-        out.end(pull, &sayings, &digest);
+        out.end(pull, &comments, &digest);
     }
-    finish(out, us, &sorted, &digest);
+    finish(out, identity, &sorted, &digest);
     out.pull = None;
     if out.complete() {
-        out.cluster = Some(ClusterEffect::Release { target: word::target(view), event: None });
+        out.cluster = Some(ClusterEffect::Release { target: conditions::target(view), event: None });
     }
 }
 
 /// Releases after the bound, whatever keeps the forge from being tidied up. What is open there is found again as nobody's.
-fn given_up(out: &mut Draft<'_, '_>, since: Timestamp) -> bool {
+fn given_up(out: &mut PlanBuilder<'_, '_>, since: Timestamp) -> bool {
     let view = out.view;
     // A controller that comes late has its time, too.
     let due = since.max(view.started) + view.settings.deletion_bound;
@@ -120,8 +120,8 @@ fn given_up(out: &mut Draft<'_, '_>, since: Timestamp) -> bool {
         return false;
     }
     let raw = out.approval();
-    let why = view.trouble.map(|t| t.text.clone());
-    let why = why.or_else(|| view.facts.held.values().next().map(|h| h.why.clone()));
+    let why = view.outage.map(|t| t.text.clone());
+    let why = why.or_else(|| view.observed.refusals.values().next().map(|h| h.why.clone()));
     let why = why.unwrap_or_else(|| "others were before it".to_owned());
     let pull = match recorded(view).filter(|r| r.number > 0) {
         Some(noted) => format!("pull request {}", noted.url),
@@ -142,15 +142,16 @@ fn given_up(out: &mut Draft<'_, '_>, since: Timestamp) -> bool {
         step: 0,
         seed: vec![raw.uid().unwrap_or_default()],
         warning: true,
-        reason: word::LEFT,
+        reason: conditions::LEFT,
         message,
     };
-    out.cluster = Some(ClusterEffect::Release { target: word::target(view), event: Some(Box::new(event)) });
+    out.cluster =
+        Some(ClusterEffect::Release { target: conditions::target(view), event: Some(Box::new(event)) });
     true
 }
 
 /// Whether a decline by pull request stands in the spec, as far as it can.
-fn mirrored(out: &mut Draft<'_, '_>, decision: &Decision) -> bool {
+fn mirrored(out: &mut PlanBuilder<'_, '_>, decision: &Decision) -> bool {
     let spec = &out.approval().spec;
     let waits = matches!(spec.approval_state.as_deref(), None | Some("" | approval_state::PENDING));
     let bound = spec.actions.iter().flatten().any(|a| a.proposal.as_ref() == Some(&decision.digest));
@@ -162,20 +163,20 @@ fn mirrored(out: &mut Draft<'_, '_>, decision: &Decision) -> bool {
             "it is declined, but spec.approvalState belongs to {} and stays as it is there",
             writer.manager
         );
-        out.say(NOT_MIRRORED, "OwnedByApply", text);
+        out.set_condition(NOT_MIRRORED, "OwnedByApply", text);
         return true;
     }
-    out.cluster = Some(ClusterEffect::Mirror(word::target(out.view)));
+    out.cluster = Some(ClusterEffect::Mirror(conditions::target(out.view)));
     false
 }
 
 /// Whether the pull requests of the branch must be asked for first: one may have been opened and not recorded.
-fn searching(out: &mut Draft<'_, '_>, sorted: &Sorted<'_>) -> bool {
+fn searching(out: &mut PlanBuilder<'_, '_>, sorted: &MatchedPulls<'_>) -> bool {
     let missing = match recorded(out.view) {
         Some(noted) if noted.number > 0 => !sorted.ours().any(|p| p.number == noted.number),
         _ => sorted.mine.is_empty(),
     };
-    if missing && out.view.facts.searched.is_none() {
+    if missing && out.view.observed.searched.is_none() {
         out.ask(Ask::Search { branch: out.branch() });
         return true;
     }
@@ -184,10 +185,10 @@ fn searching(out: &mut Draft<'_, '_>, sorted: &Sorted<'_>) -> bool {
 
 /// Whether the forge must be asked how it came to the decision. The list of pull requests is as old as the last look: what
 /// is open there may be merged, and a GitOps tool may have been faster than that look.
-fn unsure(out: &mut Draft<'_, '_>, decision: &Decision, sorted: &Sorted<'_>) -> bool {
+fn unsure(out: &mut PlanBuilder<'_, '_>, decision: &Decision, sorted: &MatchedPulls<'_>) -> bool {
     let view = out.view;
     let in_cluster = decision.outcome != Outcome::Canceled && decision.via != VIA;
-    let old = match (view.facts.searched, &decision.at) {
+    let old = match (view.observed.searched, &decision.at) {
         (Some(searched), Some(at)) => searched < at.0 && at.0 <= view.now,
         (searched, _) => searched.is_none(),
     };
@@ -199,7 +200,7 @@ fn unsure(out: &mut Draft<'_, '_>, decision: &Decision, sorted: &Sorted<'_>) -> 
     }
     if let Some(pull) = sorted.leading().filter(|p| p.state == PullState::Merged)
         && noted(view, pull).is_none_or(|r| r.by.is_empty() || r.state != PullRequestState::Merged)
-        && !view.facts.deciders.contains_key(&pull.number)
+        && !view.observed.deciders.contains_key(&pull.number)
     {
         out.ask(Ask::Decider { number: pull.number });
         return true;
@@ -209,23 +210,23 @@ fn unsure(out: &mut Draft<'_, '_>, decision: &Decision, sorted: &Sorted<'_>) -> 
 
 /// Those of earlier proposals of the same approval; what an approval of that name left that is gone is closed as such. A
 /// comment that was refused before we closed it is not forgotten.
-pub(crate) fn close_older(out: &mut Draft<'_, '_>, sorted: &Sorted<'_>) {
+pub(crate) fn close_older(out: &mut PlanBuilder<'_, '_>, sorted: &MatchedPulls<'_>) {
     for pull in &sorted.older {
         if pull.state != PullState::Open && !out.closed_by_us(pull) {
             continue;
         }
         let marker = Marker::read(&pull.body).unwrap_or_default();
         if Some(&marker.uid) == out.approval().metadata.uid.as_ref() {
-            out.end(pull, &[Saying::Replaced], &marker.digest);
+            out.end(pull, &[Comment::Replaced], &marker.digest);
         }
     }
 }
 
 /// Branch, record, files.
-fn finish(out: &mut Draft<'_, '_>, us: &Us, sorted: &Sorted<'_>, digest: &str) {
+fn finish(out: &mut PlanBuilder<'_, '_>, identity: &Identity, sorted: &MatchedPulls<'_>, digest: &str) {
     let view = out.view;
     out.drop_branch(sorted.ours());
-    let path = file::path(&view.settings.folder, &out.approval().name_any(), &us.cluster, digest);
+    let path = file::path(&view.settings.folder, &out.approval().name_any(), &identity.cluster, digest);
     if sorted.ours().any(|p| p.state == PullState::Merged)
         || recorded(view).is_some_and(|r| r.in_base)
         || view.folder.is_some()
@@ -242,12 +243,12 @@ fn finish(out: &mut Draft<'_, '_>, us: &Us, sorted: &Sorted<'_>, digest: &str) {
                     && known.is_none_or(|r| r.in_base || r.state != PullRequestState::Merged)
             }
         };
-        let told = known.filter(|r| r.state == word::state(pull.state));
+        let told = known.filter(|r| r.state == conditions::state(pull.state));
         let by = told.map(|r| r.by.clone()).unwrap_or_default();
-        let by = view.facts.deciders.get(&pull.number).cloned().unwrap_or(by);
+        let by = view.observed.deciders.get(&pull.number).cloned().unwrap_or(by);
         let counted = known.map_or(digest, |r| r.digest.as_str());
-        if out.complete() || known.is_none_or(|r| r.state != word::state(pull.state)) {
-            out.pull = Some(word::record(pull, counted, &path, &by, in_base));
+        if out.complete() || known.is_none_or(|r| r.state != conditions::state(pull.state)) {
+            out.pull = Some(conditions::record(pull, counted, &path, &by, in_base));
         }
     }
 }
@@ -258,27 +259,27 @@ fn needs_branch(decision: &Decision, pull: &Pull) -> bool {
 }
 
 /// What is to be said on a pull request after a decision, in order.
-fn sayings<'a>(view: &View<'a>, decision: &'a Decision, pull: &Pull, branch_gone: bool) -> Vec<Saying<'a>> {
+fn comments<'a>(view: &View<'a>, decision: &'a Decision, pull: &Pull, branch_gone: bool) -> Vec<Comment<'a>> {
     let status = view.approval.raw.status.as_ref();
     let execution = status.and_then(|s| s.execution.as_ref());
     let mut out = Vec::new();
     let was_closed = noted(view, pull).is_some_and(|r| r.state == PullRequestState::Closed);
     if was_closed && pull.state == PullState::Open {
-        out.push(Saying::Reopened(decision));
+        out.push(Comment::Reopened(decision));
     } else {
         match decision.outcome {
-            Outcome::Canceled => out.push(Saying::Canceled(decision)),
+            Outcome::Canceled => out.push(Comment::Canceled(decision)),
             Outcome::Declined if decision.via == VIA => {
-                out.push(Saying::Declined { by: &decision.by, branch_gone });
+                out.push(Comment::Declined { by: &decision.by, branch_gone });
             }
             Outcome::Approved if pull.state == PullState::Merged => {}
-            Outcome::Approved | Outcome::Declined => out.push(Saying::Decided(decision)),
+            Outcome::Approved | Outcome::Declined => out.push(Comment::Decided(decision)),
         }
     }
     if decision.outcome == Outcome::Approved
         && let Some(execution) = execution
     {
-        out.push(Saying::Ended(execution));
+        out.push(Comment::Ended(execution));
     }
     out
 }

@@ -25,7 +25,7 @@ pub struct Plan {
 pub enum Class {
     /// What somebody decided.
     Decision,
-    /// Saying how it went, closing, cleaning up.
+    /// Comment how it went, closing, cleaning up.
     Ending,
     /// New pull requests.
     Creating,
@@ -117,9 +117,9 @@ pub enum Ask {
         at: String,
     },
     /// Not of the forge: what stands between a merge and the cluster.
-    Sync,
+    Findings,
     /// Not of the forge: the GitOps tool is asked to look.
-    Nudge,
+    RequestReconcile,
     /// Not of the forge: whether the approval is really gone.
     Gone,
 }
@@ -132,7 +132,7 @@ impl Ask {
             // The tree of every folder on the way, then the files.
             Ask::Folder | Ask::Tip { .. } => 4,
             Ask::Search { .. } | Ask::Head { .. } | Ask::Comments { .. } | Ask::File { .. } => 1,
-            Ask::Sync | Ask::Nudge | Ask::Gone => 0,
+            Ask::Findings | Ask::RequestReconcile | Ask::Gone => 0,
         }
     }
 }

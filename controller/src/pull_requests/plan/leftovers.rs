@@ -4,15 +4,15 @@
 use autopilot_shared::api::approval_state;
 use kube::ResourceExt as _;
 
-use super::builder::Draft;
-use super::conditions as word;
+use super::builder::PlanBuilder;
+use super::conditions;
 use super::effect::{Ask, ClusterEffect};
 use super::sync;
 use super::view::Finding;
 use crate::pull_requests::text::file;
 
 /// Deletes one, once its file has gone and the tool knows that.
-pub(crate) fn leftover(out: &mut Draft<'_, '_>) {
+pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
     // What its status says is not ours to say.
     out.keep = true;
     let view = out.view;
@@ -21,7 +21,8 @@ pub(crate) fn leftover(out: &mut Draft<'_, '_>) {
     let applied = view.approval.writers.iter().any(|w| w.apply)
         && raw.annotations().get(file::UNPRUNED).is_some_and(|v| v == "disabled");
     let approved = raw.spec.approval_state.as_deref() == Some(approval_state::APPROVED);
-    let (Some(us), Some(digest), Some(made)) = (view.us, asked, &raw.metadata.creation_timestamp) else {
+    let (Some(identity), Some(digest), Some(made)) = (view.identity, asked, &raw.metadata.creation_timestamp)
+    else {
         return;
     };
     if !applied || !approved {
@@ -34,7 +35,7 @@ pub(crate) fn leftover(out: &mut Draft<'_, '_>) {
     let Some(folder) = view.folder.filter(|f| f.at >= made.0) else {
         return out.ask(Ask::Folder);
     };
-    let path = file::path(&view.settings.folder, &raw.name_any(), &us.cluster, digest);
+    let path = file::path(&view.settings.folder, &raw.name_any(), &identity.cluster, digest);
     if folder.files.iter().any(|f| f.path == path) {
         // Swept, and then seen again.
         return out.wake(view.now + view.settings.poll);
@@ -42,6 +43,6 @@ pub(crate) fn leftover(out: &mut Draft<'_, '_>) {
     // Where no tool that we know applies the folder, another one may make it again and again.
     let applies = |found: &[Finding]| found.iter().any(|f| matches!(f, Finding::Applied { .. }));
     if !sync::behind(out, folder, made.0, applies) {
-        out.cluster = Some(ClusterEffect::Remove(word::target(view)));
+        out.cluster = Some(ClusterEffect::Remove(conditions::target(view)));
     }
 }

@@ -3,14 +3,14 @@
 use autopilot_shared::api::PullRequest;
 use kube::ResourceExt as _;
 
-use super::view::{Us, View};
+use super::view::{Identity, View};
 use crate::pull_requests::forge::{Pull, PullState};
-use crate::pull_requests::text::file::Content;
+use crate::pull_requests::text::file::FiledApproval;
 use crate::pull_requests::text::marker::Marker;
 
 /// Pull requests from branches of the approval's name, told apart.
 #[derive(Debug, Default)]
-pub(crate) struct Sorted<'a> {
+pub(crate) struct MatchedPulls<'a> {
     /// Of the proposal.
     pub(crate) mine: Vec<&'a Pull>,
     /// Of an earlier proposal of the same approval, or of one that had its name.
@@ -19,7 +19,7 @@ pub(crate) struct Sorted<'a> {
     pub(crate) foreign: Vec<(&'a Pull, &'static str)>,
 }
 
-impl<'a> Sorted<'a> {
+impl<'a> MatchedPulls<'a> {
     /// The one that counts: what ended says more than what is open.
     pub(crate) fn leading(&self) -> Option<&'a Pull> {
         let rank = |pull: &&&Pull| match pull.state {
@@ -47,15 +47,15 @@ pub(crate) fn noted<'a>(view: &View<'a>, pull: &Pull) -> Option<&'a PullRequest>
 }
 
 /// Whether its branch is in our repository, and not in a fork.
-pub fn in_repository(us: &Us, pull: &Pull) -> bool {
-    pull.head_repo.as_ref().is_some_and(|repo| repo.eq_ignore_ascii_case(&us.repository))
+pub fn in_repository(identity: &Identity, pull: &Pull) -> bool {
+    pull.head_repo.as_ref().is_some_and(|repo| repo.eq_ignore_ascii_case(&identity.repository))
 }
 
 /// Tells the pull requests apart for a proposal.
-pub(crate) fn sort<'a>(view: &View<'a>, us: &Us, digest: &str) -> Sorted<'a> {
-    let mut sorted = Sorted::default();
+pub(crate) fn match_pulls<'a>(view: &View<'a>, identity: &Identity, digest: &str) -> MatchedPulls<'a> {
+    let mut sorted = MatchedPulls::default();
     for pull in view.pulls.iter().copied() {
-        match about(view, us, pull) {
+        match about(view, identity, pull) {
             // A record without a digest is of one that did not count when it was written.
             Ok(found) if found == digest || found.is_empty() => sorted.mine.push(pull),
             Ok(_) => sorted.older.push(pull),
@@ -67,8 +67,8 @@ pub(crate) fn sort<'a>(view: &View<'a>, us: &Us, digest: &str) -> Sorted<'a> {
 
 /// The proposal that a pull request was opened for. The record in the status goes before the text on the forge, which
 /// people may edit; an older approval of the same name gives a digest that no proposal has.
-fn about(view: &View<'_>, us: &Us, pull: &Pull) -> Result<String, &'static str> {
-    if !in_repository(us, pull) {
+fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'static str> {
+    if !in_repository(identity, pull) {
         return Err("LookAlike");
     }
     let raw = &view.approval.raw;
@@ -78,12 +78,12 @@ fn about(view: &View<'_>, us: &Us, pull: &Pull) -> Result<String, &'static str> 
     }
     match Marker::read(&pull.body) {
         Some(marker) => {
-            let same = marker.cluster == us.cluster
+            let same = marker.cluster == identity.cluster
                 && Some(&marker.namespace) == raw.metadata.namespace.as_ref()
                 && marker.name == raw.name_any();
             if !same {
                 Err("OtherCluster")
-            } else if !pull.author.eq_ignore_ascii_case(&us.login) && noted.is_none() {
+            } else if !pull.author.eq_ignore_ascii_case(&identity.login) && noted.is_none() {
                 Err("LookAlike")
             } else if Some(&marker.uid) == raw.metadata.uid.as_ref() {
                 Ok(marker.digest)
@@ -97,9 +97,11 @@ fn about(view: &View<'_>, us: &Us, pull: &Pull) -> Result<String, &'static str> 
 }
 
 /// Whether a pull request of any approval of this cluster is ours; the marker, if so.
-pub fn ours(us: &Us, pull: &Pull) -> Option<Marker> {
+pub fn ours(identity: &Identity, pull: &Pull) -> Option<Marker> {
     Marker::read(&pull.body).filter(|marker| {
-        marker.cluster == us.cluster && pull.author.eq_ignore_ascii_case(&us.login) && in_repository(us, pull)
+        marker.cluster == identity.cluster
+            && pull.author.eq_ignore_ascii_case(&identity.login)
+            && in_repository(identity, pull)
     })
 }
 
@@ -109,7 +111,7 @@ pub(crate) enum Head<'a> {
     /// As we pushed it.
     Untouched,
     /// Somebody pushed; this is there now.
-    Pushed(Option<&'a Content>),
+    Pushed(Option<&'a FiledApproval>),
     /// Not known.
     Unknown,
 }
@@ -119,7 +121,7 @@ pub(crate) fn head<'a>(view: &View<'a>, pull: &Pull, digest: &str) -> Head<'a> {
     if untouched {
         return Head::Untouched;
     }
-    match view.facts.heads.get(&pull.head) {
+    match view.observed.heads.get(&pull.head) {
         Some(content) => Head::Pushed(content.as_ref()),
         None => Head::Unknown,
     }

@@ -17,7 +17,7 @@ use autopilot_shared::api::{ActionApproval, FINALIZER, LABEL_OBJECT, LABEL_RULE,
 use kube::ResourceExt as _;
 
 use crate::decide::Approval;
-use builder::Draft;
+use builder::PlanBuilder;
 
 pub use conditions::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
 pub use decided::VIA;
@@ -25,10 +25,10 @@ pub use effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
 pub use match_pulls::{in_repository, ours};
 pub use orphan::{Orphan, orphan};
 pub use urgency::Urgency;
-pub use view::{Facts, Finding, Folder, Hold, Said, Settings, Trouble, Turn, Us, View};
+pub use view::{Finding, Folder, ForgeOutage, Identity, Observed, Posted, Refusal, Settings, Slot, View};
 
 /// The next steps of one approval.
-pub fn step(view: &View<'_>) -> Plan {
+pub fn plan(view: &View<'_>) -> Plan {
     let raw = &view.approval.raw;
     let held = raw.finalizers().iter().any(|f| f == FINALIZER);
     let status = raw.status.as_ref();
@@ -36,23 +36,23 @@ pub fn step(view: &View<'_>) -> Plan {
         if !held {
             return Plan::default();
         }
-        let mut out = Draft::new(view, Class::Ending);
+        let mut out = PlanBuilder::new(view, Class::Ending);
         decided::leaving(&mut out, since.0);
         return out.plan();
     }
     if let Some(decision) = status.and_then(|s| s.decision.as_ref()) {
-        let mut out = Draft::new(view, Class::Ending);
+        let mut out = PlanBuilder::new(view, Class::Ending);
         decided::decided(&mut out, decision);
         return out.plan();
     }
-    match question(view.approval) {
+    match pending_proposal(view.approval) {
         Some(proposal) => {
-            let mut out = Draft::new(view, Class::Creating);
-            pending::asking(&mut out, proposal);
+            let mut out = PlanBuilder::new(view, Class::Creating);
+            pending::pending(&mut out, proposal);
             out.plan()
         }
         None => {
-            let mut out = Draft::new(view, Class::Ending);
+            let mut out = PlanBuilder::new(view, Class::Ending);
             leftovers::leftover(&mut out);
             out.plan()
         }
@@ -60,7 +60,7 @@ pub fn step(view: &View<'_>) -> Plan {
 }
 
 /// What an approval asks, if it asks: the engine writes the proposal into the status once the object is its own.
-pub fn question(approval: &Approval) -> Option<&Proposal> {
+pub fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
     let raw = &approval.raw;
     let status = raw.status.as_ref()?;
     let open = status.decision.is_none() && raw.metadata.deletion_timestamp.is_none() && labelled(raw);

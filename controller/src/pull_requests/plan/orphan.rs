@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::effect::{Ask, Class, ForgeEffect, Write};
-use super::view::Said;
+use super::view::Posted;
 use crate::pull_requests::forge::{Branch, Pull, PullState};
-use crate::pull_requests::text::comment::Saying;
+use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::marker::{self, Marker};
 
 /// What is known of one.
@@ -14,7 +14,7 @@ pub struct Orphan {
     /// The approval was read past every cache, and is gone.
     pub gone: bool,
     /// What has been said on it.
-    pub said: Said,
+    pub posted: Posted,
     /// Its branch, if that was asked: there or not.
     pub branch: Option<Option<Branch>>,
     /// The forge does not let its branch go.
@@ -36,12 +36,12 @@ pub fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<(Class, Fo
         return ask(Ask::Gone);
     }
     let number = pull.number;
-    let outcome = marker::outcome(Saying::Orphaned.word(), &marker.digest);
-    if !known.said.outcomes.contains(&outcome) {
-        if !known.said.fresh {
+    let outcome = marker::outcome(Comment::Orphaned.word(), &marker.digest);
+    if !known.posted.outcomes.contains(&outcome) {
+        if !known.posted.fresh {
             return ask(Ask::Comments { number });
         }
-        let text = Saying::Orphaned.text(None, &marker.digest);
+        let text = Comment::Orphaned.text(None, &marker.digest);
         return write(Write::Comment { number, outcome, text });
     }
     match &known.branch {

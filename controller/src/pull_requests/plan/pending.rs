@@ -3,15 +3,15 @@
 use autopilot_shared::api::{Proposal, PullRequestState};
 use kube::ResourceExt as _;
 
-use super::builder::Draft;
-use super::conditions::{self as word, REFUSED, WAITS};
+use super::builder::PlanBuilder;
+use super::conditions::{self, REFUSED, WAITS};
 use super::decided;
 use super::effect::{Ask, Class, Write};
-use super::match_pulls::{Head, Sorted, head, in_repository, noted, sort};
+use super::match_pulls::{Head, MatchedPulls, head, in_repository, match_pulls, noted};
 use super::sync;
-use super::view::{Turn, Us, View};
+use super::view::{Identity, Slot, View};
 use crate::pull_requests::forge::{Change, NewPull, Pull, PullState};
-use crate::pull_requests::text::comment::Saying;
+use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::marker::Marker;
 use crate::pull_requests::text::{body, file};
 
@@ -20,27 +20,27 @@ const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
 /// How long the forge may fail before every question says so.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
-pub(crate) fn asking(out: &mut Draft<'_, '_>, proposal: &Proposal) {
+pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
     let view = out.view;
     if view.folder.is_none() {
         // What it said of the folder stays until that is looked at again.
-        word::keep_about(view, &mut out.words, word::FOLDER, "");
+        conditions::keep_about(view, &mut out.conditions, conditions::FOLDER, "");
     } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         let text = format!(
             "{list} lists the files of its folder, so a new one is not applied; remove it, or choose \
                             another folder"
         );
-        out.say(word::FOLDER, "OwnKustomization", text);
+        out.set_condition(conditions::FOLDER, "OwnKustomization", text);
     }
-    let Some(us) = view.us else {
+    let Some(identity) = view.identity else {
         return out_of_order(out);
     };
-    let sorted = sort(view, us, &proposal.digest);
+    let sorted = match_pulls(view, identity, &proposal.digest);
     match sorted.leading() {
-        Some(pull) => following(out, us, proposal, &sorted, pull),
+        Some(pull) => following(out, identity, proposal, &sorted, pull),
         None => {
             out.wants = true;
-            creating(out, us, proposal, &sorted);
+            creating(out, identity, proposal, &sorted);
         }
     }
     if let Some((pull, why)) = sorted.foreign.iter().find(|(p, _)| p.state == PullState::Open) {
@@ -48,51 +48,57 @@ pub(crate) fn asking(out: &mut Draft<'_, '_>, proposal: &Proposal) {
             "pull request {} has this approval's branch name and is not ours; it does not count",
             pull.url
         );
-        out.say(REFUSED, why, text);
+        out.set_condition(REFUSED, why, text);
     }
 }
 
 /// The forge is in the way; said after a while, since most troubles pass.
-fn out_of_order(out: &mut Draft<'_, '_>) {
-    let Some(trouble) = out.view.trouble else { return };
-    let due = trouble.since + PATIENCE;
+fn out_of_order(out: &mut PlanBuilder<'_, '_>) {
+    let Some(outage) = out.view.outage else { return };
+    let due = outage.since + PATIENCE;
     if due > out.view.now {
         // What it said before stays until then.
         out.keep = true;
         return out.wake(due);
     }
-    out.say(WAITS, trouble.reason, format!("there is no pull request yet: {}", trouble.text));
+    out.set_condition(WAITS, outage.reason, format!("there is no pull request yet: {}", outage.text));
 }
 
-fn creating(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sorted<'_>) {
+fn creating(
+    out: &mut PlanBuilder<'_, '_>,
+    identity: &Identity,
+    proposal: &Proposal,
+    sorted: &MatchedPulls<'_>,
+) {
     out.class = Class::Creating;
     let view = out.view;
-    match view.turn {
-        Turn::Go => {}
-        Turn::Soon => {
+    match view.slot {
+        Slot::Go => {}
+        Slot::Soon => {
             out.keep = true;
             return out_of_order(out);
         }
-        Turn::Full { before } => {
+        Slot::Full { before } => {
             let text = format!(
                 "{} pull requests are open, as many as maxOpen allows; at least {before} approvals are before this one",
                 view.settings.max_open
             );
-            return out.say(WAITS, "MaxOpen", text);
+            return out.set_condition(WAITS, "MaxOpen", text);
         }
     }
     // What it waited for stands until there is a pull request, or something else to wait for.
     out.keep = true;
     out_of_order(out);
-    let blocker = sorted.foreign.iter().find(|(p, _)| p.state == PullState::Open && in_repository(us, p));
+    let blocker =
+        sorted.foreign.iter().find(|(p, _)| p.state == PullState::Open && in_repository(identity, p));
     if let Some((pull, _)) = blocker {
         let text = format!("branch {} has pull request {} that is not ours", out.branch(), pull.url);
-        return out.say(WAITS, "BranchTaken", text);
+        return out.set_condition(WAITS, "BranchTaken", text);
     }
     if !out.finalizer() {
         return;
     }
-    if view.facts.searched.is_none() {
+    if view.observed.searched.is_none() {
         return out.ask(Ask::Search { branch: out.branch() });
     }
     for pull in sorted.older.iter().filter(|p| p.state == PullState::Open) {
@@ -101,15 +107,15 @@ fn creating(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sort
             // Of an approval that is gone: closed as such.
             return;
         }
-        out.end(pull, &[Saying::Replaced], &marker.digest);
+        out.end(pull, &[Comment::Replaced], &marker.digest);
     }
     if !out.complete() {
         return;
     }
     let name = out.branch();
-    match &view.facts.branch {
+    match &view.observed.branch {
         None => out.ask(Ask::Branch { name }),
-        Some(None) => push(out, us, proposal),
+        Some(None) => push(out, identity, proposal),
         Some(Some(tip)) => {
             // An older pull request of ours ended on this commit: its branch is left over.
             if sorted.older.iter().any(|p| p.head == tip.commit) {
@@ -118,7 +124,7 @@ fn creating(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sort
             match out.pushed_by_us(tip) {
                 None => out.ask(Ask::Tip { commit: tip.commit.clone() }),
                 Some(false) => {
-                    let again = view.facts.asked.unwrap_or(view.now) + LOOK_AGAIN;
+                    let again = view.observed.asked.unwrap_or(view.now) + LOOK_AGAIN;
                     if again <= view.now {
                         return out.ask(Ask::Branch { name });
                     }
@@ -126,12 +132,12 @@ fn creating(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sort
                     let text = format!(
                         "branch {name} is there and is not ours; delete it, or decide in the cluster"
                     );
-                    out.correct(WAITS, "ForeignBranch", text);
+                    out.replace_condition(WAITS, "ForeignBranch", text);
                 }
                 Some(true) => {
-                    let contents = view.facts.tips.get(&tip.commit).map(Vec::as_slice).unwrap_or_default();
+                    let contents = view.observed.tips.get(&tip.commit).map(Vec::as_slice).unwrap_or_default();
                     if contents.iter().any(|c| c.digest == proposal.digest) {
-                        open(out, us, proposal, &tip.commit);
+                        open(out, identity, proposal, &tip.commit);
                     } else {
                         out.write(Write::DeleteBranch { name, commit: tip.commit.clone() });
                     }
@@ -141,17 +147,17 @@ fn creating(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sort
     }
 }
 
-fn push(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal) {
+fn push(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal) {
     let view = out.view;
     let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll >= view.now) else {
         return out.ask(Ask::Folder);
     };
     let Some(old) = out.own_files() else { return };
     let name = out.approval().name_any();
-    let path = file::path(&view.settings.folder, &name, &us.cluster, &proposal.digest);
+    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
     if old.contains(&path) {
-        let text = format!("{path} is on {} already; the GitOps tool has not applied it", us.base);
-        out.correct(WAITS, "FileInBase", text);
+        let text = format!("{path} is on {} already; the GitOps tool has not applied it", identity.base);
+        out.replace_condition(WAITS, "FileInBase", text);
         return out.wake(view.now + view.settings.poll);
     }
     let others = match folder.others(&old) {
@@ -161,7 +167,7 @@ fn push(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal) {
     let content = match file::content(out.approval(), proposal) {
         Ok(content) => content,
         Err(why) => {
-            out.correct(WAITS, "NoFile", format!("its file cannot be written: {why}"));
+            out.replace_condition(WAITS, "NoFile", format!("its file cannot be written: {why}"));
             return;
         }
     };
@@ -176,31 +182,37 @@ fn push(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal) {
     out.write(Write::Push { branch, parent: folder.base.clone(), change });
 }
 
-fn open(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, commit: &str) {
+fn open(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal, commit: &str) {
     let raw = out.approval();
     let marker = Marker {
-        cluster: us.cluster.clone(),
+        cluster: identity.cluster.clone(),
         namespace: raw.namespace().unwrap_or_default(),
         name: raw.name_any(),
         uid: raw.uid().unwrap_or_default(),
         digest: proposal.digest.clone(),
         head: commit.to_owned(),
     };
-    let cluster = out.view.settings.cluster_name.as_deref().unwrap_or(&us.cluster);
+    let cluster = out.view.settings.cluster_name.as_deref().unwrap_or(&identity.cluster);
     let new = NewPull {
         title: body::title(raw),
         body: body::body(cluster, raw, proposal, &marker),
         branch: out.branch(),
-        base: us.base.clone(),
+        base: identity.base.clone(),
     };
     out.write(Write::Open(new));
 }
 
-fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sorted<'_>, pull: &Pull) {
+fn following(
+    out: &mut PlanBuilder<'_, '_>,
+    identity: &Identity,
+    proposal: &Proposal,
+    sorted: &MatchedPulls<'_>,
+    pull: &Pull,
+) {
     let view = out.view;
     let name = out.approval().name_any();
-    let path = file::path(&view.settings.folder, &name, &us.cluster, &proposal.digest);
-    let digest = match counts(out, us, proposal, pull) {
+    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
+    let digest = match counts(out, identity, proposal, pull) {
         None => {
             out.class = Class::Decision;
             return out.ask(Ask::Head { commit: pull.head.clone(), path });
@@ -218,48 +230,53 @@ fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sor
                     return;
                 }
             }
-            out.pull = Some(word::record(pull, digest, &path, "", false));
-            unwelcome(out, pull);
+            out.pull = Some(conditions::record(pull, digest, &path, "", false));
+            report_rejected_reviewers(out, pull);
             out.class = Class::Ending;
             decided::close_older(out, sorted);
-            out.drop_stale_files(us, &proposal.digest);
+            out.drop_stale_files(identity, &proposal.digest);
         }
         PullState::Closed => {
             out.class = Class::Decision;
             let told = known.filter(|r| r.state == PullRequestState::Closed).map(|r| r.by.as_str());
-            let Some(by) = told.or_else(|| view.facts.deciders.get(&pull.number).map(String::as_str)) else {
+            let Some(by) = told.or_else(|| view.observed.deciders.get(&pull.number).map(String::as_str))
+            else {
                 return out.ask(Ask::Decider { number: pull.number });
             };
-            out.pull = Some(word::record(pull, digest, &path, by, false));
+            out.pull = Some(conditions::record(pull, digest, &path, by, false));
         }
         PullState::Merged => {
             out.class = Class::Decision;
             let told = known.filter(|r| r.state == PullRequestState::Merged).map(|r| r.by.as_str());
-            let Some(by) = told.or_else(|| view.facts.deciders.get(&pull.number).map(String::as_str)) else {
+            let Some(by) = told.or_else(|| view.observed.deciders.get(&pull.number).map(String::as_str))
+            else {
                 return out.ask(Ask::Decider { number: pull.number });
             };
             let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll > view.now) else {
                 // What is known is written first: the engine waits for it.
                 let before = known.is_none_or(|r| r.in_base || r.state != PullRequestState::Merged);
-                out.pull = Some(word::record(pull, digest, &path, by, before));
+                out.pull = Some(conditions::record(pull, digest, &path, by, before));
                 return out.ask(Ask::Folder);
             };
             out.wake(folder.at + view.settings.poll);
             let in_base = folder.files.iter().any(|f| f.path == path);
-            out.pull = Some(word::record(pull, digest, &path, by, in_base));
+            out.pull = Some(conditions::record(pull, digest, &path, by, in_base));
             out.class = Class::Ending;
             if digest.is_empty() {
                 // Nobody will ask for it again, and two files of one object hold a Kustomization up.
                 out.drop_files();
             } else {
-                if view.settings.nudge && in_base && !view.facts.nudged.contains_key(&pull.number) {
-                    out.ask(Ask::Nudge);
+                if view.settings.request_reconcile
+                    && in_base
+                    && !view.observed.reconcile_requested.contains_key(&pull.number)
+                {
+                    out.ask(Ask::RequestReconcile);
                 }
                 sync::merged(out, proposal, pull, &path, in_base);
                 if in_base {
                     out.drop_files_beside(&path);
                 } else {
-                    out.drop_stale_files(us, &proposal.digest);
+                    out.drop_stale_files(identity, &proposal.digest);
                 }
             }
             out.drop_branch(sorted.ours());
@@ -268,18 +285,18 @@ fn following(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, sorted: &Sor
 }
 
 /// Labels and reviews, before it is recorded: once. What people change afterwards is theirs.
-fn decorate(out: &mut Draft<'_, '_>, pull: &Pull) {
+fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
     let missing = |wanted: &[String], have: &[String]| -> Vec<String> {
         wanted.iter().filter(|w| !have.iter().any(|h| h.eq_ignore_ascii_case(w))).cloned().collect()
     };
     let labels = missing(&view.settings.labels, &pull.labels);
-    if !labels.is_empty() && !view.facts.labelled.contains(&pull.number) {
+    if !labels.is_empty() && !view.observed.labelled.contains(&pull.number) {
         return out.write(Write::Label { number: pull.number, labels });
     }
     let mut logins = missing(&view.settings.reviewers, &pull.reviewers);
-    logins.retain(|login| !view.facts.reviewed.contains(&(pull.number, login.clone())));
-    if view.facts.singly.contains(&pull.number) {
+    logins.retain(|login| !view.observed.reviewed.contains(&(pull.number, login.clone())));
+    if view.observed.ask_one_by_one.contains(&pull.number) {
         logins.truncate(1);
     }
     if !logins.is_empty() {
@@ -288,36 +305,41 @@ fn decorate(out: &mut Draft<'_, '_>, pull: &Pull) {
 }
 
 /// Says whom the forge does not take as a reviewer, as long as the pull request is open: nobody asks again.
-fn unwelcome(out: &mut Draft<'_, '_>, pull: &Pull) {
+fn report_rejected_reviewers(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
-    let refused = view.facts.unwelcome.iter().filter(|(number, _)| *number == pull.number);
+    let refused = view.observed.reviewers_rejected.iter().filter(|(number, _)| *number == pull.number);
     let refused: Vec<&str> = refused.map(|(_, login)| login.as_str()).collect();
     if refused.is_empty() {
-        return word::keep_about(view, &mut out.words, word::UNASKED, &pull.url);
+        return conditions::keep_about(view, &mut out.conditions, conditions::UNASKED, &pull.url);
     }
     let text = format!("the forge does not take {} as a reviewer of {}", refused.join(", "), pull.url);
-    out.say(word::UNASKED, "Refused", text);
+    out.set_condition(conditions::UNASKED, "Refused", text);
 }
 
 /// Whether the branch that it was merged into may have got another name since: a default branch that is renamed takes along
 /// what is open, and not what was merged. Its file tells, once the folder was looked at.
-fn was_renamed(view: &View<'_>, us: &Us, proposal: &Proposal, pull: &Pull) -> bool {
+fn was_renamed(view: &View<'_>, identity: &Identity, proposal: &Proposal, pull: &Pull) -> bool {
     let name = view.approval.raw.name_any();
-    let path = file::path(&view.settings.folder, &name, &us.cluster, &proposal.digest);
+    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
     pull.state == PullState::Merged
         && noted(view, pull).is_some_and(|record| record.digest == proposal.digest)
         && view.folder.is_none_or(|folder| folder.files.iter().any(|f| f.path == path))
 }
 
 /// Whether a pull request is about exactly this proposal, and says why not; nothing when its file must be read first.
-fn counts(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, pull: &Pull) -> Option<bool> {
+fn counts(
+    out: &mut PlanBuilder<'_, '_>,
+    identity: &Identity,
+    proposal: &Proposal,
+    pull: &Pull,
+) -> Option<bool> {
     let way_out = "decide in the cluster, or delete the approval to be asked anew";
-    if pull.base != us.base && !was_renamed(out.view, us, proposal, pull) {
+    if pull.base != identity.base && !was_renamed(out.view, identity, proposal, pull) {
         let text = format!(
             "pull request {} asks to merge into {:?} instead of {:?} and does not count; set it back, or {way_out}",
-            pull.url, pull.base, us.base
+            pull.url, pull.base, identity.base
         );
-        out.say(REFUSED, "Retargeted", text);
+        out.set_condition(REFUSED, "Retargeted", text);
         return Some(false);
     }
     let content = match head(out.view, pull, &proposal.digest) {
@@ -335,7 +357,7 @@ fn counts(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, pull: &Pull) ->
                  undo the edit, or {way_out}",
                 pull.url
             );
-            out.say(REFUSED, "FileEdited", text);
+            out.set_condition(REFUSED, "FileEdited", text);
             // Closing it is still an answer to this question.
             Some(pull.state != PullState::Merged)
         }
@@ -344,7 +366,7 @@ fn counts(out: &mut Draft<'_, '_>, us: &Us, proposal: &Proposal, pull: &Pull) ->
                 "the file in pull request {} is not about proposal {}: it does not count; {way_out}",
                 pull.url, proposal.digest
             );
-            out.say(REFUSED, "OtherProposal", text);
+            out.set_condition(REFUSED, "OtherProposal", text);
             Some(false)
         }
     }

@@ -3,13 +3,13 @@
 use autopilot_shared::api::Proposal;
 use jiff::Timestamp;
 
-use super::builder::Draft;
+use super::builder::PlanBuilder;
 use super::conditions::NOT_SYNCED;
 use super::effect::Ask;
 use super::match_pulls::recorded;
 use super::view::{Finding, Folder};
 use crate::pull_requests::forge::Pull;
-use crate::pull_requests::text::comment::Saying;
+use crate::pull_requests::text::comment::Comment;
 
 /// How often what stands in the way is looked at again; a tool that is at it, with each poll.
 const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -17,7 +17,13 @@ const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 /// How long the end of an approval waits for the GitOps tool.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
-pub(crate) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, path: &str, in_base: bool) {
+pub(crate) fn merged(
+    out: &mut PlanBuilder<'_, '_>,
+    proposal: &Proposal,
+    pull: &Pull,
+    path: &str,
+    in_base: bool,
+) {
     let view = out.view;
     let due = pull.ended.unwrap_or(view.now) + view.settings.sync_limit;
     if due > view.now {
@@ -28,28 +34,28 @@ pub(crate) fn merged(out: &mut Draft<'_, '_>, proposal: &Proposal, pull: &Pull, 
     } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         ("OwnKustomization", format!("{list} lists the files of its folder, so {path} is not applied"))
     } else {
-        match &view.facts.sync {
+        match &view.observed.findings {
             Some((at, findings)) => {
                 let soon = findings.iter().any(|f| matches!(f, Finding::Behind { .. }));
                 let again = *at + if soon { view.settings.poll.min(AGAIN) } else { AGAIN };
                 if again <= view.now {
-                    out.ask(Ask::Sync);
+                    out.ask(Ask::Findings);
                 } else {
                     out.wake(again);
                 }
                 let above = |begin: &str| view.folder?.kustomization_above(&view.settings.folder, begin);
                 say(findings, path, above)
             }
-            None => return out.ask(Ask::Sync),
+            None => return out.ask(Ask::Findings),
         }
     };
-    out.comment(pull.number, &Saying::NotSynced(&text), &proposal.digest);
-    out.say(NOT_SYNCED, reason, text);
+    out.comment(pull.number, &Comment::NotSynced(&text), &proposal.digest);
+    out.set_condition(NOT_SYNCED, reason, text);
 }
 
 /// The file that approved it has gone from the branch; until the GitOps tool knows that, too, it is recorded as there: the
 /// engine lets the approval be so long, since the tool would wait for it, or make it again. Says whether it is so.
-pub(crate) fn waits(out: &mut Draft<'_, '_>) -> bool {
+pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     let view = out.view;
     let there = recorded(view).is_some_and(|r| r.in_base);
     let status = view.approval.raw.status.as_ref();
@@ -61,9 +67,9 @@ pub(crate) fn waits(out: &mut Draft<'_, '_>) -> bool {
         return false;
     }
     let waits = behind(out, folder, since.0, |_| true);
-    let asked = out.pull.as_ref().and_then(|p| view.facts.nudged.get(&p.number));
-    if waits && view.settings.nudge && asked.is_none_or(|at| decided.is_some_and(|d| *at < d.0)) {
-        out.ask(Ask::Nudge);
+    let asked = out.pull.as_ref().and_then(|p| view.observed.reconcile_requested.get(&p.number));
+    if waits && view.settings.request_reconcile && asked.is_none_or(|at| decided.is_some_and(|d| *at < d.0)) {
+        out.ask(Ask::RequestReconcile);
     }
     if let Some(pull) = out.pull.as_mut().filter(|_| waits) {
         pull.in_base = true;
@@ -74,7 +80,7 @@ pub(crate) fn waits(out: &mut Draft<'_, '_>) -> bool {
 /// Whether the GitOps tool has yet to see what the folder is now; for [`PATIENCE`], beginning then. A tool that fails may be
 /// behind, too; `knows` says what else must be found.
 pub(crate) fn behind(
-    out: &mut Draft<'_, '_>,
+    out: &mut PlanBuilder<'_, '_>,
     folder: &Folder,
     since: Timestamp,
     knows: impl Fn(&[Finding]) -> bool,
@@ -84,13 +90,13 @@ pub(crate) fn behind(
         return false;
     }
     let late = |f: &Finding| matches!(f, Finding::Behind { .. } | Finding::Failing { .. });
-    match &view.facts.sync {
+    match &view.observed.findings {
         Some((at, findings)) if *at >= folder.at && knows(findings) && !findings.iter().any(late) => {
             return false;
         }
         // Others read the folder all the time.
         Some((at, _)) if *at + view.settings.poll > view.now => out.wake(*at + view.settings.poll),
-        _ => out.ask(Ask::Sync),
+        _ => out.ask(Ask::Findings),
     }
     true
 }

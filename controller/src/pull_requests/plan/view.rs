@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::effect::Ask;
 use crate::decide::Approval;
 use crate::pull_requests::forge::{Author, Branch, File, Pull, is_kustomization};
-use crate::pull_requests::text::file::{self, Content, Inside};
+use crate::pull_requests::text::file::{self, FileContent, FiledApproval};
 
 /// Settings of the flow.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,7 +33,7 @@ pub struct Settings {
     /// How long after a merge the cluster may not know of it.
     pub sync_limit: SignedDuration,
     /// Whether the GitOps tool is asked to look after a merge, instead of waiting for its next round.
-    pub nudge: bool,
+    pub request_reconcile: bool,
     /// How long an approval that is being deleted waits for a forge that does not do what is asked.
     pub deletion_bound: SignedDuration,
 }
@@ -52,7 +52,7 @@ impl Settings {
             poll: signed(github.poll_interval),
             max_open: github.max_open,
             sync_limit: signed(github.sync_limit),
-            nudge: github.request_sync,
+            request_reconcile: github.request_sync,
             deletion_bound: signed(github.deletion_limit),
         }
     }
@@ -60,7 +60,7 @@ impl Settings {
 
 /// Who we are on the forge, and where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Us {
+pub struct Identity {
     /// `owner/name`.
     pub repository: String,
     /// Login of the token.
@@ -73,7 +73,7 @@ pub struct Us {
 
 /// What is known of the forge about one approval. Nothing of it is remembered over a restart.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Facts {
+pub struct Observed {
     /// When all pull requests of its branch were asked for.
     pub searched: Option<Timestamp>,
     /// Its branch, if that was asked: there or not.
@@ -81,32 +81,32 @@ pub struct Facts {
     /// When that was.
     pub asked: Option<Timestamp>,
     /// What the files of this approval are at the head of a branch, by commit.
-    pub tips: BTreeMap<String, Vec<Content>>,
+    pub tips: BTreeMap<String, Vec<FiledApproval>>,
     /// What the file of the proposal is at the head of a pull request, by commit.
-    pub heads: BTreeMap<String, Option<Content>>,
+    pub heads: BTreeMap<String, Option<FiledApproval>>,
     /// Who ended a pull request, by number.
     pub deciders: BTreeMap<u64, String>,
     /// What has been said on a pull request, by number.
-    pub said: BTreeMap<u64, Said>,
+    pub posted: BTreeMap<u64, Posted>,
     /// Pull requests whose labels were set, or refused.
     pub labelled: BTreeSet<u64>,
     /// Whose reviews of which pull requests were asked, or refused.
     pub reviewed: BTreeSet<(u64, String)>,
     /// Pull requests for which not all could be asked at once: one by one shows who is refused.
-    pub singly: BTreeSet<u64>,
+    pub ask_one_by_one: BTreeSet<u64>,
     /// Whose reviews were refused.
-    pub unwelcome: BTreeSet<(u64, String)>,
+    pub reviewers_rejected: BTreeSet<(u64, String)>,
     /// Pull requests for which the GitOps tool was asked to look, and when it was asked last.
-    pub nudged: BTreeMap<u64, Timestamp>,
+    pub reconcile_requested: BTreeMap<u64, Timestamp>,
     /// What was found in the cluster after a merge, and when.
-    pub sync: Option<(Timestamp, Vec<Finding>)>,
+    pub findings: Option<(Timestamp, Vec<Finding>)>,
     /// Effects that the forge refused, by mark.
-    pub held: BTreeMap<String, Hold>,
+    pub refusals: BTreeMap<String, Refusal>,
 }
 
 /// The outcomes that comments of a pull request say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct Posted {
     /// As [`crate::pull_requests::text::marker::outcome`] writes them.
     pub outcomes: BTreeSet<String>,
     /// Read after our last attempt to add one.
@@ -115,7 +115,7 @@ pub struct Said {
 
 /// An effect that was refused; it is tried again later.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
+pub struct Refusal {
     /// First refusal.
     pub since: Timestamp,
     /// Not before.
@@ -138,7 +138,7 @@ pub struct Folder {
     /// Its files, and the lists of files in the folders above it.
     pub files: Vec<File>,
     /// What is in those that were read.
-    pub contents: BTreeMap<File, Inside>,
+    pub contents: BTreeMap<File, FileContent>,
 }
 
 impl Folder {
@@ -189,7 +189,7 @@ fn folder_of(path: &str) -> &str {
 
 /// The forge does not do what is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trouble {
+pub struct ForgeOutage {
     /// Since when.
     pub since: Timestamp,
     /// One word: `Unauthorized`, `Limited`, `Unavailable`, …
@@ -240,7 +240,7 @@ pub enum Finding {
 
 /// Whether it is an approval's turn to get a pull request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Turn {
+pub enum Slot {
     /// Now.
     Go,
     /// As soon as those before it have theirs.
@@ -261,19 +261,19 @@ pub struct View<'a> {
     /// Settings.
     pub settings: &'a Settings,
     /// Who we are; nothing until the forge has said so, and listed its pull requests.
-    pub us: Option<&'a Us>,
+    pub identity: Option<&'a Identity>,
     /// The approval.
     pub approval: &'a Approval,
     /// Pull requests from a branch of its branch's name in any repository, newest first.
     pub pulls: &'a [&'a Pull],
     /// What else is known of the forge.
-    pub facts: &'a Facts,
+    pub observed: &'a Observed,
     /// The folder, when it was asked for.
     pub folder: Option<&'a Folder>,
     /// Whether it may have a pull request now.
-    pub turn: Turn,
+    pub slot: Slot,
     /// When this controller began to look.
     pub started: Timestamp,
     /// What is wrong with the forge.
-    pub trouble: Option<&'a Trouble>,
+    pub outage: Option<&'a ForgeOutage>,
 }

@@ -12,7 +12,7 @@ const LONGEST: usize = 1_000;
 
 /// What there is to say on a pull request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Saying<'a> {
+pub enum Comment<'a> {
     /// What became of the approved action.
     Ended(&'a Execution),
     /// It was closed, so it was declined; whether its branch is gone, too.
@@ -38,23 +38,23 @@ pub enum Saying<'a> {
     Orphaned,
 }
 
-impl Saying<'_> {
+impl Comment<'_> {
     /// Names it in the hidden line.
     pub fn word(&self) -> &'static str {
         match self {
-            Saying::Ended(execution) => match execution.outcome.as_str() {
+            Comment::Ended(execution) => match execution.outcome.as_str() {
                 "done" => "done",
                 "failed" => "failed",
                 _ => "superseded",
             },
-            Saying::Declined { .. } => "declined",
-            Saying::Decided(_) => "decided",
-            Saying::Canceled(_) => "canceled",
-            Saying::NotSynced(_) => "not-synced",
-            Saying::Reopened(_) => "reopened",
-            Saying::Deleted => "deleted",
-            Saying::Replaced => "replaced",
-            Saying::Orphaned => "orphaned",
+            Comment::Declined { .. } => "declined",
+            Comment::Decided(_) => "decided",
+            Comment::Canceled(_) => "canceled",
+            Comment::NotSynced(_) => "not-synced",
+            Comment::Reopened(_) => "reopened",
+            Comment::Deleted => "deleted",
+            Comment::Replaced => "replaced",
+            Comment::Orphaned => "orphaned",
         }
     }
 
@@ -64,14 +64,14 @@ impl Saying<'_> {
         let decision = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.decision.as_ref());
         let again = approval.map(|a| kubectl(a, "delete")).unwrap_or_default();
         let text = match self {
-            Saying::Ended(execution) => {
+            Comment::Ended(execution) => {
                 let merged_by = approval
                     .and_then(|a| a.status.as_ref()?.pull_request.as_ref())
                     .filter(|p| p.state == PullRequestState::Merged)
                     .map_or("", |p| &p.by);
                 ended(execution, proposal, decision, merged_by)
             }
-            Saying::Declined { by, branch_gone } => {
+            Comment::Declined { by, branch_gone } => {
                 let gone = if *branch_gone { ", and its branch is gone" } else { "" };
                 format!(
                     "**Declined.** Closed{}{gone}. Nothing is done, and nothing is asked again for this volume until somebody \
@@ -79,7 +79,7 @@ impl Saying<'_> {
                     by_whom(by, "")
                 )
             }
-            Saying::Decided(decision) => {
+            Comment::Decided(decision) => {
                 let word = if decision.outcome == Outcome::Approved { "Approved" } else { "Declined" };
                 format!(
                     "**{word} in the cluster**{}{}. This pull request is not needed any more.",
@@ -87,16 +87,16 @@ impl Saying<'_> {
                     reason(&decision.reason)
                 )
             }
-            Saying::Canceled(decision) => format!(
+            Comment::Canceled(decision) => format!(
                 "**Canceled.** Autopilot takes the question back{}. Nothing is done.",
                 reason(&decision.reason)
             ),
-            Saying::NotSynced(why) => format!(
+            Comment::NotSynced(why) => format!(
                 "**Merged, but the cluster does not know of it.** Nothing is done until the GitOps tool applies the \
                  file. What was found: {}",
                 code(&cut(why, LONGEST))
             ),
-            Saying::Reopened(decision) => {
+            Comment::Reopened(decision) => {
                 let word = match decision.outcome {
                     Outcome::Approved => "approved",
                     Outcome::Declined => "declined",
@@ -107,15 +107,15 @@ impl Saying<'_> {
                      {again}"
                 )
             }
-            Saying::Deleted => {
+            Comment::Deleted => {
                 "**The approval was deleted.** This question is not asked any more; if the rule's \
                                 conditions still hold, there will be a new one."
                     .to_owned()
             }
-            Saying::Replaced => {
+            Comment::Replaced => {
                 "**Another proposal took the place of this one.** A new pull request asks for it.".to_owned()
             }
-            Saying::Orphaned => {
+            Comment::Orphaned => {
                 "**The approval is not in the cluster any more.** Merging this would do nothing.".to_owned()
             }
         };

@@ -153,16 +153,16 @@ impl Serialize for Sorted<'_> {
 
 /// What is in a file of the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Inside {
+pub struct FileContent {
     /// The approval, if there is one.
-    pub approval: Option<Content>,
+    pub approval: Option<FiledApproval>,
     /// The documents that others added, as they wrote them; empty where there are none.
     pub others: String,
 }
 
 /// What is in a file that may be an approval.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Content {
+pub struct FiledApproval {
     /// Namespace of the approval.
     pub namespace: String,
     /// Its name.
@@ -216,18 +216,18 @@ struct RawAction {
 
 /// Reads the file at a path: the approval that its name was made from, for whatever else people add to it is theirs; else the
 /// first one. Nothing when there is no approval in it.
-pub fn read(path: &str, cluster: &str, text: &str) -> Option<Content> {
+pub fn read(path: &str, cluster: &str, text: &str) -> Option<FiledApproval> {
     look(path, cluster, text).approval
 }
 
 /// Looks into the file at a path.
-pub fn look(path: &str, cluster: &str, text: &str) -> Inside {
+pub fn look(path: &str, cluster: &str, text: &str) -> FileContent {
     let documents: Vec<Document> = documents(text).into_iter().enumerate().map(Document::read).collect();
     let contents = || documents.iter().filter_map(|document| document.content.as_ref());
     let uuid = any_uuid(path).filter(|_| !cluster.is_empty());
-    let named = |content: &Content| uuid.is_some_and(|u| u == self::uuid(cluster, &content.digest));
+    let named = |content: &FiledApproval| uuid.is_some_and(|u| u == self::uuid(cluster, &content.digest));
     let approval = contents().find(|content| named(content)).or(contents().next()).cloned();
-    let same = |a: &Content, b: &Content| a.namespace == b.namespace && a.name == b.name;
+    let same = |a: &FiledApproval, b: &FiledApproval| a.namespace == b.namespace && a.name == b.name;
     let is_others = |document: &&Document| match &document.content {
         Some(content) => !named(content) && !approval.as_ref().is_some_and(|ours| same(ours, content)),
         // An approval that cannot be read was ours; what is no object at all is nobody's.
@@ -235,7 +235,7 @@ pub fn look(path: &str, cluster: &str, text: &str) -> Inside {
     };
     let others: Vec<&str> =
         documents.iter().filter(is_others).map(|document| document.text.as_str()).collect();
-    Inside { others: others.join("---\n"), approval }
+    FileContent { others: others.join("---\n"), approval }
 }
 
 /// Where the documents of others stay when the file at a path goes: a name that no file of ours has.
@@ -249,7 +249,7 @@ struct Document {
     text: String,
     kind: Option<String>,
     /// What is in it, if it is an approval.
-    content: Option<Content>,
+    content: Option<FiledApproval>,
 }
 
 impl Document {
@@ -298,7 +298,7 @@ fn documents(text: &str) -> Vec<String> {
 }
 
 /// Kind, and what is in it, if it is an approval.
-fn read_one(text: &str) -> Option<(String, Option<Content>)> {
+fn read_one(text: &str) -> Option<(String, Option<FiledApproval>)> {
     if text.len() > LONGEST_DOCUMENT {
         return None;
     }
@@ -314,7 +314,7 @@ fn read_one(text: &str) -> Option<(String, Option<Content>)> {
         [one] => one.proposal.clone().unwrap_or_default(),
         _ => String::new(),
     };
-    let content = Content {
+    let content = FiledApproval {
         namespace: raw.metadata.namespace.unwrap_or_default(),
         name: raw.metadata.name,
         digest,
@@ -329,7 +329,7 @@ fn read_one(text: &str) -> Option<(String, Option<Content>)> {
     Some((raw.kind, Some(content)))
 }
 
-impl Content {
+impl FiledApproval {
     /// Whether it asks for exactly this proposal of this approval.
     pub fn is(&self, namespace: &str, name: &str, proposal: &Proposal) -> bool {
         self.namespace == namespace

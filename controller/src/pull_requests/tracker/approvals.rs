@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{Books, Key, Rest, rest};
+use super::{Key, Rest, Tracker, rest};
 use crate::decide::{Approval, Target};
 use crate::observe::version;
-use crate::pull_requests::plan::{ClusterEffect, Facts, Settings};
+use crate::pull_requests::plan::{ClusterEffect, Observed, Settings};
 use crate::pull_requests::text::branch;
 
 /// Between two looks at the folder because of what a file may have written.
 const FOLDER_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
-impl Books {
+impl Tracker {
     /// A list of all approvals begins.
-    pub fn list_begins(&mut self) {
+    pub fn begin_resync(&mut self) {
         self.listed_again = Some(BTreeSet::new());
     }
 
     /// The list is complete: what it did not hold is gone.
-    pub fn list_ends(&mut self) {
+    pub fn end_resync(&mut self) {
         if let Some(listed) = self.listed_again.take() {
             let gone: Vec<Key> = self.approvals.keys().filter(|k| !listed.contains(*k)).cloned().collect();
             for key in gone {
@@ -33,7 +33,7 @@ impl Books {
     }
 
     /// An approval is as this; an older version than the known one is passed over.
-    pub fn see(&mut self, approval: Approval) {
+    pub fn apply(&mut self, approval: Approval) {
         let key = key(&approval);
         if let Some(listed) = &mut self.listed_again {
             listed.insert(key.clone());
@@ -51,7 +51,7 @@ impl Books {
             None => (true, true),
         };
         if fresh {
-            self.facts.insert(key.clone(), Facts::default());
+            self.observed.insert(key.clone(), Observed::default());
             self.repeats.remove(&key);
             self.branches.entry(branch_of(&approval)).or_default().insert(key.clone());
         }
@@ -68,7 +68,7 @@ impl Books {
     }
 
     /// An approval was deleted.
-    pub fn gone(&mut self, namespace: &str, name: &str, uid: &str) {
+    pub fn delete(&mut self, namespace: &str, name: &str, uid: &str) {
         let key = (namespace.to_owned(), name.to_owned());
         if self.approvals.get(&key).is_some_and(|a| a.raw.metadata.uid.as_deref() == Some(uid)) {
             self.remove(&key);
@@ -82,7 +82,7 @@ impl Books {
         if let Some(name) = self.approvals.get(key).map(branch_of) {
             self.loosen(key, &name);
         }
-        self.facts.remove(key);
+        self.observed.remove(key);
         self.rests.remove(key);
         self.stalls.remove(key);
         self.repeats.remove(key);
@@ -110,7 +110,7 @@ impl Books {
             self.folder_due = Some(Timestamp::MIN);
         }
         if settings.base != self.settings.base {
-            self.us.base = settings.base.clone().unwrap_or_default();
+            self.identity.base = settings.base.clone().unwrap_or_default();
             self.known = false;
         }
         self.settings = settings;
@@ -123,7 +123,7 @@ impl Books {
             Some(approval) => {
                 let before = self.approvals.get(key).and_then(|a| a.raw.metadata.resource_version.clone());
                 let changed = approval.raw.metadata.resource_version != before;
-                self.see(approval);
+                self.apply(approval);
                 // What changes nothing, twice, is not done in a loop.
                 let last = self.rests.get(key).filter(|r| same(&r.effect, &effect)).map(|r| r.attempts);
                 let attempts = last.map_or(0, |n| n + 1);
@@ -132,7 +132,7 @@ impl Books {
             }
             None => {
                 let uid = self.approvals.get(key).and_then(|a| a.raw.uid()).unwrap_or_default();
-                self.gone(&key.0, &key.1, &uid);
+                self.delete(&key.0, &key.1, &uid);
             }
         }
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rate_limit::backoff;
-use super::{Books, Call, Request, Subject};
+use super::{Call, Request, Subject, Tracker};
 use crate::pull_requests::plan::{Ask, ForgeEffect};
 
 /// First pause after a failure; doubles.
@@ -57,7 +57,7 @@ impl Survey {
     }
 }
 
-impl Books {
+impl Tracker {
     /// The next step of it. Another cluster may have many branches here: `idle` says that nothing else waits.
     pub(crate) fn survey(&mut self, now: Timestamp, idle: bool) -> Option<Request> {
         if self.survey.due().is_none_or(|due| due > now) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::rate_limit::backoff;
-use super::{Answer, Books, Call, Key, Request, Subject, is_open};
+use super::{Call, Key, Request, Response, Subject, Tracker, is_open};
 use crate::pull_requests::forge::{Branch, ForgeError, Pull};
 use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};
 
@@ -43,7 +43,7 @@ impl Loose {
     }
 }
 
-impl Books {
+impl Tracker {
     /// A pull request without approval is closed; where its branch was refused to go, that is tried again.
     pub(crate) fn keep_loose(&mut self, now: Timestamp, number: u64) {
         let kept = self.orphans.get(&number).is_some_and(|orphan| orphan.kept);
@@ -56,7 +56,7 @@ impl Books {
     /// What was found on a branch that no approval has: what is open is an orphan, and the branch of what ended is loose.
     pub(crate) fn surveyed(&mut self, now: Timestamp, name: &str, pulls: Vec<Pull>) {
         self.survey.looked_at(name, now + self.settings.poll);
-        let ended = pulls.iter().filter(|pull| !is_open(pull) && plan::ours(&self.us, pull).is_some());
+        let ended = pulls.iter().filter(|pull| !is_open(pull) && plan::ours(&self.identity, pull).is_some());
         let ours: BTreeSet<String> = ended.map(|pull| pull.head.clone()).collect();
         if !ours.is_empty() && !self.loose.contains_key(name) {
             self.loose.insert(name.to_owned(), Loose::of(ours));
@@ -66,11 +66,15 @@ impl Books {
 
     /// An approval goes; what it knew of its branch is kept, unless the branch is known to be gone.
     pub(crate) fn loosen(&mut self, key: &Key, name: &str) {
-        let Some(facts) = self.facts.get(key).filter(|facts| facts.branch != Some(None)) else { return };
-        let pushed = facts.tips.iter().filter(|(_, contents)| !contents.is_empty()).map(|(c, _)| c.clone());
+        let Some(observed) = self.observed.get(key).filter(|observed| observed.branch != Some(None)) else {
+            return;
+        };
+        let pushed =
+            observed.tips.iter().filter(|(_, contents)| !contents.is_empty()).map(|(c, _)| c.clone());
         let numbers = self.by_branch.get(name).into_iter().flatten();
         let pulls = numbers.filter_map(|number| self.pulls.get(number));
-        let heads = pulls.filter(|pull| plan::ours(&self.us, pull).is_some()).map(|pull| pull.head.clone());
+        let heads =
+            pulls.filter(|pull| plan::ours(&self.identity, pull).is_some()).map(|pull| pull.head.clone());
         let ours: BTreeSet<String> = pushed.chain(heads).collect();
         if !ours.is_empty() {
             self.loose.insert(name.to_owned(), Loose::of(ours));
@@ -84,7 +88,7 @@ impl Books {
             let numbers = self.by_branch.get(name).into_iter().flatten();
             let mut pulls = numbers.filter_map(|number| self.pulls.get(number));
             self.branches.contains_key(name)
-                || pulls.any(|pull| is_open(pull) && plan::in_repository(&self.us, pull))
+                || pulls.any(|pull| is_open(pull) && plan::in_repository(&self.identity, pull))
         };
         let over = |loose: &Loose| match &loose.tip {
             None => false,
@@ -100,14 +104,18 @@ impl Books {
             })),
             _ => ForgeEffect::Ask(Ask::Branch { name: name.clone() }),
         };
-        Some(Request { subject: Subject::Loose(name.clone()), call: Call::Step(effect), basis: None })
+        Some(Request {
+            subject: Subject::LeftoverBranch(name.clone()),
+            call: Call::Step(effect),
+            basis: None,
+        })
     }
 
     /// A step has its answer.
-    pub(crate) fn untied(&mut self, now: Timestamp, name: &str, answer: Result<Answer, &ForgeError>) {
+    pub(crate) fn untied(&mut self, now: Timestamp, name: &str, answer: Result<Response, &ForgeError>) {
         let Some(loose) = self.loose.get_mut(name) else { return };
         match answer {
-            Ok(Answer::Branch(tip)) => loose.tip = Some(tip),
+            Ok(Response::Branch(tip)) => loose.tip = Some(tip),
             Ok(_) => drop(self.loose.remove(name)),
             Err(ForgeError::Refused(_) | ForgeError::Invalid(_)) if loose.attempts >= PATIENCE => {
                 loose.tip = None;

@@ -3,11 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-use super::{Books, Call, Request, Stray, Subject};
+use super::{Call, LeftoverFile, Request, Subject, Tracker};
 use crate::decide::Approval;
 use crate::pull_requests::forge::{Change, ForgeError};
 use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};
-use crate::pull_requests::text::file::Content;
+use crate::pull_requests::text::file::FiledApproval;
 use crate::pull_requests::text::{body, file};
 use autopilot_shared::api::{FINALIZER, approval_state};
 
@@ -20,7 +20,7 @@ const REFUSED: SignedDuration = SignedDuration::from_mins(30);
 /// Files that one commit removes.
 const AT_ONCE: usize = 50;
 
-impl Books {
+impl Tracker {
     /// The next step about such files. Only files whose name says that this cluster made them are looked at twice.
     pub(crate) fn sweep(&self, now: Timestamp) -> Option<Request> {
         let folder = self.folder.as_ref().filter(|_| self.sweep_due <= now)?;
@@ -30,7 +30,7 @@ impl Books {
             let Some(uuid) = file::any_uuid(&found.path) else { continue };
             match folder.contents.get(found).map(|inside| &inside.approval) {
                 None => return request(Subject::All, ForgeEffect::Ask(folder.look(found))),
-                Some(Some(content)) if self.is_stray(uuid, content) => strays.push(Stray {
+                Some(Some(content)) if self.is_stray(uuid, content) => strays.push(LeftoverFile {
                     path: found.path.clone(),
                     key: (content.namespace.clone(), content.name.clone()),
                     digest: content.digest.clone(),
@@ -56,18 +56,18 @@ impl Books {
             remove: paths,
         };
         let write = Write::DeleteFiles { parent: folder.base.clone(), change };
-        request(Subject::Strays(strays), ForgeEffect::Write(Box::new(write)))
+        request(Subject::LeftoverFiles(strays), ForgeEffect::Write(Box::new(write)))
     }
 
-    fn is_stray(&self, uuid: &str, content: &Content) -> bool {
-        if content.digest.is_empty() || uuid != file::uuid(&self.us.cluster, &content.digest) {
+    fn is_stray(&self, uuid: &str, content: &FiledApproval) -> bool {
+        if content.digest.is_empty() || uuid != file::uuid(&self.identity.cluster, &content.digest) {
             return false;
         }
         match self.approvals.get(&(content.namespace.clone(), content.name.clone())) {
             None => true,
             // What is open removes it with its own pull request, what we still hold by its own commit.
             Some(approval) => {
-                plan::question(approval).is_none()
+                plan::pending_proposal(approval).is_none()
                     && !approval.raw.finalizers().iter().any(|f| f == FINALIZER)
             }
         }

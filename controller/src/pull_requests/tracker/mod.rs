@@ -18,12 +18,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::forge::{File, Pull, PullState};
 use super::plan::{
-    self, Ask, Class, ClusterEffect, Facts, Folder, ForgeEffect, Orphan, Plan, Settings, Trouble, Turn,
-    Urgency, Us, View, Write,
+    self, Ask, Class, ClusterEffect, Folder, ForgeEffect, ForgeOutage, Identity, Observed, Orphan, Plan,
+    Settings, Slot, Urgency, View, Write,
 };
-use super::text::file::Inside;
+use super::text::file::FileContent;
 use crate::decide::Approval;
-pub use request::{Answer, Call, Figures, Key, Next, Request, Stray, Subject};
+pub use request::{Call, Figures, Key, LeftoverFile, Next, Request, Response, Subject};
 
 use branch_audit::Survey;
 use leftover_branches::Loose;
@@ -44,15 +44,15 @@ struct Rest {
 
 /// Everything the flow knows.
 #[derive(Debug)]
-pub struct Books {
+pub struct Tracker {
     settings: Settings,
-    us: Us,
+    identity: Identity,
     known: bool,
     /// The token is another one than before.
     renewed: bool,
     synced: bool,
     approvals: BTreeMap<Key, Approval>,
-    facts: BTreeMap<Key, Facts>,
+    observed: BTreeMap<Key, Observed>,
     branches: BTreeMap<String, BTreeSet<Key>>,
     pulls: BTreeMap<u64, Pull>,
     by_branch: BTreeMap<String, BTreeSet<u64>>,
@@ -60,7 +60,7 @@ pub struct Books {
     orphans: BTreeMap<u64, Orphan>,
     loose: BTreeMap<String, Loose>,
     folder: Option<Folder>,
-    contents: BTreeMap<File, Inside>,
+    contents: BTreeMap<File, FileContent>,
     folder_due: Option<Timestamp>,
     /// How often in a row the folder, or a file in it, was refused.
     folder_refused: u32,
@@ -86,18 +86,18 @@ pub struct Books {
     latest: Timestamp,
 }
 
-impl Books {
+impl Tracker {
     /// Knows nothing yet. `cluster` is the UID of namespace `kube-system`.
     pub fn new(settings: Settings, repository: String, cluster: String) -> Self {
         let base = settings.base.clone().unwrap_or_default();
-        Books {
-            us: Us { repository, login: String::new(), cluster, base },
+        Tracker {
+            identity: Identity { repository, login: String::new(), cluster, base },
             settings,
             known: false,
             renewed: false,
             synced: false,
             approvals: BTreeMap::new(),
-            facts: BTreeMap::new(),
+            observed: BTreeMap::new(),
             branches: BTreeMap::new(),
             pulls: BTreeMap::new(),
             by_branch: BTreeMap::new(),
@@ -129,17 +129,13 @@ impl Books {
     }
 
     /// What is wrong with the forge.
-    pub fn trouble(&self) -> Option<&Trouble> {
-        self.pace.trouble()
+    pub fn outage(&self) -> Option<&ForgeOutage> {
+        self.pace.outage()
     }
 
     /// Figures for people.
     pub fn figures(&self) -> Figures {
-        Figures {
-            open: self.open.len(),
-            waiting: self.queue.waiting(),
-            trouble: self.pace.trouble().is_some(),
-        }
+        Figures { open: self.open.len(), waiting: self.queue.waiting(), outage: self.pace.outage().is_some() }
     }
 
     /// Settings.
@@ -163,15 +159,15 @@ impl Books {
 
     /// Whose comments on a pull request are ours: those of who opened it, and of who we are by now, since the token may be
     /// another account's.
-    pub fn voices(&self, number: u64) -> impl Iterator<Item = &str> {
+    pub fn participants(&self, number: u64) -> impl Iterator<Item = &str> {
         let opened = self.pulls.get(&number).map(|pull| pull.author.as_str());
-        let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.us.login));
-        opened.into_iter().chain([self.us.login.as_str()])
+        let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.identity.login));
+        opened.into_iter().chain([self.identity.login.as_str()])
     }
 
     /// Who we are.
-    pub fn us(&self) -> &Us {
-        &self.us
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// What to do next.
@@ -241,11 +237,11 @@ impl Books {
         for loose in self.loose.values_mut() {
             loose.until = None;
         }
-        for facts in self.facts.values_mut() {
-            facts.held.clear();
-            facts.asked = None;
-            facts.searched = None;
-            facts.sync = None;
+        for observed in self.observed.values_mut() {
+            observed.refusals.clear();
+            observed.asked = None;
+            observed.searched = None;
+            observed.findings = None;
         }
         self.wakes.clear();
         self.touch_all();
@@ -302,7 +298,7 @@ impl Books {
         let due = self.orphans.iter().filter(|(_, known)| known.until.is_none_or(|until| until <= now));
         due.into_iter().find_map(|(number, known)| {
             let pull = self.pulls.get(number)?;
-            let marker = plan::ours(&self.us, pull)?;
+            let marker = plan::ours(&self.identity, pull)?;
             let (_, effect) = plan::orphan(pull, &marker, known)?;
             let subject = Subject::Orphan(*number, Box::new(marker));
             Some(Request { subject, call: Call::Step(effect), basis: None })
@@ -337,7 +333,7 @@ impl Books {
             self.queue.leave(key);
             return;
         };
-        let facts = self.facts.entry(key.clone()).or_default();
+        let observed = self.observed.entry(key.clone()).or_default();
         let name = approvals::branch_of(approval);
         let pulls: Vec<&Pull> = self
             .by_branch
@@ -350,22 +346,22 @@ impl Books {
         let view = View {
             now,
             settings: &self.settings,
-            us: (self.known && self.listing.is_complete()).then_some(&self.us),
+            identity: (self.known && self.listing.is_complete()).then_some(&self.identity),
             approval,
             pulls: &pulls,
-            facts,
+            observed,
             folder: self.folder.as_ref(),
-            turn: self.queue.turn(key),
+            slot: self.queue.turn(key),
             started: self.started.unwrap_or(now),
-            trouble: self.pace.trouble(),
+            outage: self.pace.outage(),
         };
-        let mut plan = plan::step(&view);
-        let urgency = plan::question(approval).map(Urgency::of);
+        let mut plan = plan::plan(&view);
+        let urgency = plan::pending_proposal(approval).map(Urgency::of);
         match urgency.filter(|_| plan.wants) {
             Some(urgency) => {
                 let rests = self.rests.get(key).map(|r| r.until).filter(|until| *until > now);
                 let idle = plan.forge.is_none() && (plan.cluster.is_none() || rests.is_some());
-                let stuck = idle && view.turn == Turn::Go;
+                let stuck = idle && view.slot == Slot::Go;
                 self.queue.enter(key, urgency);
                 if stuck {
                     self.queue.stall(key);
@@ -437,7 +433,7 @@ fn weight(call: &Call) -> u32 {
 
 /// Whether it goes to the cluster and not to the forge.
 fn local(call: &Call) -> bool {
-    matches!(call, Call::Step(ForgeEffect::Ask(Ask::Sync | Ask::Gone | Ask::Nudge)))
+    matches!(call, Call::Step(ForgeEffect::Ask(Ask::Findings | Ask::Gone | Ask::RequestReconcile)))
 }
 
 /// Pause after the same cluster write failed or changed nothing.

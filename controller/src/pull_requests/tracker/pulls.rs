@@ -3,12 +3,12 @@
 use autopilot_shared::api::PullRequestState;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Books, Key, is_open};
+use super::{Key, Tracker, is_open};
 use crate::pull_requests::forge::{Conditional, Page, Pull, PullState};
 use crate::pull_requests::plan;
 use crate::pull_requests::text::branch::PREFIX;
 
-impl Books {
+impl Tracker {
     pub(crate) fn listed(&mut self, now: Timestamp, page: Conditional<Page>) {
         let poll = self.settings.poll;
         match page {
@@ -55,11 +55,11 @@ impl Books {
             }
             for key in &keys {
                 // People and the forge delete branches when a pull request ends, and restore them to open it again.
-                if let Some(facts) = self.facts.get_mut(key)
+                if let Some(observed) = self.observed.get_mut(key)
                     && known.is_some()
                 {
-                    facts.branch = None;
-                    facts.deciders.remove(&pull.number);
+                    observed.branch = None;
+                    observed.deciders.remove(&pull.number);
                 }
             }
         }
@@ -67,8 +67,11 @@ impl Books {
             // Nobody will ask for it.
             return self.drop_pull(pull.number);
         }
-        let ours = plan::ours(&self.us, &pull).is_some();
-        if ours && is_open(&pull) && known.is_some_and(|k| k.base == self.us.base && k.base != pull.base) {
+        let ours = plan::ours(&self.identity, &pull).is_some();
+        if ours
+            && is_open(&pull)
+            && known.is_some_and(|k| k.base == self.identity.base && k.base != pull.base)
+        {
             self.base_is_doubtful();
         }
         if is_open(&pull) && ours {
@@ -98,7 +101,7 @@ impl Books {
 
     /// Counts anew what is open and ours.
     pub(crate) fn count_open(&mut self) {
-        let open = |pull: &&Pull| is_open(pull) && plan::ours(&self.us, pull).is_some();
+        let open = |pull: &&Pull| is_open(pull) && plan::ours(&self.identity, pull).is_some();
         self.open = self.pulls.values().filter(open).map(|pull| pull.number).collect();
     }
 
@@ -136,7 +139,7 @@ impl Books {
 
     fn is_orphan(&mut self, number: u64) {
         let Some(pull) = self.pulls.get(&number).filter(|p| is_open(p)) else { return };
-        let Some(marker) = plan::ours(&self.us, pull) else { return };
+        let Some(marker) = plan::ours(&self.identity, pull) else { return };
         let there = self
             .approvals
             .get(&(marker.namespace, marker.name))
@@ -155,8 +158,8 @@ impl Books {
         let updated = pull.updated + SignedDuration::from_millis(1);
         self.take(Pull { state: PullState::Closed, ended: Some(now), updated, ..pull });
         for key in keys {
-            if let Some(facts) = self.facts.get_mut(&key) {
-                facts.deciders.insert(number, self.us.login.clone());
+            if let Some(observed) = self.observed.get_mut(&key) {
+                observed.deciders.insert(number, self.identity.login.clone());
             }
         }
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Key;
-use crate::pull_requests::plan::{Turn, Urgency};
+use crate::pull_requests::plan::{Slot, Urgency};
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     order: BTreeSet<(Urgency, Key)>,
     urgency: BTreeMap<Key, Urgency>,
-    turns: BTreeMap<Key, Turn>,
+    turns: BTreeMap<Key, Slot>,
     /// Had their turn and could do nothing with it.
     stalled: BTreeSet<Key>,
     changed: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    pub(crate) fn turn(&self, key: &Key) -> Turn {
+    pub(crate) fn turn(&self, key: &Key) -> Slot {
         self.turns.get(key).copied().unwrap_or_default()
     }
 
@@ -76,12 +76,12 @@ impl Queue {
             let turn = if full {
                 // Told in powers of two: each change of it is a write.
                 let before = u32::try_from(before).unwrap_or(u32::MAX);
-                Turn::Full { before: before.checked_ilog2().map_or(0, |log| 1 << log) }
+                Slot::Full { before: before.checked_ilog2().map_or(0, |log| 1 << log) }
             } else if given || self.stalled.contains(key) {
-                Turn::Soon
+                Slot::Soon
             } else {
                 given = true;
-                Turn::Go
+                Slot::Go
             };
             if self.turns.get(key) != Some(&turn) {
                 self.turns.insert(key.clone(), turn);

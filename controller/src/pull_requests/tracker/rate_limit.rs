@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::pull_requests::forge::ForgeError;
-use crate::pull_requests::plan::{Class, Trouble};
+use crate::pull_requests::plan::{Class, ForgeOutage};
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -83,7 +83,7 @@ pub(crate) struct Pace {
     reads: [Window; 2],
     blocked: Option<Timestamp>,
     attempts: u32,
-    trouble: Option<Trouble>,
+    outage: Option<ForgeOutage>,
 }
 
 impl Pace {
@@ -95,7 +95,7 @@ impl Pace {
             reads: [Window::new(MINUTE), Window::new(HOUR)],
             blocked: None,
             attempts: 0,
-            trouble: None,
+            outage: None,
         }
     }
 
@@ -139,7 +139,7 @@ impl Pace {
     pub(crate) fn well(&mut self) -> bool {
         self.attempts = 0;
         self.blocked = None;
-        self.trouble.take().is_some()
+        self.outage.take().is_some()
     }
 
     /// The forge did not do what was asked, whatever it was.
@@ -156,12 +156,12 @@ impl Pace {
             }
         };
         self.blocked = Some(until);
-        let since = self.trouble.as_ref().map_or(now, |t| t.since);
-        self.trouble = Some(Trouble { since, reason, text: stable(error) });
+        let since = self.outage.as_ref().map_or(now, |t| t.since);
+        self.outage = Some(ForgeOutage { since, reason, text: stable(error) });
     }
 
-    pub(crate) fn trouble(&self) -> Option<&Trouble> {
-        self.trouble.as_ref()
+    pub(crate) fn outage(&self) -> Option<&ForgeOutage> {
+        self.outage.as_ref()
     }
 }
 

@@ -1,11 +1,11 @@
-//! What the books ask for, and what they are told.
+//! What the tracker ask for, and what they are told.
 
 use jiff::Timestamp;
 
 use crate::decide::{Approval, Target};
 use crate::pull_requests::forge::{Branch, Conditional, File, Page, Pull};
 use crate::pull_requests::plan::{ClusterEffect, Finding, ForgeEffect};
-use crate::pull_requests::text::file::{Content, Inside};
+use crate::pull_requests::text::file::{FileContent, FiledApproval};
 use crate::pull_requests::text::marker::Marker;
 
 /// Namespace and name of an approval.
@@ -41,18 +41,18 @@ pub enum Subject {
     /// A pull request without one.
     Orphan(u64, Box<Marker>),
     /// A branch that an approval left behind.
-    Loose(String),
+    LeftoverBranch(String),
     /// A branch with a name of ours that no approval has.
     Unowned(String),
     /// Files on the branch to merge into that nobody waits for.
-    Strays(Vec<Stray>),
+    LeftoverFiles(Vec<LeftoverFile>),
     /// Everything.
     All,
 }
 
 /// A file of ours that nobody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stray {
+pub struct LeftoverFile {
     /// Its path.
     pub path: String,
     /// The approval that it is of.
@@ -81,9 +81,9 @@ pub enum Call {
 
 /// What came of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Response {
     /// To [`Call::Login`]: login, and the branch to merge into.
-    Us(String, String),
+    Identity(String, String),
     /// To [`Call::List`].
     Page(Conditional<Page>),
     /// To [`Call::Branches`].
@@ -93,19 +93,19 @@ pub enum Answer {
     /// To [`Ask::Branch`].
     Branch(Option<Branch>),
     /// To [`Ask::Tip`]: paths and what is there.
-    Tip(Vec<(String, Content)>),
+    Tip(Vec<(String, FiledApproval)>),
     /// To [`Ask::Head`].
-    Content(Option<Content>),
+    Head(Option<FiledApproval>),
     /// To [`Ask::File`].
-    Inside(Inside),
+    File(FileContent),
     /// To [`Ask::Decider`].
     Decider(String),
     /// To [`Ask::Comments`].
     Comments(Vec<String>),
     /// To [`Ask::Folder`].
     Folder(Branch, Vec<File>),
-    /// To [`Ask::Sync`].
-    Sync(Vec<Finding>),
+    /// To [`Ask::Findings`].
+    Findings(Vec<Finding>),
     /// To [`Ask::Gone`].
     Gone(bool),
     /// A branch was pushed; its commit.
@@ -126,5 +126,5 @@ pub struct Figures {
     /// Approvals that want one and have none.
     pub waiting: usize,
     /// The forge does not do what is asked.
-    pub trouble: bool,
+    pub outage: bool,
 }

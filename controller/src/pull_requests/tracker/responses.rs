@@ -4,9 +4,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::rate_limit::backoff;
-use super::{Answer, Books, Call, Key, Loose, Request, Subject, local, weight};
+use super::{Call, Key, Loose, Request, Response, Subject, Tracker, local, weight};
 use crate::pull_requests::forge::{Branch, Change, File, ForgeError};
-use crate::pull_requests::plan::{Ask, Folder, ForgeEffect, Hold, Orphan, Said, Write};
+use crate::pull_requests::plan::{Ask, Folder, ForgeEffect, Orphan, Posted, Refusal, Write};
 use crate::pull_requests::text::{file, marker};
 
 /// First pause after a refusal; doubles.
@@ -18,17 +18,17 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 /// The same thing done so often in a row changes nothing.
 const REPEATS: u32 = 5;
 
-impl Books {
+impl Tracker {
     /// A request has its answer.
-    pub fn learn(&mut self, now: Timestamp, request: Request, answer: Result<Answer, ForgeError>) {
+    pub fn respond(&mut self, now: Timestamp, request: Request, answer: Result<Response, ForgeError>) {
         if let Err(error @ ForgeError::NewToken) = &answer {
             self.known = false;
             self.renewed = true;
             return self.bad(now, request, error);
         }
-        if !local(&request.call) && !matches!(answer, Ok(Answer::Moved(_))) {
+        if !local(&request.call) && !matches!(answer, Ok(Response::Moved(_))) {
             self.pace.done(now, weight(&request.call));
-            let before = self.pace.trouble().cloned();
+            let before = self.pace.outage().cloned();
             match &answer {
                 Ok(_) => {
                     self.pace.well();
@@ -40,7 +40,7 @@ impl Books {
                 }
                 Err(error) => self.pace.ill(now, error),
             }
-            if self.pace.trouble() != before.as_ref() {
+            if self.pace.outage() != before.as_ref() {
                 self.touch_all();
             }
         }
@@ -50,24 +50,24 @@ impl Books {
         }
     }
 
-    fn good(&mut self, now: Timestamp, request: Request, answer: Answer) {
+    fn good(&mut self, now: Timestamp, request: Request, answer: Response) {
         if let (Subject::Approval(key), Call::Step(effect)) = (&request.subject, &request.call)
-            && !matches!(answer, Answer::Moved(_))
-            && let Some(facts) = self.facts.get_mut(key)
+            && !matches!(answer, Response::Moved(_))
+            && let Some(observed) = self.observed.get_mut(key)
         {
-            facts.held.remove(&effect.mark());
+            observed.refusals.remove(&effect.mark());
         }
         if matches!(request, Request { subject: Subject::All, call: Call::Step(_), .. }) {
             self.folder_refused = 0;
         }
         match (request.subject, request.call, answer) {
-            (_, Call::Login, Answer::Us(login, base)) => {
-                if base != self.us.base {
+            (_, Call::Login, Response::Identity(login, base)) => {
+                if base != self.identity.base {
                     self.folder = None;
                     self.folder_due = Some(Timestamp::MIN);
                 }
-                self.us.login = login;
-                self.us.base = base;
+                self.identity.login = login;
+                self.identity.base = base;
                 self.known = true;
                 if std::mem::take(&mut self.renewed) {
                     self.lift_refusals();
@@ -76,11 +76,11 @@ impl Books {
                 self.look_for_orphans();
                 self.touch_all();
             }
-            (_, Call::List { .. }, Answer::Page(page)) => self.listed(now, page),
-            (_, Call::Step(ForgeEffect::Ask(Ask::Folder)), Answer::Folder(base, files)) => {
+            (_, Call::List { .. }, Response::Page(page)) => self.listed(now, page),
+            (_, Call::Step(ForgeEffect::Ask(Ask::Folder)), Response::Folder(base, files)) => {
                 self.folder_is(now, base, files);
             }
-            (_, Call::Step(ForgeEffect::Ask(Ask::File { path, blob, .. })), Answer::Inside(inside)) => {
+            (_, Call::Step(ForgeEffect::Ask(Ask::File { path, blob, .. })), Response::File(inside)) => {
                 let file = File { path, blob };
                 self.contents.insert(file.clone(), inside.clone());
                 if let Some(folder) = &mut self.folder {
@@ -88,11 +88,11 @@ impl Books {
                 }
                 self.touch_all();
             }
-            (Subject::Approval(key), _, Answer::Moved(left)) => match left {
-                Some(approval) => self.see(*approval),
+            (Subject::Approval(key), _, Response::Moved(left)) => match left {
+                Some(approval) => self.apply(*approval),
                 None => {
                     let uid = self.approvals.get(&key).and_then(|a| a.raw.metadata.uid.clone());
-                    self.gone(&key.0, &key.1, &uid.unwrap_or_default());
+                    self.delete(&key.0, &key.1, &uid.unwrap_or_default());
                 }
             },
             (Subject::Approval(key), Call::Step(effect), answer) => {
@@ -100,11 +100,11 @@ impl Books {
                 self.about_approval(now, &key, effect, answer);
                 self.touch(&key);
             }
-            (Subject::Strays(_), _, Answer::Moved(Some(waits))) => self.see(*waits),
-            (Subject::Strays(_), _, _) => self.swept(now, None),
-            (Subject::Loose(name), _, answer) => self.untied(now, &name, Ok(answer)),
-            (_, Call::Branches, Answer::Branches(names)) => self.survey.is(names),
-            (Subject::Unowned(name), _, Answer::Pulls(pulls)) => self.surveyed(now, &name, pulls),
+            (Subject::LeftoverFiles(_), _, Response::Moved(Some(waits))) => self.apply(*waits),
+            (Subject::LeftoverFiles(_), _, _) => self.swept(now, None),
+            (Subject::LeftoverBranch(name), _, answer) => self.untied(now, &name, Ok(answer)),
+            (_, Call::Branches, Response::Branches(names)) => self.survey.is(names),
+            (Subject::Unowned(name), _, Response::Pulls(pulls)) => self.surveyed(now, &name, pulls),
             (Subject::Orphan(number, _), Call::Step(effect), answer) => {
                 self.about_orphan(now, number, effect, answer);
             }
@@ -119,80 +119,84 @@ impl Books {
         self.touch_all();
     }
 
-    fn about_approval(&mut self, now: Timestamp, key: &Key, effect: ForgeEffect, answer: Answer) {
-        let cluster = self.us.cluster.clone();
+    fn about_approval(&mut self, now: Timestamp, key: &Key, effect: ForgeEffect, answer: Response) {
+        let cluster = self.identity.cluster.clone();
         let noted = self.approvals.get(key).and_then(|a| a.raw.status.as_ref()?.pull_request.as_ref());
         let approval_pull = noted.map(|r| r.number);
-        let Some(facts) = self.facts.get_mut(key) else { return };
+        let Some(observed) = self.observed.get_mut(key) else { return };
         match (effect, answer) {
-            (ForgeEffect::Ask(Ask::Search { .. }), Answer::Pulls(pulls)) => {
-                facts.searched = Some(now);
+            (ForgeEffect::Ask(Ask::Search { .. }), Response::Pulls(pulls)) => {
+                observed.searched = Some(now);
                 for pull in pulls {
                     self.take(pull);
                 }
             }
-            (ForgeEffect::Ask(Ask::Branch { .. }), Answer::Branch(branch)) => {
-                facts.branch = Some(branch);
-                facts.asked = Some(now);
+            (ForgeEffect::Ask(Ask::Branch { .. }), Response::Branch(branch)) => {
+                observed.branch = Some(branch);
+                observed.asked = Some(now);
             }
-            (ForgeEffect::Ask(Ask::Tip { commit }), Answer::Tip(found)) => {
+            (ForgeEffect::Ask(Ask::Tip { commit }), Response::Tip(found)) => {
                 // The name of a file of ours follows from its digest and this cluster.
                 let made_here = |path: &str, digest: &str| {
                     file::any_uuid(path).is_some_and(|u| u == file::uuid(&cluster, digest))
                 };
                 let own = found.into_iter().filter(|(path, c)| made_here(path, &c.digest)).map(|(_, c)| c);
-                facts.tips.insert(commit, own.collect());
+                observed.tips.insert(commit, own.collect());
             }
-            (ForgeEffect::Ask(Ask::Head { commit, .. }), Answer::Content(content)) => {
-                facts.heads.insert(commit, content);
+            (ForgeEffect::Ask(Ask::Head { commit, .. }), Response::Head(content)) => {
+                observed.heads.insert(commit, content);
             }
-            (ForgeEffect::Ask(Ask::Decider { number }), Answer::Decider(login)) => {
-                facts.deciders.insert(number, login);
+            (ForgeEffect::Ask(Ask::Decider { number }), Response::Decider(login)) => {
+                observed.deciders.insert(number, login);
             }
-            (ForgeEffect::Ask(Ask::Comments { number }), Answer::Comments(texts)) => {
-                facts.said.insert(number, said(&texts));
+            (ForgeEffect::Ask(Ask::Comments { number }), Response::Comments(texts)) => {
+                observed.posted.insert(number, said(&texts));
             }
-            (ForgeEffect::Ask(Ask::Sync), Answer::Sync(findings)) => facts.sync = Some((now, findings)),
-            (ForgeEffect::Ask(Ask::Nudge), _) => {
-                facts.nudged.extend(approval_pull.map(|number| (number, now)));
+            (ForgeEffect::Ask(Ask::Findings), Response::Findings(findings)) => {
+                observed.findings = Some((now, findings))
+            }
+            (ForgeEffect::Ask(Ask::RequestReconcile), _) => {
+                observed.reconcile_requested.extend(approval_pull.map(|number| (number, now)));
             }
             (ForgeEffect::Write(write), answer) => self.wrote(now, key, *write, answer),
             _ => {}
         }
     }
 
-    fn wrote(&mut self, now: Timestamp, key: &Key, write: Write, answer: Answer) {
-        let Some(facts) = self.facts.get_mut(key) else { return };
+    fn wrote(&mut self, now: Timestamp, key: &Key, write: Write, answer: Response) {
+        let Some(observed) = self.observed.get_mut(key) else { return };
         match (write, answer) {
-            (Write::Push { branch, change, .. }, Answer::Pushed(commit)) => {
+            (Write::Push { branch, change, .. }, Response::Pushed(commit)) => {
                 let Change { message, author, add, .. } = change;
-                let contents =
-                    add.iter().filter_map(|(path, text)| file::read(path, &self.us.cluster, text)).collect();
-                facts.tips.insert(commit.clone(), contents);
+                let contents = add
+                    .iter()
+                    .filter_map(|(path, text)| file::read(path, &self.identity.cluster, text))
+                    .collect();
+                observed.tips.insert(commit.clone(), contents);
                 let tree = String::new();
-                facts.branch =
+                observed.branch =
                     Some(Some(Branch { name: branch, commit, tree, message, email: author.email }));
             }
-            (Write::Open(_), Answer::Opened(pull)) => {
+            (Write::Open(_), Response::Opened(pull)) => {
                 // The account of the token has another name by now.
-                self.known &= pull.author.eq_ignore_ascii_case(&self.us.login);
+                self.known &= pull.author.eq_ignore_ascii_case(&self.identity.login);
                 self.take(*pull);
             }
-            (Write::Open(_), Answer::Pulls(pulls)) => pulls.into_iter().for_each(|pull| self.take(pull)),
+            (Write::Open(_), Response::Pulls(pulls)) => pulls.into_iter().for_each(|pull| self.take(pull)),
             (Write::Label { number, .. }, _) => {
-                facts.labelled.insert(number);
+                observed.labelled.insert(number);
             }
             (Write::Review { number, logins }, _) => {
-                facts.reviewed.extend(logins.into_iter().map(|login| (number, login)));
+                observed.reviewed.extend(logins.into_iter().map(|login| (number, login)));
             }
             (Write::Comment { number, outcome, .. }, _) => {
-                let said = facts.said.entry(number).or_default();
+                let said = observed.posted.entry(number).or_default();
                 said.outcomes.insert(outcome);
                 said.fresh = false;
             }
             (Write::Close { number }, _) => self.closed(now, number),
-            (Write::DeleteBranch { .. }, Answer::Branch(branch)) => facts.branch = Some(branch),
-            (Write::DeleteBranch { .. }, _) => facts.branch = Some(None),
+            (Write::DeleteBranch { .. }, Response::Branch(branch)) => observed.branch = Some(branch),
+            (Write::DeleteBranch { .. }, _) => observed.branch = Some(None),
             (Write::DeleteFiles { .. }, _) => {
                 self.folder = None;
             }
@@ -200,8 +204,8 @@ impl Books {
         }
     }
 
-    fn about_orphan(&mut self, now: Timestamp, number: u64, effect: ForgeEffect, answer: Answer) {
-        if let (ForgeEffect::Ask(Ask::Gone), Answer::Gone(false)) = (&effect, &answer) {
+    fn about_orphan(&mut self, now: Timestamp, number: u64, effect: ForgeEffect, answer: Response) {
+        if let (ForgeEffect::Ask(Ask::Gone), Response::Gone(false)) = (&effect, &answer) {
             // The watch is late, and will bring it.
             self.orphans.remove(&number);
             return;
@@ -213,12 +217,14 @@ impl Books {
         let Some(orphan): Option<&mut Orphan> = self.orphans.get_mut(&number) else { return };
         match (effect, answer) {
             (ForgeEffect::Ask(Ask::Gone), _) => orphan.gone = true,
-            (ForgeEffect::Ask(Ask::Comments { .. }), Answer::Comments(texts)) => orphan.said = said(&texts),
-            (ForgeEffect::Ask(Ask::Branch { .. }), Answer::Branch(branch)) => orphan.branch = Some(branch),
-            (ForgeEffect::Write(_), Answer::Branch(branch)) => orphan.branch = Some(branch),
+            (ForgeEffect::Ask(Ask::Comments { .. }), Response::Comments(texts)) => {
+                orphan.posted = said(&texts)
+            }
+            (ForgeEffect::Ask(Ask::Branch { .. }), Response::Branch(branch)) => orphan.branch = Some(branch),
+            (ForgeEffect::Write(_), Response::Branch(branch)) => orphan.branch = Some(branch),
             (ForgeEffect::Write(write), _) => match *write {
                 Write::Comment { outcome, .. } => {
-                    orphan.said.outcomes.insert(outcome);
+                    orphan.posted.outcomes.insert(outcome);
                 }
                 Write::DeleteBranch { .. } => orphan.branch = Some(None),
                 _ => {}
@@ -238,7 +244,7 @@ impl Books {
         }
         let often = entry.1;
         // The folder is asked for with every poll.
-        let usual = matches!(effect, ForgeEffect::Ask(Ask::Folder | Ask::Sync));
+        let usual = matches!(effect, ForgeEffect::Ask(Ask::Folder | Ask::Findings));
         if often >= REPEATS && !usual {
             self.repeats.remove(key);
             self.hold(now, key, effect, "it was done several times and changes nothing", true);
@@ -250,7 +256,7 @@ impl Books {
             matches!(error, ForgeError::Refused(_) | ForgeError::NotFound(_) | ForgeError::Invalid(_));
         match (request.subject, request.call) {
             (_, Call::List { .. }) => self.listing.failed(),
-            (Subject::Strays(_), _) => self.swept(now, Some(error)),
+            (Subject::LeftoverFiles(_), _) => self.swept(now, Some(error)),
             (Subject::Unowned(_), _) | (_, Call::Branches) => self.survey.failed(now),
             (Subject::All, Call::Step(_)) => {
                 if matches!(error, ForgeError::NotFound(_)) {
@@ -269,7 +275,7 @@ impl Books {
                 }
                 // A label or a reviewer that the forge does not take must not hold up the question.
                 if definite && matches!(effect.change(), Some(Write::Label { .. })) {
-                    self.about_approval(now, &key, effect, Answer::Done);
+                    self.about_approval(now, &key, effect, Response::Done);
                 } else if definite && let Some(Write::Review { number, logins }) = effect.change() {
                     self.unwelcome(&key, *number, logins);
                 } else if matches!(effect.change(), Some(Write::DeleteFiles { .. }))
@@ -285,7 +291,7 @@ impl Books {
                 }
                 self.touch(&key);
             }
-            (Subject::Loose(name), _) => self.untied(now, &name, Err(error)),
+            (Subject::LeftoverBranch(name), _) => self.untied(now, &name, Err(error)),
             (Subject::Orphan(number, _), Call::Step(effect)) => {
                 let Some(orphan) = self.orphans.get_mut(&number) else { return };
                 if definite && matches!(effect.change(), Some(Write::DeleteBranch { .. })) {
@@ -303,20 +309,20 @@ impl Books {
 
     /// A forge that does not take one of them takes none: who it is shows when they are asked for one by one.
     fn unwelcome(&mut self, key: &Key, number: u64, logins: &[String]) {
-        let Some(facts) = self.facts.get_mut(key) else { return };
+        let Some(observed) = self.observed.get_mut(key) else { return };
         match logins {
             [login] => {
-                facts.reviewed.insert((number, login.clone()));
-                facts.unwelcome.insert((number, login.clone()));
+                observed.reviewed.insert((number, login.clone()));
+                observed.reviewers_rejected.insert((number, login.clone()));
             }
-            _ => drop(facts.singly.insert(number)),
+            _ => drop(observed.ask_one_by_one.insert(number)),
         }
     }
 
     /// What the forge refused under another token may be asked again.
     fn lift_refusals(&mut self) {
-        for facts in self.facts.values_mut() {
-            facts.held.clear();
+        for observed in self.observed.values_mut() {
+            observed.refusals.clear();
         }
         for orphan in self.orphans.values_mut() {
             (orphan.until, orphan.kept, orphan.attempts) = (None, false, 0);
@@ -332,25 +338,25 @@ impl Books {
 
     /// Forgets what a failed request makes doubtful.
     fn unsettle(&mut self, key: &Key, effect: &ForgeEffect, error: &ForgeError) {
-        let Some(facts) = self.facts.get_mut(key) else { return };
+        let Some(observed) = self.observed.get_mut(key) else { return };
         let Some(write) = effect.change() else { return };
         match write {
             Write::Push { .. } => {
-                facts.branch = None;
+                observed.branch = None;
                 if matches!(error, ForgeError::Invalid(_) | ForgeError::NotFound(_)) {
                     self.folder = None;
                 }
             }
             Write::Open(_) => {
-                facts.searched = None;
-                facts.branch = None;
+                observed.searched = None;
+                observed.branch = None;
             }
             Write::Comment { number, .. } => {
-                if let Some(said) = facts.said.get_mut(number) {
+                if let Some(said) = observed.posted.get_mut(number) {
                     said.fresh = false;
                 }
             }
-            Write::DeleteBranch { .. } => facts.branch = None,
+            Write::DeleteBranch { .. } => observed.branch = None,
             Write::DeleteFiles { .. } => self.folder = None,
             Write::Label { .. } | Write::Review { .. } | Write::Close { .. } => {}
         }
@@ -369,14 +375,14 @@ impl Books {
         definite: bool,
         longest: SignedDuration,
     ) {
-        let Some(facts) = self.facts.get_mut(key) else { return };
+        let Some(observed) = self.observed.get_mut(key) else { return };
         let mark = effect.mark();
-        let before = facts.held.get(&mark);
+        let before = observed.refusals.get(&mark);
         let attempts = before.map_or(0, |h| h.attempts + 1);
         let since = before.map_or(now, |h| h.since);
         let first = if definite { FIRST } else { FIRST_SILENT };
         let until = now + backoff(first, attempts, longest);
-        facts.held.insert(mark, Hold { since, until, attempts, why: why.to_owned(), definite });
+        observed.refusals.insert(mark, Refusal { since, until, attempts, why: why.to_owned(), definite });
     }
 }
 
@@ -385,7 +391,7 @@ fn about_all(call: &Call) -> bool {
     matches!(call, Call::Login | Call::List { .. })
 }
 
-fn said(comments: &[String]) -> Said {
+fn said(comments: &[String]) -> Posted {
     let outcomes = comments.iter().flat_map(|text| marker::outcomes(text)).map(str::to_owned).collect();
-    Said { outcomes, fresh: true }
+    Posted { outcomes, fresh: true }
 }

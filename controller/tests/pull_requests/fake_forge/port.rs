@@ -7,12 +7,12 @@ use autopilot_controller::pull_requests::{
 use autopilot_shared::digest;
 use jiff::Timestamp;
 
-use super::{BOT, Commit, Hub, REPOSITORY};
+use super::{BOT, Commit, FakeForge, REPOSITORY};
 
 /// Pull requests on a page.
 const PAGE: usize = 100;
 
-impl Forge for Hub {
+impl Forge for FakeForge {
     fn repository(&self) -> String {
         REPOSITORY.to_owned()
     }

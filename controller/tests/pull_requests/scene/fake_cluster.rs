@@ -30,9 +30,9 @@ pub struct Objects {
 }
 
 #[derive(Clone, Default)]
-pub struct Cube(Arc<Mutex<Objects>>);
+pub struct FakeCluster(Arc<Mutex<Objects>>);
 
-impl Cube {
+impl FakeCluster {
     pub fn state(&self) -> MutexGuard<'_, Objects> {
         self.0.lock().unwrap()
     }
@@ -109,7 +109,7 @@ fn target(effect: &ClusterEffect) -> &Target {
     }
 }
 
-impl Cluster for Cube {
+impl Cluster for FakeCluster {
     async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, String> {
         Ok(self.state().approvals.get(&(namespace.to_owned(), name.to_owned())).cloned())
     }
@@ -132,7 +132,7 @@ impl Cluster for Cube {
         }
     }
 
-    async fn nudge(&self, _asked: &Merged) {
+    async fn request_reconcile(&self, _asked: &Merged) {
         self.state().nudges += 1;
     }
 
