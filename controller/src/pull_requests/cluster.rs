@@ -1,4 +1,4 @@
-//! The flow's writes to a real cluster.
+//! Reads of and writes to a real cluster.
 
 use autopilot_shared::api::{ActionApproval, FINALIZER, approval_state};
 use kube::api::{Patch, PatchParams};
@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use super::flux;
 use crate::act::{Actor, FIELD_MANAGER, Outcome, TIME_OUT};
 use crate::decide::{Approval, Effect, Target};
-use crate::observe::{approval, chain};
+use crate::observe::approval;
 use crate::pull_requests::plan::{ClusterEffect, Finding};
-use crate::pull_requests::worker::{Cluster, Merged};
+use crate::pull_requests::worker::{Cluster, ClusterError, Merged};
 
-/// A cluster.
+/// A cluster that is reached through its API server.
 #[derive(Clone)]
 pub struct KubeCluster {
     client: Client,
@@ -20,7 +20,7 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    /// Reads and patches through `client`; what the engine writes too goes through its actor.
+    /// Reads and patches through `client`; writes of the kinds that the engine makes, too, go through its actor.
     pub fn new(client: Client, actor: Actor) -> Self {
         KubeCluster { client, actor }
     }
@@ -29,13 +29,13 @@ impl KubeCluster {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    async fn patch(&self, target: &Target, mut patch: Value) -> Result<Option<Approval>, String> {
+    async fn patch(&self, target: &Target, mut patch: Value) -> Result<Option<Approval>, ClusterError> {
         patch["metadata"]["uid"] = json!(target.uid);
         patch["metadata"]["resourceVersion"] = json!(target.version);
         self.send(target, &Patch::Merge(patch)).await
     }
 
-    async fn send(&self, target: &Target, patch: &Patch<Value>) -> Result<Option<Approval>, String> {
+    async fn send(&self, target: &Target, patch: &Patch<Value>) -> Result<Option<Approval>, ClusterError> {
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
         let api = self.api(&target.namespace);
         let sent = api.patch(&target.name, &params, patch);
@@ -45,13 +45,14 @@ impl KubeCluster {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 422) => {
                 self.read(&target.namespace, &target.name).await
             }
-            Ok(Err(error)) => Err(chain(&error)),
-            Err(_) => Err(format!("no answer within {} s", TIME_OUT.as_secs())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(ClusterError::TimedOut),
         }
     }
 
-    /// By JSON patch, with a test: whatever else changed in the meantime does not matter, who it is does.
-    async fn release(&self, target: &Target) -> Result<Option<Approval>, String> {
+    /// Removes our finalizer by JSON patch, with a test: whatever else changed in the meantime does not matter, which
+    /// object it is does.
+    async fn release(&self, target: &Target) -> Result<Option<Approval>, ClusterError> {
         let Some(found) = self.read(&target.namespace, &target.name).await? else { return Ok(None) };
         let index = found.raw.finalizers().iter().position(|f| f == FINALIZER);
         let Some(index) = index.filter(|_| found.raw.metadata.uid.as_ref() == Some(&target.uid)) else {
@@ -63,15 +64,15 @@ impl KubeCluster {
             { "op": "test", "path": path, "value": FINALIZER },
             { "op": "remove", "path": path },
         ]);
-        let patch = serde_json::from_value(patch).map_err(|e| e.to_string())?;
+        let patch = serde_json::from_value(patch)?;
         self.send(target, &Patch::<Value>::Json(patch)).await
     }
 
-    async fn act(&self, effect: Effect) -> Result<Option<Approval>, String> {
+    async fn act(&self, effect: Effect) -> Result<Option<Approval>, ClusterError> {
         match self.actor.perform(effect, None).await {
             Ok(Outcome::Approval(raw)) => Ok(Some(approval(*raw))),
             Ok(_) => Ok(None),
-            Err(failure) => Err(failure.to_string()),
+            Err(failure) => Err(failure.into()),
         }
     }
 }
@@ -83,16 +84,16 @@ impl std::fmt::Debug for KubeCluster {
 }
 
 impl Cluster for KubeCluster {
-    async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, String> {
+    async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, ClusterError> {
         let api = self.api(namespace);
         match tokio::time::timeout(TIME_OUT, api.get_opt(name)).await {
             Ok(Ok(found)) => Ok(found.map(approval)),
-            Ok(Err(error)) => Err(chain(&error)),
-            Err(_) => Err(format!("no answer within {} s", TIME_OUT.as_secs())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(ClusterError::TimedOut),
         }
     }
 
-    async fn perform(&self, effect: &ClusterEffect) -> Result<Option<Approval>, String> {
+    async fn perform(&self, effect: &ClusterEffect) -> Result<Option<Approval>, ClusterError> {
         match effect.clone() {
             ClusterEffect::AddFinalizer { target, finalizers } => {
                 self.patch(&target, json!({ "metadata": { "finalizers": finalizers } })).await

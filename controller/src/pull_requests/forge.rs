@@ -1,4 +1,4 @@
-//! What the flow needs of a forge.
+//! The port to a forge: everything that is needed of one.
 
 use std::future::Future;
 
@@ -13,7 +13,7 @@ pub struct Pull {
     pub url: String,
     /// Name of the branch that it asks to merge.
     pub branch: String,
-    /// `owner/name` of the repository that the branch is in; nothing when that is gone.
+    /// `owner/name` of the repository that the branch is in; `None` if that is gone.
     pub head_repo: Option<String>,
     /// Commit at the head of that branch.
     pub head: String,
@@ -21,9 +21,9 @@ pub struct Pull {
     pub base: String,
     /// Title.
     pub title: String,
-    /// Text.
+    /// Text, in Markdown.
     pub body: String,
-    /// Login of who opened it.
+    /// Login of the account that opened it.
     pub author: String,
     /// Open, closed or merged.
     pub state: PullState,
@@ -37,10 +37,17 @@ pub struct Pull {
     pub reviewers: Vec<String>,
 }
 
-/// How a pull request stands.
+impl Pull {
+    /// Whether it was neither closed nor merged.
+    pub fn is_open(&self) -> bool {
+        self.state == PullState::Open
+    }
+}
+
+/// State of a pull request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PullState {
-    /// Waits.
+    /// Neither closed nor merged.
     Open,
     /// Closed without a merge.
     Closed,
@@ -51,7 +58,7 @@ pub enum PullState {
 /// A page of pull requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
-    /// Changed last stands first.
+    /// Changed last comes first.
     pub pulls: Vec<Pull>,
     /// For the next conditional request.
     pub etag: Option<String>,
@@ -64,14 +71,14 @@ pub struct Page {
 pub enum Conditional<T> {
     /// Nothing changed since the ETag.
     NotModified,
-    /// What there is now.
+    /// The present state.
     Changed(T),
 }
 
-/// Who ended a pull request.
+/// The account that ended a pull request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decider {
-    /// Login; empty when the forge does not say.
+    /// Login; empty if the forge does not say.
     pub login: String,
 }
 
@@ -105,7 +112,7 @@ pub fn is_kustomization(path: &str) -> bool {
     matches!(name, "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }
 
-/// Who a commit is by.
+/// Author of a commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Author {
     /// Name.
@@ -114,7 +121,7 @@ pub struct Author {
     pub email: String,
 }
 
-/// One commit: files that appear, files that go.
+/// One commit: files that are added, and files that are removed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Message.
@@ -142,7 +149,7 @@ pub struct NewPull {
     pub base: String,
 }
 
-/// Why a request to the forge came to nothing. Texts are for people and hold no secret.
+/// Reason why a request to the forge failed. Texts are for people and hold no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ForgeError {
     /// 401, or there is no token.
@@ -163,7 +170,7 @@ pub enum ForgeError {
     /// A rate limit: nothing may be asked before.
     #[error("the forge asks for a pause until {until}: {why}")]
     Limited {
-        /// When it may be asked again.
+        /// Time from which it may be asked again.
         until: Timestamp,
         /// In its words.
         why: String,
@@ -173,67 +180,74 @@ pub enum ForgeError {
     Unavailable(String),
 }
 
-/// One repository on a forge. No call retries: the flow is level-triggered and comes again.
+impl ForgeError {
+    /// Whether the forge said no to this request; otherwise it said nothing, or no to everything.
+    pub fn is_definite(&self) -> bool {
+        matches!(self, ForgeError::Refused(_) | ForgeError::NotFound(_) | ForgeError::Invalid(_))
+    }
+}
+
+/// One repository on a forge. No call retries: the plan is level-triggered and comes again.
 pub trait Forge: Send + Sync {
     /// `owner/name`.
     fn repository(&self) -> String;
 
-    /// Login that the token belongs to. Everything else fails with [`ForgeError::NewToken`] once the token is another one,
+    /// Returns the login that the token belongs to. Everything else fails with [`ForgeError::NewToken`] once the token is another one,
     /// until this is asked again.
     fn login(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
 
-    /// One page of all pull requests, open or not, changed last first; pages count from 1.
+    /// Returns one page of all pull requests, open or not, changed last first; pages count from 1.
     fn pulls(
         &self,
         page: u32,
         etag: Option<&str>,
     ) -> impl Future<Output = Result<Conditional<Page>, ForgeError>> + Send;
 
-    /// All pull requests of a branch of this repository, newest first: asked before one is opened.
+    /// Returns all pull requests of a branch of this repository, newest first: asked before one is opened.
     fn pulls_of(&self, branch: &str) -> impl Future<Output = Result<Vec<Pull>, ForgeError>> + Send;
 
-    /// Who merged or closed a pull request.
+    /// Returns the account that merged or closed a pull request.
     fn decider(&self, number: u64) -> impl Future<Output = Result<Decider, ForgeError>> + Send;
 
-    /// Name of the branch that everything is merged into where the configuration names none.
+    /// Returns the branch to merge into if the configuration names none.
     fn default_branch(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
 
-    /// A branch, if it is there.
+    /// Returns a branch; `None` if there is none of that name.
     fn branch(&self, name: &str) -> impl Future<Output = Result<Option<Branch>, ForgeError>> + Send;
 
-    /// Names of all branches that begin so.
+    /// Returns the names of all branches that begin with a prefix.
     fn branches(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, ForgeError>> + Send;
 
-    /// The files directly in a folder (empty for the root) at a branch or commit; none when there is no such folder. In
-    /// front of them what [`is_kustomization`] in the folders above: these are looked through anyway.
+    /// Returns the files directly in a folder (empty for the root) at a branch or commit; none if there is no such folder.
+    /// The files for which [`is_kustomization`] holds in the folders above come first: these are read anyway.
     fn files(&self, folder: &str, at: &str) -> impl Future<Output = Result<Vec<File>, ForgeError>> + Send;
 
-    /// Content of a file at a branch or commit, if it is there and text.
+    /// Returns the content of a file at a branch or commit; `None` if there is none, or it is no text.
     fn read(&self, path: &str, at: &str) -> impl Future<Output = Result<Option<String>, ForgeError>> + Send;
 
-    /// Makes a commit on top of a parent, in no branch yet; its hash.
+    /// Makes a commit on top of a parent, in no branch yet. Returns its hash.
     fn commit(
         &self,
         parent: &Branch,
         change: &Change,
     ) -> impl Future<Output = Result<String, ForgeError>> + Send;
 
-    /// Creates a branch; [`ForgeError::Invalid`] when there is one of that name.
+    /// Creates a branch; [`ForgeError::Invalid`] if there is one of that name.
     fn create_branch(&self, name: &str, commit: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
 
-    /// Moves a branch forward to a commit, never otherwise; [`ForgeError::Invalid`] when it is not a step forward.
+    /// Moves a branch forward to a commit; [`ForgeError::Invalid`] if that is not a step forward.
     fn advance(&self, name: &str, commit: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
 
-    /// Deletes a branch; one that is not there is deleted.
+    /// Deletes a branch; succeeds if there is none.
     fn delete_branch(&self, name: &str) -> impl Future<Output = Result<(), ForgeError>> + Send;
 
-    /// Opens a pull request; [`ForgeError::Invalid`] when that branch has an open one.
+    /// Opens a pull request; [`ForgeError::Invalid`] if that branch has an open one.
     fn open(&self, pull: &NewPull) -> impl Future<Output = Result<Pull, ForgeError>> + Send;
 
     /// Closes a pull request without a merge.
     fn close(&self, number: u64) -> impl Future<Output = Result<(), ForgeError>> + Send;
 
-    /// Texts of the comments that `author` made on a pull request, oldest first.
+    /// Returns the texts of the comments that `author` made on a pull request, oldest first.
     fn comments(
         &self,
         number: u64,

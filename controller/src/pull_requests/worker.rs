@@ -1,4 +1,4 @@
-//! Carries out what the tracker say, one thing at a time, on any forge and any cluster.
+//! Carries out what the tracker says, one thing at a time, on any forge and any cluster.
 
 use std::future::Future;
 
@@ -9,62 +9,81 @@ use super::plan::{self, Ask, ClusterEffect, Finding, ForgeEffect, Write};
 use super::text::branch::PREFIX;
 use super::text::file::{self, FiledApproval};
 use super::tracker::{Call, LeftoverFile, Next, Request, Response, Subject, Tracker};
+use crate::act::{Failure, TIME_OUT};
 use crate::decide::{Approval, Target};
+use crate::observe::chain;
 
 /// Files of one approval that are read at one commit at most: more cannot come from us.
 const FILES: usize = 5;
 
-/// What the flow needs of a cluster.
+/// Reason why a request to the cluster failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The API server said no, or nothing.
+    #[error(transparent)]
+    Request(#[from] kube::Error),
+    /// The API server did not answer in time.
+    #[error("no answer within {} s", TIME_OUT.as_secs())]
+    TimedOut,
+    /// The engine's actor did not carry it out.
+    #[error(transparent)]
+    Act(#[from] Failure),
+    /// The patch cannot be written.
+    #[error(transparent)]
+    Patch(#[from] serde_json::Error),
+}
+
+/// The port to a cluster.
 pub trait Cluster: Send + Sync {
-    /// Reads an approval, past every cache; nothing when there is none.
+    /// Reads an approval, past every cache; `None` if there is none.
     fn read(
         &self,
         namespace: &str,
         name: &str,
-    ) -> impl Future<Output = Result<Option<Approval>, String>> + Send;
+    ) -> impl Future<Output = Result<Option<Approval>, ClusterError>> + Send;
 
-    /// Carries out a write. What comes back is what is there now, also when the write was refused because it is based on
-    /// an older version; nothing when the approval is gone.
+    /// Carries out a write. Returns the approval as it is now, also if the write was refused because it is based on an
+    /// older version; `None` if the approval is gone.
     fn perform(
         &self,
         effect: &ClusterEffect,
-    ) -> impl Future<Output = Result<Option<Approval>, String>> + Send;
+    ) -> impl Future<Output = Result<Option<Approval>, ClusterError>> + Send;
 
-    /// Asks the GitOps tool to look, if there is one; whether it does shows itself.
+    /// Asks the GitOps tool to reconcile, if there is one; whether it does shows itself.
     fn request_reconcile(&self, asked: &Merged) -> impl Future<Output = ()> + Send;
 
-    /// What stands between a merge and the cluster, the most telling first.
+    /// Returns what stands between a merge and the cluster, the most telling first.
     fn findings(&self, asked: &Merged) -> impl Future<Output = Vec<Finding>> + Send;
 }
 
-/// A merge that the cluster does not know of.
+/// A merge that the cluster may not know of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Merged {
     /// `owner/name`.
     pub repository: String,
-    /// Branch that it was merged into.
+    /// The branch that was merged into.
     pub base: String,
-    /// The folder of its file.
+    /// The folder of the file.
     pub folder: String,
     /// Namespace of the approval.
     pub namespace: String,
-    /// What happened on that branch then is asked for: the merge, or what came after the decision.
+    /// Time of the change that is asked for: the merge, or what came after the decision.
     pub after: Option<Timestamp>,
 }
 
-/// What a turn brought.
+/// Result of one unit of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worked {
-    /// Something was done; there may be more.
+    /// Something was done; there may be more to do.
     Did,
-    /// Nothing is to be done before this time, unless something is seen.
+    /// Nothing is to be done before this time, unless something happens.
     Idle(Option<Timestamp>),
 }
 
 /// Tracker, forge and cluster.
 #[derive(Debug)]
 pub struct Worker<F, C> {
-    /// What is known.
+    /// Everything that is known.
     pub tracker: Tracker,
     /// The forge.
     pub forge: F,
@@ -77,29 +96,29 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
     pub async fn work_once(&mut self, clock: &(impl Fn() -> Timestamp + Sync)) -> Worked {
         match self.tracker.next(clock()) {
             Next::Idle(until) => Worked::Idle(until),
-            Next::Cluster(key, effect) => {
+            Next::Cluster { key, effect } => {
                 match self.cluster.perform(&effect).await {
                     Ok(left) => self.tracker.written(clock(), &key, *effect, left),
-                    Err(why) => {
+                    Err(error) => {
                         tracing::warn!(
-                            namespace = key.0,
-                            approval = key.1,
-                            why,
+                            namespace = key.namespace,
+                            approval = key.name,
+                            why = chain(&error),
                             "an approval was not written"
                         );
-                        self.tracker.failed(clock(), &key, *effect);
+                        self.tracker.write_failed(clock(), &key, *effect);
                     }
                 }
                 Worked::Did
             }
             Next::Forge(request) => {
-                let answer = self.perform(&request).await;
-                if let Err(error) = &answer {
+                let response = self.perform(&request).await;
+                if let Err(error) = &response {
                     tracing::warn!(what = what(&request), %error, "the forge did not do what was asked");
                 } else if let Call::Step(ForgeEffect::Write(_)) = &request.call {
                     tracing::info!(what = what(&request), "done on the forge");
                 }
-                self.tracker.respond(clock(), *request, answer);
+                self.tracker.respond(clock(), *request, response);
                 Worked::Did
             }
         }
@@ -111,8 +130,8 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
         {
             return Ok(moved);
         }
-        if let Subject::LeftoverFiles(strays) = &request.subject
-            && let Some(moved) = self.wanted(strays).await?
+        if let Subject::LeftoverFiles(files) = &request.subject
+            && let Some(moved) = self.wanted(files).await?
         {
             return Ok(moved);
         }
@@ -123,7 +142,7 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
                     Some(base) => base.clone(),
                     None => self.forge.default_branch().await?,
                 };
-                Ok(Response::Identity(login, base))
+                Ok(Response::Identity { login, base })
             }
             Call::List { page, etag } => Ok(Response::Page(self.forge.pulls(*page, etag.as_deref()).await?)),
             Call::Branches => Ok(Response::Branches(self.forge.branches(PREFIX).await?)),
@@ -132,11 +151,10 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
         }
     }
 
-    /// The approval, when it is another than the one that was decided about. A forge knows no precondition: what was
+    /// Returns the approval if it is another than the one that was decided about. A forge knows no precondition: what was
     /// read of it before this, this decision was made from.
     async fn moved(&self, basis: &Target) -> Result<Option<Response>, ForgeError> {
-        let found = self.cluster.read(&basis.namespace, &basis.name).await;
-        let found = found.map_err(|why| ForgeError::Unavailable(format!("the cluster: {why}")))?;
+        let found = self.read(&basis.namespace, &basis.name).await?;
         let same = found.as_ref().is_some_and(|a| {
             let meta = &a.raw.metadata;
             meta.uid.as_deref() == Some(basis.uid.as_str())
@@ -145,12 +163,11 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
         Ok((!same).then(|| Response::Moved(found.map(Box::new))))
     }
 
-    /// An approval that waits for one of these files after all.
-    async fn wanted(&self, strays: &[LeftoverFile]) -> Result<Option<Response>, ForgeError> {
-        for stray in strays {
-            let found = self.cluster.read(&stray.key.0, &stray.key.1).await;
-            let found = found.map_err(|why| ForgeError::Unavailable(format!("the cluster: {why}")))?;
-            let waits = |a: &Approval| plan::pending_proposal(a).is_some_and(|p| p.digest == stray.digest);
+    /// Returns an approval that waits for one of these files after all.
+    async fn wanted(&self, files: &[LeftoverFile]) -> Result<Option<Response>, ForgeError> {
+        for file in files {
+            let found = self.read(&file.key.namespace, &file.key.name).await?;
+            let waits = |a: &Approval| plan::pending_proposal(a).is_some_and(|p| p.digest == file.digest);
             if let Some(found) = found.filter(waits) {
                 return Ok(Some(Response::Moved(Some(Box::new(found)))));
             }
@@ -161,7 +178,7 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
     async fn ask(&self, subject: &Subject, ask: &Ask) -> Result<Response, ForgeError> {
         let (settings, identity) = (self.tracker.settings(), self.tracker.identity());
         let (namespace, name) = match subject {
-            Subject::Approval(key) => (key.0.as_str(), key.1.as_str()),
+            Subject::Approval(key) => (key.namespace.as_str(), key.name.as_str()),
             Subject::Orphan(_, marker) => (marker.namespace.as_str(), marker.name.as_str()),
             Subject::LeftoverBranch(_) | Subject::Unowned(_) | Subject::LeftoverFiles(_) | Subject::All => {
                 ("", "")
@@ -188,11 +205,11 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
             }
             Ask::Decider { number } => Response::Decider(self.forge.decider(*number).await?.login),
             Ask::Comments { number } => {
-                let mut said = Vec::new();
+                let mut texts = Vec::new();
                 for author in self.tracker.participants(*number) {
-                    said.extend(self.forge.comments(*number, author).await?);
+                    texts.extend(self.forge.comments(*number, author).await?);
                 }
-                Response::Comments(said)
+                Response::Comments(texts)
             }
             Ask::Folder => {
                 let Some(base) = self.forge.branch(&identity.base).await? else {
@@ -207,14 +224,20 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
                 Response::Done
             }
             Ask::Gone => {
-                let found = self.cluster.read(namespace, name).await;
-                let found = found.map_err(|why| ForgeError::Unavailable(format!("the cluster: {why}")))?;
+                let found = self.read(namespace, name).await?;
                 let Subject::Orphan(_, marker) = subject else { return Ok(Response::Gone(false)) };
                 Response::Gone(found.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&marker.uid)))
             }
         })
     }
 
+    /// Reads an approval for the forge's sake.
+    async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, ForgeError> {
+        let found = self.cluster.read(namespace, name).await;
+        found.map_err(|error| ForgeError::Unavailable(format!("the cluster: {}", chain(&error))))
+    }
+
+    /// Reads the approval in a file at a branch or commit.
     async fn content(&self, path: &str, at: &str) -> Result<Option<FiledApproval>, ForgeError> {
         let text = self.forge.read(path, at).await?;
         Ok(text.and_then(|text| file::read(path, &self.tracker.identity().cluster, &text)))
@@ -227,7 +250,7 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
             base: identity.base.clone(),
             folder: self.tracker.settings().folder.clone(),
             namespace: namespace.to_owned(),
-            after: self.tracker.begun(namespace, name),
+            after: self.tracker.settled_at(namespace, name),
         }
     }
 
@@ -242,7 +265,7 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
                 // Another controller may have opened one, and somebody ended it, since the branch was searched: the
                 // forge would take a second one.
                 let there = self.forge.pulls_of(&new.branch).await?;
-                if there.iter().any(|pull| !self.tracker.knows(pull.number)) {
+                if there.iter().any(|pull| !self.tracker.knows_pull(pull.number)) {
                     return Ok(Response::Pulls(there));
                 }
                 return Ok(Response::Opened(Box::new(self.forge.open(new).await?)));
@@ -268,10 +291,10 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
     }
 }
 
-/// For the log: what, about what.
+/// Describes a request for the log.
 fn what(request: &Request) -> String {
     let about = match &request.subject {
-        Subject::Approval((namespace, name)) => format!(" for {namespace}/{name}"),
+        Subject::Approval(key) => format!(" for {}/{}", key.namespace, key.name),
         Subject::Orphan(number, _) => format!(" for pull request {number}"),
         Subject::LeftoverBranch(_) | Subject::Unowned(_) | Subject::LeftoverFiles(_) | Subject::All => {
             String::new()
@@ -281,6 +304,6 @@ fn what(request: &Request) -> String {
         Call::Login => "ask who we are".to_owned(),
         Call::List { page, .. } => format!("list pull requests, page {page}"),
         Call::Branches => "list our branches".to_owned(),
-        Call::Step(effect) => format!("{}{about}", effect.mark()),
+        Call::Step(effect) => format!("{}{about}", effect.key()),
     }
 }

@@ -1,5 +1,5 @@
-//! What the flow says in the status of an approval: where its pull request stands, and what is in the way. Never Ready,
-//! Stalled or Reconciling.
+//! The part of an approval's status that is ours: the record of its pull request, and conditions for whatever is in the
+//! way. Never Ready, Stalled or Reconciling.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,19 +8,16 @@ use autopilot_shared::api::{ActionApprovalStatus, PullRequest, PullRequestState}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::effect::ClusterEffect;
-use super::match_pulls::recorded;
 use super::view::View;
-use crate::decide::Target;
 use crate::pull_requests::forge::{Pull, PullState};
-use kube::ResourceExt as _;
 
-/// There is no pull request yet, and why.
+/// There is no pull request yet; the message says why.
 pub const WAITS: &str = "PullRequestWaits";
-/// The pull request does not count, and why.
+/// The pull request does not count; the message says why.
 pub const REFUSED: &str = "PullRequestRefused";
-/// It was merged, and the cluster does not know of it.
+/// The pull request was merged, and the cluster does not know of it.
 pub const NOT_SYNCED: &str = "MergedNotSynced";
-/// The folder brings its own list of files.
+/// The folder has its own list of files.
 pub const FOLDER: &str = "FolderNotSynced";
 /// A decline by pull request is not in the spec, because a GitOps tool owns the field.
 pub const NOT_MIRRORED: &str = "DeclineNotMirrored";
@@ -33,107 +30,116 @@ const ALL: [&str; 7] = [WAITS, REFUSED, NOT_SYNCED, FOLDER, NOT_MIRRORED, LEFT, 
 /// Longest message.
 const LONGEST: usize = 1_000;
 
-/// Type to reason and message.
-pub(crate) type Conditions = BTreeMap<&'static str, (Cow<'static, str>, String)>;
-
-/// What the status says already.
-fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
-    view.approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
+/// Reason and message of a condition that holds.
+#[derive(Clone, Debug)]
+struct ConditionText {
+    reason: Cow<'static, str>,
+    message: String,
 }
 
-/// Adds what the status says already about a pull request, whose address ends it: what it was said for is forgotten.
-pub(crate) fn keep_about(view: &View<'_>, conditions: &mut Conditions, kind: &'static str, url: &str) {
-    let said = |c: &&Condition| c.type_ == kind && c.status == "True" && c.message.ends_with(url);
-    if let Some(old) = standing(view).iter().find(said) {
-        conditions.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
+impl From<&Condition> for ConditionText {
+    fn from(old: &Condition) -> Self {
+        ConditionText { reason: old.reason.clone().into(), message: old.message.clone() }
     }
 }
 
-/// Adds what the status says already, where nothing else is said: for steps that do not know better yet.
-pub(crate) fn keep(view: &View<'_>, conditions: &mut Conditions) {
-    for old in standing(view).iter().filter(|c| c.status == "True") {
-        if let Some(kind) = ALL.iter().find(|kind| **kind == old.type_) {
-            conditions.entry(kind).or_insert_with(|| (old.reason.clone().into(), old.message.clone()));
+/// The conditions that hold, by type.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Conditions(BTreeMap<&'static str, ConditionText>);
+
+impl Conditions {
+    /// Sets a condition, unless something else was said already.
+    pub(crate) fn set(&mut self, kind: &'static str, reason: &'static str, message: String) {
+        self.0.entry(kind).or_insert_with(|| ConditionText { reason: reason.into(), message });
+    }
+
+    /// Sets a condition, whatever was said before.
+    pub(crate) fn replace(&mut self, kind: &'static str, reason: &'static str, message: String) {
+        self.0.insert(kind, ConditionText { reason: reason.into(), message });
+    }
+
+    /// Keeps the condition in the status that ends with the address of a pull request: the cause of it is forgotten.
+    pub(crate) fn keep_about(&mut self, view: &View<'_>, kind: &'static str, url: &str) {
+        let is_about = |c: &&Condition| c.type_ == kind && c.status == "True" && c.message.ends_with(url);
+        if let Some(old) = standing(view).iter().find(is_about) {
+            self.0.entry(kind).or_insert_with(|| old.into());
         }
     }
-}
 
-pub(crate) fn target(view: &View<'_>) -> Target {
-    let raw = &view.approval.raw;
-    Target {
-        namespace: raw.namespace().unwrap_or_default(),
-        name: raw.name_any(),
-        uid: raw.uid().unwrap_or_default(),
-        version: raw.resource_version().unwrap_or_default(),
-    }
-}
-
-/// The write that makes the status say this; nothing when it does.
-pub(crate) fn write(
-    view: &View<'_>,
-    pull: Option<PullRequest>,
-    conditions: &Conditions,
-) -> Option<ClusterEffect> {
-    let pull = pull.filter(|wanted| recorded(view) != Some(wanted));
-    let conditions = changed_conditions(view, conditions);
-    if pull.is_none() && conditions.is_none() {
-        return None;
-    }
-    let status = ActionApprovalStatus { pull_request: pull, conditions, ..Default::default() };
-    Some(ClusterEffect::WriteStatus { target: target(view), status: Box::new(status) })
-}
-
-/// All conditions as they must be; nothing when they are.
-fn changed_conditions(view: &View<'_>, conditions: &Conditions) -> Option<Vec<Condition>> {
-    let standing = standing(view);
-    let mut out = Vec::with_capacity(standing.len() + conditions.len());
-    let mut changed = false;
-    for old in standing {
-        let wanted = conditions.get(old.type_.as_str());
-        if !ALL.contains(&old.type_.as_str()) || (wanted.is_none() && old.status == "False") {
-            out.push(old.clone());
-            continue;
+    /// Keeps the conditions in the status, where nothing else is said: for steps that do not know better yet.
+    pub(crate) fn keep_all(&mut self, view: &View<'_>) {
+        for old in standing(view).iter().filter(|c| c.status == "True") {
+            if let Some(kind) = ALL.iter().find(|kind| **kind == old.type_) {
+                self.0.entry(kind).or_insert_with(|| old.into());
+            }
         }
-        let (status, reason, message) = match wanted {
-            Some((reason, message)) => ("True", reason.as_ref(), cut(message)),
-            None => ("False", "Resolved", String::new()),
-        };
-        if old.status == status && old.reason == reason && old.message == message {
-            out.push(old.clone());
-            continue;
-        }
-        changed = true;
-        let since = if old.status == status { old.last_transition_time.clone() } else { Time(view.now) };
-        out.push(Condition {
-            type_: old.type_.clone(),
-            status: status.to_owned(),
-            reason: reason.to_owned(),
-            message,
-            last_transition_time: since,
-            observed_generation: None,
-        });
     }
-    for (kind, (reason, message)) in conditions {
-        if !standing.iter().any(|c| c.type_ == *kind) {
+
+    /// Returns the write that makes the status say this and record the pull request; `None` if it does.
+    pub(crate) fn write(&self, view: &View<'_>, pull: Option<PullRequest>) -> Option<ClusterEffect> {
+        let pull = pull.filter(|wanted| view.recorded() != Some(wanted));
+        let conditions = self.changed(view);
+        if pull.is_none() && conditions.is_none() {
+            return None;
+        }
+        let status = ActionApprovalStatus { pull_request: pull, conditions, ..Default::default() };
+        Some(ClusterEffect::WriteStatus { target: view.target(), status: Box::new(status) })
+    }
+
+    /// Returns all conditions as they must be; `None` if they are.
+    fn changed(&self, view: &View<'_>) -> Option<Vec<Condition>> {
+        let standing = standing(view);
+        let mut out = Vec::with_capacity(standing.len() + self.0.len());
+        let mut changed = false;
+        for old in standing {
+            let wanted = self.0.get(old.type_.as_str());
+            if !ALL.contains(&old.type_.as_str()) || (wanted.is_none() && old.status == "False") {
+                out.push(old.clone());
+                continue;
+            }
+            let (status, reason, message) = match wanted {
+                Some(text) => ("True", text.reason.as_ref(), cut(&text.message)),
+                None => ("False", "Resolved", String::new()),
+            };
+            if old.status == status && old.reason == reason && old.message == message {
+                out.push(old.clone());
+                continue;
+            }
             changed = true;
-            out.push(Condition {
-                type_: (*kind).to_owned(),
-                status: "True".to_owned(),
-                reason: reason.to_string(),
-                message: cut(message),
-                last_transition_time: Time(view.now),
-                observed_generation: None,
-            });
+            let since = if old.status == status { old.last_transition_time.clone() } else { Time(view.now) };
+            out.push(condition(&old.type_, status, reason, message, since));
         }
+        for (kind, text) in &self.0 {
+            if !standing.iter().any(|c| c.type_ == *kind) {
+                changed = true;
+                out.push(condition(kind, "True", &text.reason, cut(&text.message), Time(view.now)));
+            }
+        }
+        changed.then_some(out)
     }
-    changed.then_some(out)
+}
+
+fn condition(kind: &str, status: &str, reason: &str, message: String, since: Time) -> Condition {
+    Condition {
+        type_: kind.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        last_transition_time: since,
+        observed_generation: None,
+    }
+}
+
+/// The conditions in the status.
+fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
+    view.status().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
 }
 
 fn cut(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 
-/// How a pull request is recorded. `digest` is empty where it does not count.
+/// Returns the record of a pull request. `digest` is empty if it does not count.
 pub(crate) fn record(pull: &Pull, digest: &str, path: &str, by: &str, in_base: bool) -> PullRequest {
     let state = state(pull.state);
     PullRequest {
@@ -149,7 +155,7 @@ pub(crate) fn record(pull: &Pull, digest: &str, path: &str, by: &str, in_base: b
     }
 }
 
-/// The state as the status spells it.
+/// Returns the state as the status spells it.
 pub(crate) fn state(state: PullState) -> PullRequestState {
     match state {
         PullState::Open => PullRequestState::Open,

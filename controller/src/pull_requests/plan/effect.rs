@@ -1,31 +1,42 @@
 //! What must happen, as data. Kubernetes writes carry the version that they are based on; before a write to the forge the
 //! approval is read again, past every cache, since the forge knows no such precondition.
 
+use std::fmt;
+
 use autopilot_shared::api::ActionApprovalStatus;
 use jiff::Timestamp;
 
 use crate::decide::{EventDraft, Target};
 use crate::pull_requests::forge::{Branch, Change, NewPull};
 
-/// What is to be done about one approval, or one pull request without approval.
+/// The next steps of one approval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// In the cluster; before anything on the forge.
     pub cluster: Option<ClusterEffect>,
-    /// On the forge, and how urgent.
-    pub forge: Option<(Class, ForgeEffect)>,
-    /// When to look again even if nothing is seen.
+    /// On the forge.
+    pub forge: Option<ForgeStep>,
+    /// When to plan again even if nothing happens.
     pub wake: Option<Timestamp>,
-    /// It wants a pull request and has none.
+    /// The approval wants a pull request and has none.
     pub wants: bool,
+}
+
+/// A step on the forge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ForgeStep {
+    /// Its place among those of other approvals.
+    pub class: Class,
+    /// The step itself.
+    pub effect: ForgeEffect,
 }
 
 /// Order of requests to the forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
-    /// What somebody decided.
+    /// Finding out what somebody decided.
     Decision,
-    /// Comment how it went, closing, cleaning up.
+    /// Comments on the result, closing, cleaning up.
     Ending,
     /// New pull requests.
     Creating,
@@ -71,7 +82,7 @@ pub enum ForgeEffect {
 }
 
 /// What is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ask {
     /// All pull requests of a branch.
     Search {
@@ -204,20 +215,94 @@ impl ForgeEffect {
         }
     }
 
-    /// What is done to what: the same mark is the same thing tried again.
-    pub fn mark(&self) -> String {
+    /// The identity of the step: the same key is the same step tried again.
+    pub fn key(&self) -> EffectKey {
         match self {
-            ForgeEffect::Ask(ask) => format!("ask {ask:?}"),
+            ForgeEffect::Ask(ask) => EffectKey::Ask(ask.clone()),
             ForgeEffect::Write(write) => match write.as_ref() {
-                Write::Push { branch, .. } => format!("push {branch}"),
-                Write::Open(new) => format!("open {}", new.branch),
-                Write::Label { number, .. } => format!("label {number}"),
-                Write::Review { number, logins } => format!("ask {} to review {number}", logins.join(", ")),
-                Write::Comment { number, outcome, .. } => format!("comment {number} {outcome}"),
-                Write::Close { number } => format!("close {number}"),
-                Write::DeleteBranch { name, .. } => format!("delete branch {name}"),
-                Write::DeleteFiles { change, .. } => format!("delete files {}", change.remove.join(" ")),
+                Write::Push { branch, .. } => EffectKey::Push { branch: branch.clone() },
+                Write::Open(new) => EffectKey::Open { branch: new.branch.clone() },
+                Write::Label { number, .. } => EffectKey::Label { number: *number },
+                Write::Review { number, logins } => {
+                    EffectKey::Review { number: *number, logins: logins.clone() }
+                }
+                Write::Comment { number, outcome, .. } => {
+                    EffectKey::Comment { number: *number, outcome: outcome.clone() }
+                }
+                Write::Close { number } => EffectKey::Close { number: *number },
+                Write::DeleteBranch { name, .. } => EffectKey::DeleteBranch { name: name.clone() },
+                Write::DeleteFiles { change, .. } => EffectKey::DeleteFiles { paths: change.remove.clone() },
             },
+        }
+    }
+}
+
+/// Identity of a step on the forge, without what changes from one attempt to the next. Its text completes "the forge
+/// refuses to …".
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EffectKey {
+    /// A read.
+    Ask(Ask),
+    /// A commit on a new branch.
+    Push {
+        /// The branch.
+        branch: String,
+    },
+    /// A new pull request.
+    Open {
+        /// The branch to merge.
+        branch: String,
+    },
+    /// Labels of a pull request.
+    Label {
+        /// The pull request.
+        number: u64,
+    },
+    /// Reviews of a pull request.
+    Review {
+        /// The pull request.
+        number: u64,
+        /// The reviewers.
+        logins: Vec<String>,
+    },
+    /// A comment on a pull request.
+    Comment {
+        /// The pull request.
+        number: u64,
+        /// The outcome that it tells.
+        outcome: String,
+    },
+    /// The end of a pull request.
+    Close {
+        /// The pull request.
+        number: u64,
+    },
+    /// The end of a branch.
+    DeleteBranch {
+        /// The branch.
+        name: String,
+    },
+    /// A commit that removes files.
+    DeleteFiles {
+        /// The files.
+        paths: Vec<String>,
+    },
+}
+
+impl fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EffectKey::Ask(ask) => write!(f, "ask {ask:?}"),
+            EffectKey::Push { branch } => write!(f, "push {branch}"),
+            EffectKey::Open { branch } => write!(f, "open {branch}"),
+            EffectKey::Label { number } => write!(f, "label {number}"),
+            EffectKey::Review { number, logins } => {
+                write!(f, "ask {} to review {number}", logins.join(", "))
+            }
+            EffectKey::Comment { number, outcome } => write!(f, "comment {number} {outcome}"),
+            EffectKey::Close { number } => write!(f, "close {number}"),
+            EffectKey::DeleteBranch { name } => write!(f, "delete branch {name}"),
+            EffectKey::DeleteFiles { paths } => write!(f, "delete files {}", paths.join(" ")),
         }
     }
 }

@@ -5,15 +5,15 @@ use autopilot_shared::api::approval_state;
 use kube::ResourceExt as _;
 
 use super::builder::PlanBuilder;
-use super::conditions;
 use super::effect::{Ask, ClusterEffect};
+use super::files;
+use super::observed::Finding;
 use super::sync;
-use super::view::Finding;
 use crate::pull_requests::text::file;
 
-/// Deletes one, once its file has gone and the tool knows that.
+/// Deletes such an object, once its file has gone and the tool knows that.
 pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
-    // What its status says is not ours to say.
+    // Its status is not ours.
     out.keep = true;
     let view = out.view;
     let raw = out.approval();
@@ -35,7 +35,7 @@ pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
     let Some(folder) = view.folder.filter(|f| f.at >= made.0) else {
         return out.ask(Ask::Folder);
     };
-    let path = file::path(&view.settings.folder, &raw.name_any(), &identity.cluster, digest);
+    let path = files::path(view, identity, digest);
     if folder.files.iter().any(|f| f.path == path) {
         // Swept, and then seen again.
         return out.wake(view.now + view.settings.poll);
@@ -43,6 +43,6 @@ pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
     // Where no tool that we know applies the folder, another one may make it again and again.
     let applies = |found: &[Finding]| found.iter().any(|f| matches!(f, Finding::Applied { .. }));
     if !sync::behind(out, folder, made.0, applies) {
-        out.cluster = Some(ClusterEffect::Remove(conditions::target(view)));
+        out.cluster = Some(ClusterEffect::Remove(view.target()));
     }
 }

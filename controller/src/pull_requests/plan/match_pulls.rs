@@ -1,6 +1,5 @@
 //! Which pull requests are about an approval, and which only look so.
 
-use autopilot_shared::api::PullRequest;
 use kube::ResourceExt as _;
 
 use super::view::{Identity, View};
@@ -11,16 +10,24 @@ use crate::pull_requests::text::marker::Marker;
 /// Pull requests from branches of the approval's name, told apart.
 #[derive(Debug, Default)]
 pub(crate) struct MatchedPulls<'a> {
-    /// Of the proposal.
+    /// Opened for the proposal.
     pub(crate) mine: Vec<&'a Pull>,
-    /// Of an earlier proposal of the same approval, or of one that had its name.
+    /// Opened for an earlier proposal of the same approval, or for one that had its name.
     pub(crate) older: Vec<&'a Pull>,
-    /// Of somebody else, and why it is thought so.
-    pub(crate) foreign: Vec<(&'a Pull, &'static str)>,
+    /// Of somebody else.
+    pub(crate) foreign: Vec<ForeignPull<'a>>,
+}
+
+/// A pull request from a branch of the approval's name that is not ours.
+#[derive(Debug)]
+pub(crate) struct ForeignPull<'a> {
+    pub(crate) pull: &'a Pull,
+    /// Reason of the condition that names it.
+    pub(crate) reason: &'static str,
 }
 
 impl<'a> MatchedPulls<'a> {
-    /// The one that counts: what ended says more than what is open.
+    /// The pull request that counts: one that ended says more than one that is open.
     pub(crate) fn leading(&self) -> Option<&'a Pull> {
         let rank = |pull: &&&Pull| match pull.state {
             PullState::Merged => 0,
@@ -30,20 +37,10 @@ impl<'a> MatchedPulls<'a> {
         self.mine.iter().min_by_key(|pull| (rank(pull), pull.number)).copied()
     }
 
-    /// All that we opened.
+    /// All pull requests that we opened.
     pub(crate) fn ours(&self) -> impl Iterator<Item = &'a Pull> {
         self.mine.iter().chain(&self.older).copied()
     }
-}
-
-/// The pull request in the status.
-pub(crate) fn recorded<'a>(view: &View<'a>) -> Option<&'a PullRequest> {
-    view.approval.raw.status.as_ref()?.pull_request.as_ref()
-}
-
-/// The record of this very pull request: another repository has the same numbers.
-pub(crate) fn noted<'a>(view: &View<'a>, pull: &Pull) -> Option<&'a PullRequest> {
-    recorded(view).filter(|r| r.number == pull.number && r.url == pull.url)
 }
 
 /// Whether its branch is in our repository, and not in a fork.
@@ -51,30 +48,31 @@ pub fn in_repository(identity: &Identity, pull: &Pull) -> bool {
     pull.head_repo.as_ref().is_some_and(|repo| repo.eq_ignore_ascii_case(&identity.repository))
 }
 
-/// Tells the pull requests apart for a proposal.
+/// Matches the pull requests with a proposal.
 pub(crate) fn match_pulls<'a>(view: &View<'a>, identity: &Identity, digest: &str) -> MatchedPulls<'a> {
-    let mut sorted = MatchedPulls::default();
+    let mut matched = MatchedPulls::default();
     for pull in view.pulls.iter().copied() {
         match about(view, identity, pull) {
             // A record without a digest is of one that did not count when it was written.
-            Ok(found) if found == digest || found.is_empty() => sorted.mine.push(pull),
-            Ok(_) => sorted.older.push(pull),
-            Err(why) => sorted.foreign.push((pull, why)),
+            Ok(found) if found == digest || found.is_empty() => matched.mine.push(pull),
+            Ok(_) => matched.older.push(pull),
+            Err(reason) => matched.foreign.push(ForeignPull { pull, reason }),
         }
     }
-    sorted
+    matched
 }
 
-/// The proposal that a pull request was opened for. The record in the status goes before the text on the forge, which
-/// people may edit; an older approval of the same name gives a digest that no proposal has.
+/// Returns the digest of the proposal that a pull request was opened for; the error is the reason why it is not ours. The
+/// record in the status goes before the text on the forge, which people may edit; an older approval of the same name gives
+/// a digest that no proposal has.
 fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'static str> {
     if !in_repository(identity, pull) {
         return Err("LookAlike");
     }
     let raw = &view.approval.raw;
-    let noted = noted(view, pull);
-    if let Some(noted) = noted.filter(|r| !r.digest.is_empty()) {
-        return Ok(noted.digest.clone());
+    let record = view.record_of(pull);
+    if let Some(record) = record.filter(|r| !r.digest.is_empty()) {
+        return Ok(record.digest.clone());
     }
     match Marker::read(&pull.body) {
         Some(marker) => {
@@ -83,7 +81,7 @@ fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'
                 && marker.name == raw.name_any();
             if !same {
                 Err("OtherCluster")
-            } else if !pull.author.eq_ignore_ascii_case(&identity.login) && noted.is_none() {
+            } else if !pull.author.eq_ignore_ascii_case(&identity.login) && record.is_none() {
                 Err("LookAlike")
             } else if Some(&marker.uid) == raw.metadata.uid.as_ref() {
                 Ok(marker.digest)
@@ -91,12 +89,12 @@ fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'
                 Ok(format!("of {}", marker.uid))
             }
         }
-        None if noted.is_some() => Ok(String::new()),
+        None if record.is_some() => Ok(String::new()),
         None => Err("LookAlike"),
     }
 }
 
-/// Whether a pull request of any approval of this cluster is ours; the marker, if so.
+/// Returns the marker of a pull request that is ours, of any approval of this cluster.
 pub fn ours(identity: &Identity, pull: &Pull) -> Option<Marker> {
     Marker::read(&pull.body).filter(|marker| {
         marker.cluster == identity.cluster
@@ -105,14 +103,14 @@ pub fn ours(identity: &Identity, pull: &Pull) -> Option<Marker> {
     })
 }
 
-/// What the file of the proposal is at the head of a pull request.
+/// State of the proposal's file at the head of a pull request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Head<'a> {
-    /// As we pushed it.
+    /// The file is as we pushed it.
     Untouched,
-    /// Somebody pushed; this is there now.
+    /// Somebody pushed; `None` if there is no approval in the file now.
     Pushed(Option<&'a FiledApproval>),
-    /// Not known.
+    /// The file must be read first.
     Unknown,
 }
 

@@ -1,19 +1,24 @@
-//! The flow: one approval and what is known of the forge go in, the next steps come out. Pure and level-triggered: what
-//! was done is found again in the approval and on the forge, never remembered.
+//! The plan for one approval: the approval and what is known of the forge go in, the next steps come out. Pure and
+//! level-triggered: what was done is found again in the approval and on the forge, never remembered. Never imports the
+//! tracker.
 
 mod builder;
+mod closing;
 mod conditions;
 mod decided;
 mod effect;
+mod files;
+mod folder;
 mod leftovers;
 mod match_pulls;
+mod observed;
 mod orphan;
 mod pending;
 mod sync;
 mod urgency;
 mod view;
 
-use autopilot_shared::api::{ActionApproval, FINALIZER, LABEL_OBJECT, LABEL_RULE, Proposal};
+use autopilot_shared::api::{ActionApproval, LABEL_OBJECT, LABEL_RULE, Proposal};
 use kube::ResourceExt as _;
 
 use crate::decide::Approval;
@@ -21,45 +26,43 @@ use builder::PlanBuilder;
 
 pub use conditions::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
 pub use decided::VIA;
-pub use effect::{Ask, Class, ClusterEffect, ForgeEffect, Plan, Write};
+pub use effect::{Ask, Class, ClusterEffect, EffectKey, ForgeEffect, ForgeStep, Plan, Write};
+pub use folder::Folder;
 pub use match_pulls::{in_repository, ours};
+pub use observed::{BranchState, Finding, FindingsAt, Observed, PostedComments, Refusal};
 pub use orphan::{Orphan, orphan};
 pub use urgency::Urgency;
-pub use view::{Finding, Folder, ForgeOutage, Identity, Observed, Posted, Refusal, Settings, Slot, View};
+pub use view::{ForgeOutage, Identity, Settings, Slot, View};
+pub(crate) use view::{has_finalizer, target};
 
-/// The next steps of one approval.
+/// Returns the next steps of one approval.
 pub fn plan(view: &View<'_>) -> Plan {
-    let raw = &view.approval.raw;
-    let held = raw.finalizers().iter().any(|f| f == FINALIZER);
-    let status = raw.status.as_ref();
+    let raw = view.raw();
     if let Some(since) = &raw.metadata.deletion_timestamp {
-        if !held {
+        if !view.has_finalizer() {
             return Plan::default();
         }
         let mut out = PlanBuilder::new(view, Class::Ending);
         decided::leaving(&mut out, since.0);
         return out.plan();
     }
-    if let Some(decision) = status.and_then(|s| s.decision.as_ref()) {
+    if let Some(decision) = view.status().and_then(|status| status.decision.as_ref()) {
         let mut out = PlanBuilder::new(view, Class::Ending);
         decided::decided(&mut out, decision);
         return out.plan();
     }
-    match pending_proposal(view.approval) {
-        Some(proposal) => {
-            let mut out = PlanBuilder::new(view, Class::Creating);
-            pending::pending(&mut out, proposal);
-            out.plan()
-        }
-        None => {
-            let mut out = PlanBuilder::new(view, Class::Ending);
-            leftovers::leftover(&mut out);
-            out.plan()
-        }
+    if let Some(proposal) = pending_proposal(view.approval) {
+        let mut out = PlanBuilder::new(view, Class::Creating);
+        pending::pending(&mut out, proposal);
+        return out.plan();
     }
+    let mut out = PlanBuilder::new(view, Class::Ending);
+    leftovers::leftover(&mut out);
+    out.plan()
 }
 
-/// What an approval asks, if it asks: the engine writes the proposal into the status once the object is its own.
+/// Returns the proposal that an approval waits with for an answer; `None` if it does not. The engine writes the proposal
+/// into the status once the object is its own.
 pub fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
     let raw = &approval.raw;
     let status = raw.status.as_ref()?;

@@ -2,36 +2,36 @@
 
 use jiff::Timestamp;
 
-use super::effect::{Ask, Class, ForgeEffect, Write};
-use super::view::Posted;
-use crate::pull_requests::forge::{Branch, Pull, PullState};
+use super::effect::{Ask, ForgeEffect, Write};
+use super::observed::{BranchState, PostedComments};
+use crate::pull_requests::forge::Pull;
 use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::marker::{self, Marker};
 
-/// What is known of one.
+/// What is known of an orphan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Orphan {
     /// The approval was read past every cache, and is gone.
     pub gone: bool,
-    /// What has been said on it.
-    pub posted: Posted,
-    /// Its branch, if that was asked: there or not.
-    pub branch: Option<Option<Branch>>,
+    /// Our comments on it.
+    pub posted: PostedComments,
+    /// Its branch.
+    pub branch: BranchState,
     /// The forge does not let its branch go.
-    pub kept: bool,
+    pub branch_kept: bool,
     /// How often in a row something failed.
     pub attempts: u32,
     /// Left alone until then.
     pub until: Option<Timestamp>,
 }
 
-/// The next step. The branch goes before the pull request: a crash in between leaves something that is found again.
-pub fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<(Class, ForgeEffect)> {
-    if pull.state != PullState::Open {
+/// Returns the next step about an orphan. The branch goes before the pull request: a crash in between leaves something that is found again.
+pub fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<ForgeEffect> {
+    if !pull.is_open() {
         return None;
     }
-    let ask = |ask| Some((Class::Ending, ForgeEffect::Ask(ask)));
-    let write = |write| Some((Class::Ending, ForgeEffect::Write(Box::new(write))));
+    let ask = |ask| Some(ForgeEffect::Ask(ask));
+    let write = |write| Some(ForgeEffect::Write(Box::new(write)));
     if !known.gone {
         return ask(Ask::Gone);
     }
@@ -45,11 +45,11 @@ pub fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<(Class, Fo
         return write(Write::Comment { number, outcome, text });
     }
     match &known.branch {
-        None => ask(Ask::Branch { name: pull.branch.clone() }),
+        BranchState::Unknown => ask(Ask::Branch { name: pull.branch.clone() }),
         // A head that moved is somebody's work on a branch of ours; the pull request is closed, the work stays.
-        Some(Some(tip)) if tip.commit == pull.head && !known.kept => {
+        BranchState::Present(tip) if tip.commit == pull.head && !known.branch_kept => {
             write(Write::DeleteBranch { name: pull.branch.clone(), commit: tip.commit.clone() })
         }
-        Some(_) => write(Write::Close { number }),
+        BranchState::Present(_) | BranchState::Absent => write(Write::Close { number }),
     }
 }

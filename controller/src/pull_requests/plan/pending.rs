@@ -1,30 +1,31 @@
-//! A question without an answer: its pull request is opened and followed.
+//! An approval that is not decided: its pull request is opened and followed.
 
 use autopilot_shared::api::{Proposal, PullRequestState};
 use kube::ResourceExt as _;
 
 use super::builder::PlanBuilder;
 use super::conditions::{self, REFUSED, WAITS};
-use super::decided;
 use super::effect::{Ask, Class, Write};
-use super::match_pulls::{Head, MatchedPulls, head, in_repository, match_pulls, noted};
-use super::sync;
+use super::match_pulls::{ForeignPull, Head, MatchedPulls, head, in_repository, match_pulls};
+use super::observed::BranchState;
 use super::view::{Identity, Slot, View};
+use super::{closing, files, sync};
 use crate::pull_requests::forge::{Change, NewPull, Pull, PullState};
 use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::marker::Marker;
 use crate::pull_requests::text::{body, file};
 
-/// How often a branch that is not ours is looked at again.
+/// Interval at which a branch that is not ours is looked at again.
 const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-/// How long the forge may fail before every question says so.
+/// How long the forge may fail before every approval says so.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
+/// Plans the steps of an approval that waits for an answer to this proposal.
 pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
     let view = out.view;
     if view.folder.is_none() {
         // What it said of the folder stays until that is looked at again.
-        conditions::keep_about(view, &mut out.conditions, conditions::FOLDER, "");
+        out.keep_condition(conditions::FOLDER, "");
     } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         let text = format!(
             "{list} lists the files of its folder, so a new one is not applied; remove it, or choose \
@@ -35,24 +36,24 @@ pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
     let Some(identity) = view.identity else {
         return out_of_order(out);
     };
-    let sorted = match_pulls(view, identity, &proposal.digest);
-    match sorted.leading() {
-        Some(pull) => following(out, identity, proposal, &sorted, pull),
+    let matched = match_pulls(view, identity, &proposal.digest);
+    match matched.leading() {
+        Some(pull) => following(out, identity, proposal, &matched, pull),
         None => {
             out.wants = true;
-            creating(out, identity, proposal, &sorted);
+            creating(out, identity, proposal, &matched);
         }
     }
-    if let Some((pull, why)) = sorted.foreign.iter().find(|(p, _)| p.state == PullState::Open) {
+    if let Some(ForeignPull { pull, reason }) = matched.foreign.iter().find(|f| f.pull.is_open()) {
         let text = format!(
             "pull request {} has this approval's branch name and is not ours; it does not count",
             pull.url
         );
-        out.set_condition(REFUSED, why, text);
+        out.set_condition(REFUSED, reason, text);
     }
 }
 
-/// The forge is in the way; said after a while, since most troubles pass.
+/// Says that the forge is in the way; after a while, since most outages pass.
 fn out_of_order(out: &mut PlanBuilder<'_, '_>) {
     let Some(outage) = out.view.outage else { return };
     let due = outage.since + PATIENCE;
@@ -68,7 +69,7 @@ fn creating(
     out: &mut PlanBuilder<'_, '_>,
     identity: &Identity,
     proposal: &Proposal,
-    sorted: &MatchedPulls<'_>,
+    matched: &MatchedPulls<'_>,
 ) {
     out.class = Class::Creating;
     let view = out.view;
@@ -89,9 +90,8 @@ fn creating(
     // What it waited for stands until there is a pull request, or something else to wait for.
     out.keep = true;
     out_of_order(out);
-    let blocker =
-        sorted.foreign.iter().find(|(p, _)| p.state == PullState::Open && in_repository(identity, p));
-    if let Some((pull, _)) = blocker {
+    let mut foreign = matched.foreign.iter().map(|foreign| foreign.pull);
+    if let Some(pull) = foreign.find(|pull| pull.is_open() && in_repository(identity, pull)) {
         let text = format!("branch {} has pull request {} that is not ours", out.branch(), pull.url);
         return out.set_condition(WAITS, "BranchTaken", text);
     }
@@ -101,30 +101,30 @@ fn creating(
     if view.observed.searched.is_none() {
         return out.ask(Ask::Search { branch: out.branch() });
     }
-    for pull in sorted.older.iter().filter(|p| p.state == PullState::Open) {
+    for pull in matched.older.iter().filter(|p| p.is_open()) {
         let marker = Marker::read(&pull.body).unwrap_or_default();
-        if Some(&marker.uid) != out.approval().metadata.uid.as_ref() {
+        if !view.has_uid(&marker.uid) {
             // Of an approval that is gone: closed as such.
             return;
         }
-        out.end(pull, &[Comment::Replaced], &marker.digest);
+        closing::end(out, pull, &[Comment::Replaced], &marker.digest);
     }
     if !out.complete() {
         return;
     }
     let name = out.branch();
     match &view.observed.branch {
-        None => out.ask(Ask::Branch { name }),
-        Some(None) => push(out, identity, proposal),
-        Some(Some(tip)) => {
+        BranchState::Unknown => out.ask(Ask::Branch { name }),
+        BranchState::Absent => push(out, identity, proposal),
+        BranchState::Present(tip) => {
             // An older pull request of ours ended on this commit: its branch is left over.
-            if sorted.older.iter().any(|p| p.head == tip.commit) {
+            if matched.older.iter().any(|p| p.head == tip.commit) {
                 return out.write(Write::DeleteBranch { name, commit: tip.commit.clone() });
             }
-            match out.pushed_by_us(tip) {
+            match closing::pushed_by_us(view, tip) {
                 None => out.ask(Ask::Tip { commit: tip.commit.clone() }),
                 Some(false) => {
-                    let again = view.observed.asked.unwrap_or(view.now) + LOOK_AGAIN;
+                    let again = view.observed.branch_asked.unwrap_or(view.now) + LOOK_AGAIN;
                     if again <= view.now {
                         return out.ask(Ask::Branch { name });
                     }
@@ -152,9 +152,8 @@ fn push(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal)
     let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll >= view.now) else {
         return out.ask(Ask::Folder);
     };
-    let Some(old) = out.own_files() else { return };
-    let name = out.approval().name_any();
-    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
+    let Some(old) = files::own_files(out) else { return };
+    let path = files::path(view, identity, &proposal.digest);
     if old.contains(&path) {
         let text = format!("{path} is on {} already; the GitOps tool has not applied it", identity.base);
         out.replace_condition(WAITS, "FileInBase", text);
@@ -206,12 +205,11 @@ fn following(
     out: &mut PlanBuilder<'_, '_>,
     identity: &Identity,
     proposal: &Proposal,
-    sorted: &MatchedPulls<'_>,
+    matched: &MatchedPulls<'_>,
     pull: &Pull,
 ) {
     let view = out.view;
-    let name = out.approval().name_any();
-    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
+    let path = files::path(view, identity, &proposal.digest);
     let digest = match counts(out, identity, proposal, pull) {
         None => {
             out.class = Class::Decision;
@@ -220,7 +218,7 @@ fn following(
         Some(true) => proposal.digest.as_str(),
         Some(false) => "",
     };
-    let known = noted(view, pull);
+    let known = view.record_of(pull);
     match pull.state {
         PullState::Open => {
             if known.is_none() {
@@ -233,8 +231,8 @@ fn following(
             out.pull = Some(conditions::record(pull, digest, &path, "", false));
             report_rejected_reviewers(out, pull);
             out.class = Class::Ending;
-            decided::close_older(out, sorted);
-            out.drop_stale_files(identity, &proposal.digest);
+            closing::close_older(out, matched);
+            files::drop_stale(out, identity, &proposal.digest);
         }
         PullState::Closed => {
             out.class = Class::Decision;
@@ -264,7 +262,7 @@ fn following(
             out.class = Class::Ending;
             if digest.is_empty() {
                 // Nobody will ask for it again, and two files of one object hold a Kustomization up.
-                out.drop_files();
+                files::drop_all(out);
             } else {
                 if view.settings.request_reconcile
                     && in_base
@@ -274,17 +272,17 @@ fn following(
                 }
                 sync::merged(out, proposal, pull, &path, in_base);
                 if in_base {
-                    out.drop_files_beside(&path);
+                    files::drop_beside(out, &path);
                 } else {
-                    out.drop_stale_files(identity, &proposal.digest);
+                    files::drop_stale(out, identity, &proposal.digest);
                 }
             }
-            out.drop_branch(sorted.ours());
+            closing::drop_branch(out, matched.ours());
         }
     }
 }
 
-/// Labels and reviews, before it is recorded: once. What people change afterwards is theirs.
+/// Adds labels and asks for reviews, once, before the pull request is recorded. What people change afterwards is theirs.
 fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
     let missing = |wanted: &[String], have: &[String]| -> Vec<String> {
@@ -304,29 +302,29 @@ fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     }
 }
 
-/// Says whom the forge does not take as a reviewer, as long as the pull request is open: nobody asks again.
+/// Says which logins the forge does not take as reviewers, as long as the pull request is open: nobody asks again.
 fn report_rejected_reviewers(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
     let refused = view.observed.reviewers_rejected.iter().filter(|(number, _)| *number == pull.number);
     let refused: Vec<&str> = refused.map(|(_, login)| login.as_str()).collect();
     if refused.is_empty() {
-        return conditions::keep_about(view, &mut out.conditions, conditions::UNASKED, &pull.url);
+        return out.keep_condition(conditions::UNASKED, &pull.url);
     }
     let text = format!("the forge does not take {} as a reviewer of {}", refused.join(", "), pull.url);
     out.set_condition(conditions::UNASKED, "Refused", text);
 }
 
-/// Whether the branch that it was merged into may have got another name since: a default branch that is renamed takes along
+/// Whether the branch that a pull request was merged into may have got another name since: a default branch that is renamed takes along
 /// what is open, and not what was merged. Its file tells, once the folder was looked at.
 fn was_renamed(view: &View<'_>, identity: &Identity, proposal: &Proposal, pull: &Pull) -> bool {
-    let name = view.approval.raw.name_any();
-    let path = file::path(&view.settings.folder, &name, &identity.cluster, &proposal.digest);
+    let path = files::path(view, identity, &proposal.digest);
     pull.state == PullState::Merged
-        && noted(view, pull).is_some_and(|record| record.digest == proposal.digest)
+        && view.record_of(pull).is_some_and(|record| record.digest == proposal.digest)
         && view.folder.is_none_or(|folder| folder.files.iter().any(|f| f.path == path))
 }
 
-/// Whether a pull request is about exactly this proposal, and says why not; nothing when its file must be read first.
+/// Whether a pull request is about exactly this proposal; sets the condition that says why not. `None` if its file must be
+/// read first.
 fn counts(
     out: &mut PlanBuilder<'_, '_>,
     identity: &Identity,

@@ -1,4 +1,4 @@
-//! Merged: the answer counts only once the GitOps tool has brought it into the cluster.
+//! A merge counts only once the GitOps tool has brought it into the cluster.
 
 use autopilot_shared::api::Proposal;
 use jiff::Timestamp;
@@ -6,17 +6,18 @@ use jiff::Timestamp;
 use super::builder::PlanBuilder;
 use super::conditions::NOT_SYNCED;
 use super::effect::Ask;
-use super::match_pulls::recorded;
-use super::view::{Finding, Folder};
+use super::folder::Folder;
+use super::observed::{Finding, FindingsAt};
 use crate::pull_requests::forge::Pull;
 use crate::pull_requests::text::comment::Comment;
 
-/// How often what stands in the way is looked at again; a tool that is at it, with each poll.
+/// Interval at which the obstacles are looked at again; a tool that is at work, with each poll.
 const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// How long the end of an approval waits for the GitOps tool.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
+/// Says what stands between a merge and the cluster, once the merge should have arrived.
 pub(crate) fn merged(
     out: &mut PlanBuilder<'_, '_>,
     proposal: &Proposal,
@@ -35,7 +36,7 @@ pub(crate) fn merged(
         ("OwnKustomization", format!("{list} lists the files of its folder, so {path} is not applied"))
     } else {
         match &view.observed.findings {
-            Some((at, findings)) => {
+            Some(FindingsAt { at, findings }) => {
                 let soon = findings.iter().any(|f| matches!(f, Finding::Behind { .. }));
                 let again = *at + if soon { view.settings.poll.min(AGAIN) } else { AGAIN };
                 if again <= view.now {
@@ -44,7 +45,7 @@ pub(crate) fn merged(
                     out.wake(again);
                 }
                 let above = |begin: &str| view.folder?.kustomization_above(&view.settings.folder, begin);
-                say(findings, path, above)
+                explain(findings, path, above)
             }
             None => return out.ask(Ask::Findings),
         }
@@ -54,11 +55,11 @@ pub(crate) fn merged(
 }
 
 /// The file that approved it has gone from the branch; until the GitOps tool knows that, too, it is recorded as there: the
-/// engine lets the approval be so long, since the tool would wait for it, or make it again. Says whether it is so.
+/// engine keeps the approval so long, since the tool would wait for it, or create it again. Returns whether it waits.
 pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     let view = out.view;
-    let there = recorded(view).is_some_and(|r| r.in_base);
-    let status = view.approval.raw.status.as_ref();
+    let there = view.recorded().is_some_and(|r| r.in_base);
+    let status = view.status();
     let done = status.and_then(|s| s.execution.as_ref()?.at.as_ref());
     let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
     let since = done.or(decided);
@@ -77,8 +78,8 @@ pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     waits
 }
 
-/// Whether the GitOps tool has yet to see what the folder is now; for [`PATIENCE`], beginning then. A tool that fails may be
-/// behind, too; `knows` says what else must be found.
+/// Whether the GitOps tool has yet to see what the folder is now; `false` from [`PATIENCE`] after `since`. A tool that fails
+/// may be behind, too; `knows` says what else must be found.
 pub(crate) fn behind(
     out: &mut PlanBuilder<'_, '_>,
     folder: &Folder,
@@ -91,19 +92,23 @@ pub(crate) fn behind(
     }
     let late = |f: &Finding| matches!(f, Finding::Behind { .. } | Finding::Failing { .. });
     match &view.observed.findings {
-        Some((at, findings)) if *at >= folder.at && knows(findings) && !findings.iter().any(late) => {
+        Some(FindingsAt { at, findings })
+            if *at >= folder.at && knows(findings) && !findings.iter().any(late) =>
+        {
             return false;
         }
         // Others read the folder all the time.
-        Some((at, _)) if *at + view.settings.poll > view.now => out.wake(*at + view.settings.poll),
+        Some(FindingsAt { at, .. }) if *at + view.settings.poll > view.now => {
+            out.wake(*at + view.settings.poll)
+        }
         _ => out.ask(Ask::Findings),
     }
     true
 }
 
-/// What was found, the most telling first. Where it was applied, and not this file, a list of files `above` the folder, in
-/// what was applied, may explain it.
-fn say<'a>(
+/// Returns reason and text of the findings, the most telling first. Where something was applied, and not this file, a list
+/// of files `above` the folder, in what was applied, may explain it.
+fn explain<'a>(
     findings: &[Finding],
     path: &str,
     above: impl Fn(&str) -> Option<&'a str>,

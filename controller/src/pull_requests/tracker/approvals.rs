@@ -1,180 +1,169 @@
-//! Approvals, as the cluster shows them.
+//! The approvals, as the cluster shows them, by name and by branch.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use autopilot_shared::api::{PullRequestState, approval_state};
+use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::{Key, Rest, Tracker, rest};
-use crate::decide::{Approval, Target};
+use super::request::ApprovalKey;
+use crate::decide::Approval;
 use crate::observe::version;
-use crate::pull_requests::plan::{ClusterEffect, Observed, Settings};
 use crate::pull_requests::text::branch;
+use crate::pull_requests::text::marker::Marker;
 
-/// Between two looks at the folder because of what a file may have written.
-const FOLDER_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+/// The approvals that the watch showed last.
+#[derive(Debug, Default)]
+pub(super) struct ApprovalIndex {
+    approvals: BTreeMap<ApprovalKey, Approval>,
+    by_branch: BTreeMap<String, BTreeSet<ApprovalKey>>,
+    /// Keys of the list that is being read.
+    listed: Option<BTreeSet<ApprovalKey>>,
+    /// A list was read to its end.
+    synced: bool,
+}
 
-impl Tracker {
-    /// A list of all approvals begins.
-    pub fn begin_resync(&mut self) {
-        self.listed_again = Some(BTreeSet::new());
+/// An approval that was taken into the index.
+#[derive(Debug)]
+pub(super) struct AppliedApproval {
+    pub(super) key: ApprovalKey,
+    /// There was none of this UID.
+    pub(super) is_new: bool,
+    /// Its spec changed and says what a file said, for a proposal that nobody made.
+    pub(super) came_from_file: bool,
+}
+
+impl ApprovalIndex {
+    pub(super) fn begin_resync(&mut self) {
+        self.listed = Some(BTreeSet::new());
     }
 
-    /// The list is complete: what it did not hold is gone.
-    pub fn end_resync(&mut self) {
-        if let Some(listed) = self.listed_again.take() {
-            let gone: Vec<Key> = self.approvals.keys().filter(|k| !listed.contains(*k)).cloned().collect();
-            for key in gone {
-                self.remove(&key);
-            }
-        }
+    /// Ends a list. Returns the approvals that it did not hold; they are still in the index.
+    pub(super) fn end_resync(&mut self) -> Vec<ApprovalKey> {
         self.synced = true;
-        self.look_for_orphans();
+        let Some(listed) = self.listed.take() else { return Vec::new() };
+        self.approvals.keys().filter(|key| !listed.contains(*key)).cloned().collect()
     }
 
-    /// An approval is as this; an older version than the known one is passed over.
-    pub fn apply(&mut self, approval: Approval) {
+    pub(super) fn is_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Takes an approval into the index; `None` if the known version is newer.
+    pub(super) fn apply(&mut self, approval: Approval) -> Option<AppliedApproval> {
         let key = key(&approval);
-        if let Some(listed) = &mut self.listed_again {
+        if let Some(listed) = &mut self.listed {
             listed.insert(key.clone());
         }
-        let newer = |known: &Approval| {
-            version(approval.raw.metadata.resource_version.as_deref())
-                > version(known.raw.metadata.resource_version.as_deref())
-        };
-        let (fresh, says) = match self.approvals.get(&key) {
-            Some(known) if !newer(known) => return,
+        let versions = |approval: &Approval| version(approval.raw.metadata.resource_version.as_deref());
+        let (is_new, spec_changed) = match self.approvals.get(&key) {
+            Some(known) if versions(&approval) <= versions(known) => return None,
             Some(known) => {
-                let fresh = known.raw.metadata.uid != approval.raw.metadata.uid;
-                (fresh, fresh || known.raw.spec != approval.raw.spec)
+                let is_new = known.raw.metadata.uid != approval.raw.metadata.uid;
+                (is_new, is_new || known.raw.spec != approval.raw.spec)
             }
             None => (true, true),
         };
-        if fresh {
-            self.observed.insert(key.clone(), Observed::default());
-            self.repeats.remove(&key);
-            self.branches.entry(branch_of(&approval)).or_default().insert(key.clone());
-        }
-        if says && Self::comes_from_a_file(&approval) {
-            // Soon, and not with every change of somebody who writes all the time.
-            let due = self.folder.take().map(|folder| folder.at + FOLDER_AGAIN).or(self.folder_due);
-            self.folder_due = Some(due.unwrap_or(Timestamp::MIN));
+        let came_from_file = spec_changed && came_from_file(&approval);
+        if is_new {
+            self.by_branch.entry(branch_of(&approval)).or_default().insert(key.clone());
         }
         self.approvals.insert(key.clone(), approval);
-        self.touch(&key);
-        if fresh {
-            self.look_for_orphans();
-        }
+        Some(AppliedApproval { key, is_new, came_from_file })
     }
 
-    /// An approval was deleted.
-    pub fn delete(&mut self, namespace: &str, name: &str, uid: &str) {
-        let key = (namespace.to_owned(), name.to_owned());
-        if self.approvals.get(&key).is_some_and(|a| a.raw.metadata.uid.as_deref() == Some(uid)) {
-            self.remove(&key);
-            self.look_for_orphans();
+    /// Removes an approval. Returns the name of its branch if no other approval has that branch.
+    pub(super) fn remove(&mut self, key: &ApprovalKey) -> Option<String> {
+        let name = branch_of(&self.approvals.remove(key)?);
+        let keys = self.by_branch.get_mut(&name)?;
+        keys.remove(key);
+        if !keys.is_empty() {
+            return None;
         }
+        self.by_branch.remove(&name);
+        Some(name)
     }
 
-    fn remove(&mut self, key: &Key) {
-        self.forget_plan(key);
-        self.queue.leave(key);
-        if let Some(name) = self.approvals.get(key).map(branch_of) {
-            self.loosen(key, &name);
-        }
-        self.observed.remove(key);
-        self.rests.remove(key);
-        self.stalls.remove(key);
-        self.repeats.remove(key);
-        self.dirty.remove(key);
-        if let Some(approval) = self.approvals.remove(key) {
-            let name = branch_of(&approval);
-            if let Some(keys) = self.branches.get_mut(&name) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    self.branches.remove(&name);
-                    self.forget_branch(&name);
-                }
-            }
-        }
+    pub(super) fn get(&self, key: &ApprovalKey) -> Option<&Approval> {
+        self.approvals.get(key)
     }
 
-    /// Other settings. Another repository is another flow.
-    pub fn configure(&mut self, settings: Settings) {
-        if settings == self.settings {
-            return;
-        }
-        let moved = settings.base != self.settings.base || settings.folder != self.settings.folder;
-        if moved {
-            self.folder = None;
-            self.folder_due = Some(Timestamp::MIN);
-        }
-        if settings.base != self.settings.base {
-            self.identity.base = settings.base.clone().unwrap_or_default();
-            self.known = false;
-        }
-        self.settings = settings;
-        self.touch_all();
+    pub(super) fn len(&self) -> usize {
+        self.approvals.len()
     }
 
-    /// A cluster write was carried out, or the approval is otherwise by now; nothing when it is gone.
-    pub fn written(&mut self, now: Timestamp, key: &Key, effect: ClusterEffect, left: Option<Approval>) {
-        match left {
-            Some(approval) => {
-                let before = self.approvals.get(key).and_then(|a| a.raw.metadata.resource_version.clone());
-                let changed = approval.raw.metadata.resource_version != before;
-                self.apply(approval);
-                // What changes nothing, twice, is not done in a loop.
-                let last = self.rests.get(key).filter(|r| same(&r.effect, &effect)).map(|r| r.attempts);
-                let attempts = last.map_or(0, |n| n + 1);
-                let pause = if changed && last.is_none() { SignedDuration::ZERO } else { rest(attempts) };
-                self.rests.insert(key.clone(), Rest { effect, attempts, until: now + pause });
-            }
-            None => {
-                let uid = self.approvals.get(key).and_then(|a| a.raw.uid()).unwrap_or_default();
-                self.delete(&key.0, &key.1, &uid);
-            }
-        }
+    pub(super) fn keys(&self) -> Vec<ApprovalKey> {
+        self.approvals.keys().cloned().collect()
     }
 
-    /// Nothing is known of a cluster write.
-    pub fn failed(&mut self, now: Timestamp, key: &Key, effect: ClusterEffect) {
-        let attempts = self.rests.get(key).filter(|r| same(&r.effect, &effect)).map_or(0, |r| r.attempts + 1);
-        self.rests.insert(key.clone(), Rest { effect, attempts, until: now + rest(attempts) });
-        self.dirty.insert(key.clone());
+    /// Whether the approval is there with this UID.
+    pub(super) fn has_uid(&self, key: &ApprovalKey, uid: &str) -> bool {
+        self.approvals.get(key).is_some_and(|a| a.raw.metadata.uid.as_deref() == Some(uid))
+    }
+
+    /// Whether the approval that a pull request was opened for is there.
+    pub(super) fn has_approval_of(&self, marker: &Marker) -> bool {
+        let key = ApprovalKey { namespace: marker.namespace.clone(), name: marker.name.clone() };
+        self.has_uid(&key, &marker.uid)
+    }
+
+    /// UID of an approval; empty if there is none.
+    pub(super) fn uid(&self, key: &ApprovalKey) -> String {
+        self.approvals.get(key).and_then(|a| a.raw.uid()).unwrap_or_default()
+    }
+
+    pub(super) fn resource_version(&self, key: &ApprovalKey) -> Option<&str> {
+        self.approvals.get(key)?.raw.metadata.resource_version.as_deref()
+    }
+
+    pub(super) fn branch(&self, key: &ApprovalKey) -> Option<String> {
+        self.approvals.get(key).map(branch_of)
+    }
+
+    pub(super) fn of_branch(&self, name: &str) -> Vec<ApprovalKey> {
+        self.by_branch.get(name).into_iter().flatten().cloned().collect()
+    }
+
+    pub(super) fn has_branch(&self, name: &str) -> bool {
+        self.by_branch.contains_key(name)
+    }
+
+    /// Number of the pull request that the status of an approval records.
+    pub(super) fn recorded_pull(&self, key: &ApprovalKey) -> Option<u64> {
+        let status = self.approvals.get(key)?.raw.status.as_ref()?;
+        status.pull_request.as_ref().map(|record| record.number)
+    }
+
+    /// Numbers of the pull requests that some approval records as open.
+    pub(super) fn recorded_open_pulls(&self) -> impl Iterator<Item = u64> {
+        let records = self.approvals.values().filter_map(|a| a.raw.status.as_ref()?.pull_request.as_ref());
+        records.filter(|r| r.number != 0 && r.state == PullRequestState::Open).map(|r| r.number)
+    }
+
+    /// When an approval was decided, or else its pull request ended, or else it was created.
+    pub(super) fn settled_at(&self, key: &ApprovalKey) -> Option<Timestamp> {
+        let raw = &self.approvals.get(key)?.raw;
+        let status = raw.status.as_ref();
+        let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
+        let settled = decided.or_else(|| status?.pull_request.as_ref()?.at.as_ref()).map(|at| at.0);
+        settled.or_else(|| raw.metadata.creation_timestamp.as_ref().map(|at| at.0))
     }
 }
 
-/// The same write, whatever version it is based on.
-fn same(a: &ClusterEffect, b: &ClusterEffect) -> bool {
-    match (a, b) {
-        (
-            ClusterEffect::AddFinalizer { finalizers: a, .. },
-            ClusterEffect::AddFinalizer { finalizers: b, .. },
-        ) => a == b,
-        (ClusterEffect::WriteStatus { status: a, .. }, ClusterEffect::WriteStatus { status: b, .. }) => {
-            a == b
-        }
-        (ClusterEffect::Mirror(_), ClusterEffect::Mirror(_)) => true,
-        (ClusterEffect::Remove(_), ClusterEffect::Remove(_)) => true,
-        (ClusterEffect::Release { .. }, ClusterEffect::Release { .. }) => true,
-        _ => false,
-    }
+fn key(approval: &Approval) -> ApprovalKey {
+    ApprovalKey { namespace: approval.raw.namespace().unwrap_or_default(), name: approval.raw.name_any() }
 }
 
-pub(crate) fn key(approval: &Approval) -> Key {
-    (approval.raw.namespace().unwrap_or_default(), approval.raw.name_any())
-}
-
-pub(crate) fn branch_of(approval: &Approval) -> String {
+fn branch_of(approval: &Approval) -> String {
     branch::branch(&approval.raw.namespace().unwrap_or_default(), &approval.raw.name_any())
 }
 
-pub(crate) fn target(approval: &Approval) -> Target {
-    Target {
-        namespace: approval.raw.namespace().unwrap_or_default(),
-        name: approval.raw.name_any(),
-        uid: approval.raw.uid().unwrap_or_default(),
-        version: approval.raw.resource_version().unwrap_or_default(),
-    }
+/// Whether an object says what a file said and nobody proposed: the file is to be looked for.
+fn came_from_file(approval: &Approval) -> bool {
+    let bound = approval.raw.spec.actions.iter().flatten().find_map(|a| a.proposal.as_ref());
+    let status = approval.raw.status.as_ref();
+    let current = status.and_then(|s| s.proposal.as_ref()).map(|p| &p.digest);
+    approval.raw.spec.approval_state.as_deref() == Some(approval_state::APPROVED)
+        && bound.is_some()
+        && bound != current
 }

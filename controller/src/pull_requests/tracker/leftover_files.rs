@@ -1,98 +1,74 @@
 //! Files of ours on the branch to merge into that nobody waits for: a GitOps tool would apply them again and again.
 
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt as _;
 
-use super::{Call, LeftoverFile, Request, Subject, Tracker};
-use crate::decide::Approval;
-use crate::pull_requests::forge::{Change, ForgeError};
-use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};
+use super::approvals::ApprovalIndex;
+use super::request::{ApprovalKey, Call, LeftoverFile, Request, Subject};
+use crate::pull_requests::forge::{Author, Change};
+use crate::pull_requests::plan::{self, Ask, Folder, ForgeEffect, Identity, Write};
 use crate::pull_requests::text::file::FiledApproval;
 use crate::pull_requests::text::{body, file};
-use autopilot_shared::api::{FINALIZER, approval_state};
 
 /// A commit on the base branch is made right after its head was asked for.
 const FRESH: SignedDuration = SignedDuration::from_secs(3);
-/// Pause after the head moved, or there was no answer.
-const AGAIN: SignedDuration = SignedDuration::from_secs(30);
-/// Pause after a refusal.
-const REFUSED: SignedDuration = SignedDuration::from_mins(30);
 /// Files that one commit removes.
 const AT_ONCE: usize = 50;
 
-impl Tracker {
-    /// The next step about such files. Only files whose name says that this cluster made them are looked at twice.
-    pub(crate) fn sweep(&self, now: Timestamp) -> Option<Request> {
-        let folder = self.folder.as_ref().filter(|_| self.sweep_due <= now)?;
-        let request = |subject, effect| Some(Request { subject, call: Call::Step(effect), basis: None });
-        let mut strays = Vec::new();
-        for found in &folder.files {
-            let Some(uuid) = file::any_uuid(&found.path) else { continue };
-            match folder.contents.get(found).map(|inside| &inside.approval) {
-                None => return request(Subject::All, ForgeEffect::Ask(folder.look(found))),
-                Some(Some(content)) if self.is_stray(uuid, content) => strays.push(LeftoverFile {
-                    path: found.path.clone(),
-                    key: (content.namespace.clone(), content.name.clone()),
-                    digest: content.digest.clone(),
-                }),
-                Some(_) => {}
-            }
-        }
-        strays.truncate(AT_ONCE);
-        if strays.is_empty() {
-            return None;
-        }
-        if folder.at + FRESH < now {
-            return request(Subject::All, ForgeEffect::Ask(Ask::Folder));
-        }
-        let paths: Vec<String> = strays.iter().map(|s| s.path.clone()).collect();
-        // All of them were read.
-        let others = folder.others(&paths).ok()?;
-        let change = Change {
-            message: body::deletion(&paths, &others),
-            author: self.settings.author.clone(),
-            at: now,
-            add: others,
-            remove: paths,
+/// Returns the next step about leftover files. Only files whose names say that this cluster made them are read.
+pub(super) fn next(
+    now: Timestamp,
+    folder: &Folder,
+    approvals: &ApprovalIndex,
+    identity: &Identity,
+    author: &Author,
+) -> Option<Request> {
+    let request = |subject, effect| Some(Request { subject, call: Call::Step(effect), basis: None });
+    let mut leftover = Vec::new();
+    for found in &folder.files {
+        let Some(uuid) = file::any_uuid(&found.path) else { continue };
+        let Some(content) = folder.contents.get(found) else {
+            return request(Subject::All, ForgeEffect::Ask(folder.look(found)));
         };
-        let write = Write::DeleteFiles { parent: folder.base.clone(), change };
-        request(Subject::LeftoverFiles(strays), ForgeEffect::Write(Box::new(write)))
-    }
-
-    fn is_stray(&self, uuid: &str, content: &FiledApproval) -> bool {
-        if content.digest.is_empty() || uuid != file::uuid(&self.identity.cluster, &content.digest) {
-            return false;
-        }
-        match self.approvals.get(&(content.namespace.clone(), content.name.clone())) {
-            None => true,
-            // What is open removes it with its own pull request, what we still hold by its own commit.
-            Some(approval) => {
-                plan::pending_proposal(approval).is_none()
-                    && !approval.raw.finalizers().iter().any(|f| f == FINALIZER)
-            }
+        let Some(approval) = &content.approval else { continue };
+        if is_leftover(uuid, approval, approvals, identity) {
+            leftover.push(LeftoverFile {
+                path: found.path.clone(),
+                key: key_of(approval),
+                digest: approval.digest.clone(),
+            });
         }
     }
-
-    /// What came of a commit that removes them.
-    pub(crate) fn swept(&mut self, now: Timestamp, error: Option<&ForgeError>) {
-        self.folder = None;
-        self.sweep_due = match error {
-            None => now,
-            Some(ForgeError::Refused(_)) => now + REFUSED,
-            Some(_) => now + AGAIN,
-        };
-        if error.is_some() {
-            self.folder_due = Some(self.sweep_due);
-        }
+    leftover.truncate(AT_ONCE);
+    if leftover.is_empty() {
+        return None;
     }
-
-    /// An object that says what a file said and nobody asked: the file is looked for.
-    pub(crate) fn comes_from_a_file(approval: &Approval) -> bool {
-        let asked = approval.raw.spec.actions.iter().flatten().find_map(|a| a.proposal.as_ref());
-        let status = approval.raw.status.as_ref();
-        let current = status.and_then(|s| s.proposal.as_ref()).map(|p| &p.digest);
-        approval.raw.spec.approval_state.as_deref() == Some(approval_state::APPROVED)
-            && asked.is_some()
-            && asked != current
+    if folder.at + FRESH < now {
+        return request(Subject::All, ForgeEffect::Ask(Ask::Folder));
     }
+    let paths: Vec<String> = leftover.iter().map(|file| file.path.clone()).collect();
+    // All of them were read.
+    let others = folder.others(&paths).ok()?;
+    let change = Change {
+        message: body::deletion(&paths, &others),
+        author: author.clone(),
+        at: now,
+        add: others,
+        remove: paths,
+    };
+    let write = Write::DeleteFiles { parent: folder.base.clone(), change };
+    request(Subject::LeftoverFiles(leftover), ForgeEffect::Write(Box::new(write)))
+}
+
+fn key_of(approval: &FiledApproval) -> ApprovalKey {
+    ApprovalKey { namespace: approval.namespace.clone(), name: approval.name.clone() }
+}
+
+fn is_leftover(uuid: &str, filed: &FiledApproval, approvals: &ApprovalIndex, identity: &Identity) -> bool {
+    if filed.digest.is_empty() || uuid != file::uuid(&identity.cluster, &filed.digest) {
+        return false;
+    }
+    // An approval that waits removes its file with its own pull request, one that we still hold by its own commit.
+    approvals
+        .get(&key_of(filed))
+        .is_none_or(|approval| plan::pending_proposal(approval).is_none() && !plan::has_finalizer(approval))
 }

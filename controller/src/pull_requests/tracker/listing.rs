@@ -9,7 +9,7 @@ use crate::pull_requests::forge::{Page, Pull};
 const PAGES: u32 = 30;
 
 #[derive(Debug)]
-pub(crate) struct Listing {
+pub(super) struct Listing {
     /// The first look is over.
     complete: bool,
     /// The page to ask for.
@@ -27,7 +27,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Listing {
             complete: false,
             page: 1,
@@ -39,36 +39,36 @@ impl Listing {
         }
     }
 
-    pub(crate) fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.complete
     }
 
-    pub(crate) fn due(&self) -> Timestamp {
+    pub(super) fn due(&self) -> Timestamp {
         self.due
     }
 
     /// Page and ETag of the next request.
-    pub(crate) fn next(&self) -> (u32, Option<String>) {
+    pub(super) fn next(&self) -> (u32, Option<String>) {
         (self.page, self.etag.clone().filter(|_| self.page == 1))
     }
 
-    pub(crate) fn not_modified(&mut self, now: Timestamp, poll: SignedDuration) {
+    pub(super) fn not_modified(&mut self, now: Timestamp, poll: SignedDuration) {
         self.page = 1;
         self.due = now + poll;
     }
 
-    /// It is asked again at once.
-    pub(crate) fn again(&mut self) {
+    /// Makes the list due at once.
+    pub(super) fn poll_now(&mut self) {
         self.due = Timestamp::MIN;
     }
 
-    /// After a failure it begins again with the first page.
-    pub(crate) fn failed(&mut self) {
+    /// Begins again with the first page after a failure.
+    pub(super) fn failed(&mut self) {
         self.page = 1;
     }
 
-    /// A page was read; `enough` says whether the first look found all that it looks for. Says whether the look is over.
-    pub(crate) fn read(&mut self, now: Timestamp, poll: SignedDuration, page: &Page, enough: bool) -> bool {
+    /// Takes in a page. `enough` is whether the first look found all that it looks for. Returns whether the look is over.
+    pub(super) fn read(&mut self, now: Timestamp, poll: SignedDuration, page: &Page, enough: bool) -> bool {
         if self.page == 1 {
             self.fresh.clone_from(&page.etag);
             self.newest = page.pulls.iter().map(|p| p.updated).max().or(self.read);

@@ -1,86 +1,73 @@
-//! What the flow knows of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all answers
-//! are handed in.
+//! What is known of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all responses are
+//! handed in.
+//!
+//! Each component owns one part of it with private fields and never sees another as `&mut`; [`Tracker`] passes values
+//! between them. `responses` has the half of [`Tracker`] that takes in what the forge says. Never imports the worker.
 
 mod approvals;
+mod backoff;
 mod branch_audit;
+mod cluster_writes;
+mod folder;
 mod leftover_branches;
 mod leftover_files;
 mod listing;
+mod observations;
+mod orphans;
 mod pulls;
 mod queue;
 mod rate_limit;
 mod request;
 mod responses;
-
-use std::collections::{BTreeMap, BTreeSet};
+mod schedule;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::forge::{File, Pull, PullState};
+use super::forge::Pull;
 use super::plan::{
-    self, Ask, Class, ClusterEffect, Folder, ForgeEffect, ForgeOutage, Identity, Observed, Orphan, Plan,
-    Settings, Slot, Urgency, View, Write,
+    self, Ask, Class, ClusterEffect, ForgeEffect, ForgeOutage, Identity, Observed, Plan, Settings, Slot,
+    Urgency, View,
 };
-use super::text::file::FileContent;
 use crate::decide::Approval;
-pub use request::{Call, Figures, Key, LeftoverFile, Next, Request, Response, Subject};
-
-use branch_audit::Survey;
-use leftover_branches::Loose;
+use approvals::ApprovalIndex;
+use branch_audit::BranchAudit;
+use cluster_writes::ClusterWrites;
+use folder::FolderState;
+use leftover_branches::LeftoverBranches;
 use listing::Listing;
+use observations::Observations;
+use orphans::Orphans;
+use pulls::PullIndex;
 use queue::Queue;
-use rate_limit::Pace;
+use rate_limit::RateLimit;
+use schedule::Schedule;
+
+pub use request::{ApprovalKey, Call, Figures, LeftoverFile, Next, Request, Response, Subject};
 
 /// A clock that goes back further than this was set.
-const CLOCK: SignedDuration = SignedDuration::from_secs(2);
+const CLOCK_JITTER: SignedDuration = SignedDuration::from_secs(2);
 
-/// A cluster write that failed, or changed nothing.
-#[derive(Clone, Debug)]
-struct Rest {
-    effect: ClusterEffect,
-    attempts: u32,
-    until: Timestamp,
-}
-
-/// Everything the flow knows.
+/// Everything that is known of one repository.
 #[derive(Debug)]
 pub struct Tracker {
     settings: Settings,
     identity: Identity,
-    known: bool,
+    /// The forge has said who we are, and nothing since makes it doubtful.
+    identity_known: bool,
     /// The token is another one than before.
-    renewed: bool,
-    synced: bool,
-    approvals: BTreeMap<Key, Approval>,
-    observed: BTreeMap<Key, Observed>,
-    branches: BTreeMap<String, BTreeSet<Key>>,
-    pulls: BTreeMap<u64, Pull>,
-    by_branch: BTreeMap<String, BTreeSet<u64>>,
-    open: BTreeSet<u64>,
-    orphans: BTreeMap<u64, Orphan>,
-    loose: BTreeMap<String, Loose>,
-    folder: Option<Folder>,
-    contents: BTreeMap<File, FileContent>,
-    folder_due: Option<Timestamp>,
-    /// How often in a row the folder, or a file in it, was refused.
-    folder_refused: u32,
-    /// Files that nobody waits for are left alone until then.
-    sweep_due: Timestamp,
+    token_replaced: bool,
+    approvals: ApprovalIndex,
+    observations: Observations,
+    pulls: PullIndex,
     listing: Listing,
-    survey: Survey,
-    pace: Pace,
+    orphans: Orphans,
+    leftover_branches: LeftoverBranches,
+    branch_audit: BranchAudit,
+    folder: FolderState,
+    schedule: Schedule,
+    cluster_writes: ClusterWrites,
     queue: Queue,
-    plans: BTreeMap<Key, Plan>,
-    dirty: BTreeSet<Key>,
-    wakes: BTreeSet<(Timestamp, Key)>,
-    in_cluster: BTreeSet<Key>,
-    on_forge: BTreeSet<(Class, Urgency, Key)>,
-    places: BTreeMap<Key, (Class, Urgency)>,
-    rests: BTreeMap<Key, Rest>,
-    /// When what could do nothing with its turn wants it again.
-    stalls: BTreeMap<Key, Timestamp>,
-    repeats: BTreeMap<Key, (String, u32)>,
-    listed_again: Option<BTreeSet<Key>>,
+    rate_limit: RateLimit,
     /// The clock when it was first looked at, and last.
     started: Option<Timestamp>,
     latest: Timestamp,
@@ -93,36 +80,20 @@ impl Tracker {
         Tracker {
             identity: Identity { repository, login: String::new(), cluster, base },
             settings,
-            known: false,
-            renewed: false,
-            synced: false,
-            approvals: BTreeMap::new(),
-            observed: BTreeMap::new(),
-            branches: BTreeMap::new(),
-            pulls: BTreeMap::new(),
-            by_branch: BTreeMap::new(),
-            open: BTreeSet::new(),
-            orphans: BTreeMap::new(),
-            loose: BTreeMap::new(),
-            folder: None,
-            contents: BTreeMap::new(),
-            folder_due: Some(Timestamp::MIN),
-            folder_refused: 0,
-            sweep_due: Timestamp::MIN,
+            identity_known: false,
+            token_replaced: false,
+            approvals: ApprovalIndex::default(),
+            observations: Observations::default(),
+            pulls: PullIndex::default(),
             listing: Listing::new(),
-            survey: Survey::new(),
-            pace: Pace::new(),
+            orphans: Orphans::default(),
+            leftover_branches: LeftoverBranches::default(),
+            branch_audit: BranchAudit::new(),
+            folder: FolderState::new(),
+            schedule: Schedule::default(),
+            cluster_writes: ClusterWrites::default(),
             queue: Queue::default(),
-            plans: BTreeMap::new(),
-            dirty: BTreeSet::new(),
-            wakes: BTreeSet::new(),
-            in_cluster: BTreeSet::new(),
-            on_forge: BTreeSet::new(),
-            places: BTreeMap::new(),
-            rests: BTreeMap::new(),
-            stalls: BTreeMap::new(),
-            repeats: BTreeMap::new(),
-            listed_again: None,
+            rate_limit: RateLimit::new(),
             started: None,
             latest: Timestamp::MIN,
         }
@@ -130,127 +101,211 @@ impl Tracker {
 
     /// What is wrong with the forge.
     pub fn outage(&self) -> Option<&ForgeOutage> {
-        self.pace.outage()
+        self.rate_limit.outage()
     }
 
     /// Figures for people.
     pub fn figures(&self) -> Figures {
-        Figures { open: self.open.len(), waiting: self.queue.waiting(), outage: self.pace.outage().is_some() }
+        Figures {
+            open: self.pulls.open().len(),
+            waiting: self.queue.len(),
+            outage: self.rate_limit.outage().is_some(),
+        }
     }
 
-    /// Settings.
+    /// The settings in force.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// When an approval was decided, or else its pull request merged, or else it was made.
-    pub fn begun(&self, namespace: &str, name: &str) -> Option<Timestamp> {
-        let raw = &self.approvals.get(&(namespace.to_owned(), name.to_owned()))?.raw;
-        let status = raw.status.as_ref();
-        let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
-        let known = decided.or_else(|| status?.pull_request.as_ref()?.at.as_ref()).map(|at| at.0);
-        known.or_else(|| raw.metadata.creation_timestamp.as_ref().map(|at| at.0))
-    }
-
-    /// Whether a pull request was seen.
-    pub fn knows(&self, number: u64) -> bool {
-        self.pulls.contains_key(&number)
-    }
-
-    /// Whose comments on a pull request are ours: those of who opened it, and of who we are by now, since the token may be
-    /// another account's.
-    pub fn participants(&self, number: u64) -> impl Iterator<Item = &str> {
-        let opened = self.pulls.get(&number).map(|pull| pull.author.as_str());
-        let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.identity.login));
-        opened.into_iter().chain([self.identity.login.as_str()])
-    }
-
-    /// Who we are.
+    /// Our identity on the forge.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// What to do next.
+    /// When an approval was decided, or else its pull request ended, or else it was created.
+    pub fn settled_at(&self, namespace: &str, name: &str) -> Option<Timestamp> {
+        let key = ApprovalKey { namespace: namespace.to_owned(), name: name.to_owned() };
+        self.approvals.settled_at(&key)
+    }
+
+    /// Whether a pull request was seen.
+    pub fn knows_pull(&self, number: u64) -> bool {
+        self.pulls.get(number).is_some()
+    }
+
+    /// Logins whose comments on a pull request are ours: the one that opened it, and the one of the token, which may be
+    /// another account's now.
+    pub fn participants(&self, number: u64) -> impl Iterator<Item = &str> {
+        let opened = self.pulls.get(number).map(|pull| pull.author.as_str());
+        let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.identity.login));
+        opened.into_iter().chain([self.identity.login.as_str()])
+    }
+
+    /// A list of all approvals begins.
+    pub fn begin_resync(&mut self) {
+        self.approvals.begin_resync();
+    }
+
+    /// The list is complete: an approval that it did not hold is gone.
+    pub fn end_resync(&mut self) {
+        for key in self.approvals.end_resync() {
+            self.remove(&key);
+        }
+        self.look_for_orphans();
+    }
+
+    /// Takes in an approval; an older version than the known one is passed over.
+    pub fn apply(&mut self, approval: Approval) {
+        let Some(applied) = self.approvals.apply(approval) else { return };
+        if applied.is_new {
+            self.observations.reset(&applied.key);
+            self.schedule.forget_repeats(&applied.key);
+        }
+        if applied.came_from_file {
+            self.folder.approval_came_from_file();
+        }
+        self.touch(&applied.key);
+        if applied.is_new {
+            self.look_for_orphans();
+        }
+    }
+
+    /// An approval was deleted.
+    pub fn delete(&mut self, namespace: &str, name: &str, uid: &str) {
+        let key = ApprovalKey { namespace: namespace.to_owned(), name: name.to_owned() };
+        if self.approvals.has_uid(&key, uid) {
+            self.remove(&key);
+            self.look_for_orphans();
+        }
+    }
+
+    fn remove(&mut self, key: &ApprovalKey) {
+        self.queue.leave(key);
+        if let Some(name) = self.approvals.branch(key) {
+            self.keep_branch(key, &name);
+        }
+        self.observations.remove(key);
+        self.cluster_writes.remove(key);
+        self.schedule.remove(key);
+        if let Some(branch) = self.approvals.remove(key) {
+            for number in self.pulls.forget_ended(&branch) {
+                self.orphans.remove(number);
+            }
+        }
+    }
+
+    /// Remembers the branch of an approval that goes, unless the branch is known to be gone.
+    fn keep_branch(&mut self, key: &ApprovalKey, name: &str) {
+        let Some(observed) = self.observations.get(key).filter(|o| !o.branch.is_absent()) else { return };
+        let pushed = observed.tips.iter().filter(|(_, filed)| !filed.is_empty()).map(|(c, _)| c.clone());
+        let heads = pushed.chain(self.pulls.our_heads(&self.identity, name)).collect();
+        self.leftover_branches.add(name, heads);
+    }
+
+    /// Takes other settings. Another repository is another tracker.
+    pub fn configure(&mut self, settings: Settings) {
+        if settings == self.settings {
+            return;
+        }
+        if settings.base != self.settings.base || settings.folder != self.settings.folder {
+            self.folder.forget_and_read();
+        }
+        if settings.base != self.settings.base {
+            self.identity.base = settings.base.clone().unwrap_or_default();
+            self.identity_known = false;
+        }
+        self.settings = settings;
+        self.touch_all();
+    }
+
+    /// A cluster write was carried out, or refused because the approval is another now. `left` is what is there; `None` if
+    /// the approval is gone.
+    pub fn written(
+        &mut self,
+        now: Timestamp,
+        key: &ApprovalKey,
+        effect: ClusterEffect,
+        left: Option<Approval>,
+    ) {
+        match left {
+            Some(approval) => {
+                let version = approval.raw.metadata.resource_version.as_deref();
+                let changed = version != self.approvals.resource_version(key);
+                self.apply(approval);
+                self.cluster_writes.succeeded(now, key, effect, changed);
+            }
+            None => self.delete(&key.namespace, &key.name, &self.approvals.uid(key)),
+        }
+    }
+
+    /// A cluster write has no result.
+    pub fn write_failed(&mut self, now: Timestamp, key: &ApprovalKey, effect: ClusterEffect) {
+        self.cluster_writes.failed(now, key, effect);
+        self.schedule.replan(key.clone());
+    }
+
+    /// Returns the next thing to do.
     pub fn next(&mut self, now: Timestamp) -> Next {
-        if now + CLOCK < self.latest {
+        if now + CLOCK_JITTER < self.latest {
             self.clock_went_back();
         }
         self.latest = now;
         self.started.get_or_insert(now);
-        if !self.synced {
+        if !self.approvals.is_synced() {
             return Next::Idle(None);
         }
         self.replan(now);
-        let mut until = None;
-        let mut wait = |at: Timestamp| until = Some(until.map_or(at, |u: Timestamp| u.min(at)));
-        if let Some((at, _)) = self.wakes.first() {
-            wait(*at);
-        }
-        let orphans = self.orphans.values().filter_map(|known| known.until).min();
-        let loose = self.loose.values().filter_map(|known| known.until).min();
-        let dues = [Some(self.sweep_due), self.folder_due, orphans, loose, self.survey.due()];
-        for due in dues.into_iter().flatten().filter(|due| *due > now) {
+        let mut until = self.schedule.next_wake();
+        let mut wait = |at: Timestamp| until = Some(until.map_or(at, |u| u.min(at)));
+        let dues = [self.orphans.next_retry(), self.leftover_branches.next_retry(), self.branch_audit.due()];
+        for due in dues.into_iter().chain(self.folder.dues()).flatten().filter(|due| *due > now) {
             wait(due);
         }
-        for key in &self.in_cluster {
-            let Some(effect) = self.plans.get(key).and_then(|p| p.cluster.clone()) else { continue };
-            match self.rests.get(key) {
-                Some(rest) if rest.until > now => wait(rest.until),
-                _ => return Next::Cluster(key.clone(), Box::new(effect)),
+        for (key, effect) in self.schedule.cluster_effects() {
+            match self.cluster_writes.held_until(key, now) {
+                Some(held) => wait(held),
+                None => return Next::Cluster { key: key.clone(), effect: Box::new(effect.clone()) },
             }
         }
         let (class, request) = match self.request(now) {
             Ok(found) => found,
             Err(at) => {
-                at.into_iter().for_each(&mut wait);
+                wait(at);
                 return Next::Idle(until);
             }
         };
-        let weight = weight(&request.call);
-        let at =
-            if local(&request.call) { now } else { self.pace.due(now, weight, reads(&request.call), class) };
-        if at > now {
-            wait(at);
-            return Next::Idle(until);
-        }
-        if !local(&request.call) {
-            self.pace.took(now, weight, reads(&request.call));
+        if !request.call.is_local() {
+            let (weight, reads) = (request.call.write_weight(), request.call.reads());
+            let at = self.rate_limit.due(now, weight, reads, class);
+            if at > now {
+                wait(at);
+                return Next::Idle(until);
+            }
+            self.rate_limit.started(now, weight, reads);
         }
         Next::Forge(Box::new(request))
     }
 
-    /// Nothing waits for a time that is further away than it was meant to be.
+    /// Forgets every time: nothing waits for one that is further away than it was meant to be.
     fn clock_went_back(&mut self) {
         self.started = None;
-        self.pace = Pace::new();
-        self.listing.again();
-        self.survey.again();
-        self.rests.clear();
-        self.stalls.clear();
-        self.folder = None;
-        self.folder_due = Some(Timestamp::MIN);
-        self.folder_refused = 0;
-        self.sweep_due = Timestamp::MIN;
-        for orphan in self.orphans.values_mut() {
-            orphan.until = None;
-        }
-        for loose in self.loose.values_mut() {
-            loose.until = None;
-        }
-        for observed in self.observed.values_mut() {
-            observed.refusals.clear();
-            observed.asked = None;
-            observed.searched = None;
-            observed.findings = None;
-        }
-        self.wakes.clear();
+        self.rate_limit = RateLimit::new();
+        self.listing.poll_now();
+        self.branch_audit.retry_now();
+        self.cluster_writes.clear();
+        self.folder.clock_went_back();
+        self.orphans.clock_went_back();
+        self.leftover_branches.clock_went_back();
+        self.observations.clock_went_back();
+        self.schedule.clock_went_back();
         self.touch_all();
     }
 
-    /// The most urgent request, or when there may be one.
-    fn request(&mut self, now: Timestamp) -> Result<(Class, Request), Option<Timestamp>> {
+    /// Returns the most urgent request, or when there may be one.
+    fn request(&mut self, now: Timestamp) -> Result<(Class, Request), Timestamp> {
         let all = |call| Request { subject: Subject::All, call, basis: None };
-        if !self.known {
+        if !self.identity_known {
             return Ok((Class::Decision, all(Call::Login)));
         }
         if self.listing.due() <= now {
@@ -258,190 +313,157 @@ impl Tracker {
             return Ok((Class::Decision, all(Call::List { page, etag })));
         }
         if !self.listing.is_complete() {
-            return Err(Some(self.listing.due()));
+            return Err(self.listing.due());
         }
-        let first = self.on_forge.first().cloned();
-        let step = first.as_ref();
-        if step.is_none_or(|(class, ..)| *class > Class::Decision)
-            && let Some(found) = self.stray(now)
+        let first = self.schedule.first_on_forge().map(|(class, key)| (class, key.clone()));
+        let before = |class: Class| first.as_ref().is_none_or(|(step, _)| *step > class);
+        if before(Class::Decision)
+            && let Some(found) = self.orphan_step(now)
         {
             return Ok((Class::Ending, found));
         }
-        if step.is_none_or(|(class, ..)| *class > Class::Ending)
-            && let Some(found) = self.sweep(now).or_else(|| self.untie(now))
+        if before(Class::Ending)
+            && let Some(found) = self.leftover_step(now)
         {
             return Ok((Class::Ending, found));
         }
-        if self.folder.is_none()
-            && self.folder_due.is_some_and(|due| due <= now)
-            && step.is_none_or(|(class, ..)| *class > Class::Decision)
-        {
+        if before(Class::Decision) && self.folder.is_due(now) {
             return Ok((Class::Ending, all(Call::Step(ForgeEffect::Ask(Ask::Folder)))));
         }
-        if step.is_none_or(|(class, ..)| *class > Class::Ending)
-            && let Some(found) = self.survey(now, step.is_none())
+        if before(Class::Ending)
+            && let Some(found) = self.audit_step(now, first.is_none())
         {
             return Ok((Class::Creating, found));
         }
-        let Some((class, _, key)) = step else { return Err(Some(self.listing.due())) };
-        let found = self.plans.get(key).and_then(|p| p.forge.as_ref());
-        let (Some((_, effect)), Some(approval)) = (found, self.approvals.get(key)) else {
-            return Err(Some(self.listing.due()));
-        };
-        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| approvals::target(approval));
-        let call = Call::Step(effect.clone());
-        Ok((*class, Request { subject: Subject::Approval(key.clone()), call, basis }))
+        let step = first.and_then(|(class, key)| Some((class, self.approval_step(key)?)));
+        step.ok_or_else(|| self.listing.due())
     }
 
-    /// The next step of a pull request without approval.
-    fn stray(&self, now: Timestamp) -> Option<Request> {
-        let due = self.orphans.iter().filter(|(_, known)| known.until.is_none_or(|until| until <= now));
-        due.into_iter().find_map(|(number, known)| {
+    fn approval_step(&self, key: ApprovalKey) -> Option<Request> {
+        let effect = self.schedule.forge_effect(&key)?.clone();
+        let approval = self.approvals.get(&key)?;
+        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| plan::target(approval));
+        Some(Request { subject: Subject::Approval(key), call: Call::Step(effect), basis })
+    }
+
+    /// Returns the next step of a pull request without approval.
+    fn orphan_step(&self, now: Timestamp) -> Option<Request> {
+        self.orphans.due(now).find_map(|(number, known)| {
             let pull = self.pulls.get(number)?;
             let marker = plan::ours(&self.identity, pull)?;
-            let (_, effect) = plan::orphan(pull, &marker, known)?;
-            let subject = Subject::Orphan(*number, Box::new(marker));
+            let effect = plan::orphan(pull, &marker, known)?;
+            let subject = Subject::Orphan(number, Box::new(marker));
             Some(Request { subject, call: Call::Step(effect), basis: None })
         })
     }
 
-    /// Decides anew about everything that something changed about.
-    fn replan(&mut self, now: Timestamp) {
-        while let Some((at, key)) = self.wakes.first().cloned()
-            && at <= now
+    /// Returns the next step about leftover files or, if there is none, about leftover branches.
+    fn leftover_step(&mut self, now: Timestamp) -> Option<Request> {
+        let (approvals, pulls, identity) = (&self.approvals, &self.pulls, &self.identity);
+        let author = &self.settings.author;
+        if let Some(folder) = self.folder.to_sweep(now)
+            && let Some(found) = leftover_files::next(now, folder, approvals, identity, author)
         {
-            self.wakes.remove(&(at, key.clone()));
+            return Some(found);
+        }
+        let has_approval = |name: &str| approvals.has_branch(name);
+        let has_open_pull = |name: &str| {
+            pulls.of_branch(name).any(|pull| pull.is_open() && plan::in_repository(identity, pull))
+        };
+        self.leftover_branches.next(now, has_approval, has_open_pull)
+    }
+
+    fn audit_step(&mut self, now: Timestamp, idle: bool) -> Option<Request> {
+        // An open pull request there was seen, or the approval looks after it.
+        let is_covered = |name: &str| self.approvals.has_branch(name) || self.pulls.has_open(name);
+        self.branch_audit.next(now, idle, is_covered)
+    }
+
+    /// Plans every approval about which something changed.
+    fn replan(&mut self, now: Timestamp) {
+        for key in self.schedule.take_due(now) {
             self.touch(&key);
         }
-        // A turn that is given or lost changes a plan, and a plan the turns: bounded, since each approval has its turn
-        // once before something else happens.
+        // A slot that is given or lost changes a plan, and a plan the slots: bounded, since each approval has its slot once
+        // before something else happens.
         for _ in 0..=self.approvals.len() {
-            while let Some(key) = self.dirty.pop_first() {
+            while let Some(key) = self.schedule.take_dirty() {
                 self.plan(now, &key);
             }
-            let moved = self.queue.turns(self.open.len(), self.settings.max_open);
+            let moved = self.queue.assign_slots(self.pulls.open().len(), self.settings.max_open);
             if moved.is_empty() {
                 break;
             }
-            self.dirty.extend(moved);
+            moved.into_iter().for_each(|key| self.schedule.replan(key));
         }
     }
 
-    fn plan(&mut self, now: Timestamp, key: &Key) {
-        self.forget_plan(key);
+    fn plan(&mut self, now: Timestamp, key: &ApprovalKey) {
         let Some(approval) = self.approvals.get(key) else {
+            self.schedule.forget_plan(key);
             self.queue.leave(key);
             return;
         };
-        let observed = self.observed.entry(key.clone()).or_default();
-        let name = approvals::branch_of(approval);
-        let pulls: Vec<&Pull> = self
-            .by_branch
-            .get(&name)
-            .into_iter()
-            .flatten()
-            .rev()
-            .filter_map(|number| self.pulls.get(number))
-            .collect();
+        let unobserved = Observed::default();
+        let branch = self.approvals.branch(key).unwrap_or_default();
+        let pulls: Vec<&Pull> = self.pulls.of_branch(&branch).rev().collect();
         let view = View {
             now,
             settings: &self.settings,
-            identity: (self.known && self.listing.is_complete()).then_some(&self.identity),
+            identity: (self.identity_known && self.listing.is_complete()).then_some(&self.identity),
             approval,
             pulls: &pulls,
-            observed,
-            folder: self.folder.as_ref(),
-            slot: self.queue.turn(key),
+            observed: self.observations.get(key).unwrap_or(&unobserved),
+            folder: self.folder.get(),
+            slot: self.queue.slot(key),
             started: self.started.unwrap_or(now),
-            outage: self.pace.outage(),
+            outage: self.rate_limit.outage(),
         };
-        let mut plan = plan::plan(&view);
+        let plan = plan::plan(&view);
         let urgency = plan::pending_proposal(approval).map(Urgency::of);
-        match urgency.filter(|_| plan.wants) {
-            Some(urgency) => {
-                let rests = self.rests.get(key).map(|r| r.until).filter(|until| *until > now);
-                let idle = plan.forge.is_none() && (plan.cluster.is_none() || rests.is_some());
-                let stuck = idle && view.slot == Slot::Go;
-                self.queue.enter(key, urgency);
-                if stuck {
-                    self.queue.stall(key);
-                    if let Some(at) = plan.wake.into_iter().chain(rests).min() {
-                        self.stalls.insert(key.clone(), at);
-                    }
-                }
-                // Without its turn it does not know when to try again.
-                plan.wake = plan.wake.into_iter().chain(self.stalls.get(key).copied()).min();
+        let has_slot = view.slot == Slot::Go;
+        let plan = match urgency.filter(|_| plan.wants) {
+            Some(urgency) => self.queue_up(now, key, plan, urgency, has_slot),
+            None => {
+                self.queue.leave(key);
+                plan
             }
-            None => self.queue.leave(key),
-        }
-        if let Some(at) = plan.wake {
-            self.wakes.insert((at, key.clone()));
-        }
-        if plan.cluster.is_some() {
-            self.in_cluster.insert(key.clone());
-        }
-        if let Some((class, _)) = plan.forge {
-            let urgency = urgency.unwrap_or(Urgency { beyond: 1.0, since: Timestamp::MIN });
-            self.on_forge.insert((class, urgency, key.clone()));
-            self.places.insert(key.clone(), (class, urgency));
-        }
-        self.plans.insert(key.clone(), plan);
+        };
+        self.schedule.set_plan(key, plan, urgency);
     }
 
-    fn forget_plan(&mut self, key: &Key) {
-        let Some(plan) = self.plans.remove(key) else { return };
-        if let Some(at) = plan.wake {
-            self.wakes.remove(&(at, key.clone()));
+    /// Queues an approval that wants a pull request, and passes on a slot that it cannot use now. Returns its plan, which
+    /// wakes it when it wants the slot again: without the slot it does not know that time.
+    fn queue_up(
+        &mut self,
+        now: Timestamp,
+        key: &ApprovalKey,
+        plan: Plan,
+        urgency: Urgency,
+        has_slot: bool,
+    ) -> Plan {
+        let held = self.cluster_writes.held_until(key, now);
+        let is_idle = plan.forge.is_none() && (plan.cluster.is_none() || held.is_some());
+        self.queue.enter(key, urgency);
+        if is_idle && has_slot {
+            self.queue.suspend(key);
+            if let Some(at) = plan.wake.into_iter().chain(held).min() {
+                self.schedule.suspend(key, at);
+            }
         }
-        self.in_cluster.remove(key);
-        if let Some((class, urgency)) = self.places.remove(key) {
-            self.on_forge.remove(&(class, urgency, key.clone()));
-        }
+        let wake = plan.wake.into_iter().chain(self.schedule.suspended_until(key)).min();
+        Plan { wake, ..plan }
     }
 
     /// Something about an approval changed.
-    fn touch(&mut self, key: &Key) {
-        self.queue.stir(key);
-        self.stalls.remove(key);
-        self.dirty.insert(key.clone());
+    fn touch(&mut self, key: &ApprovalKey) {
+        self.queue.resume(key);
+        self.schedule.touch(key);
     }
 
     fn touch_all(&mut self) {
-        let keys: Vec<Key> = self.approvals.keys().cloned().collect();
-        for key in &keys {
-            self.touch(key);
+        for key in self.approvals.keys() {
+            self.touch(&key);
         }
     }
-}
-
-/// How many requests a question takes, about.
-fn reads(call: &Call) -> u32 {
-    match call {
-        Call::Login => 2,
-        Call::Step(ForgeEffect::Ask(ask)) => Ask::weight(ask),
-        _ => 1,
-    }
-}
-
-/// What a request counts; nothing for a read.
-fn weight(call: &Call) -> u32 {
-    match call {
-        Call::Step(ForgeEffect::Write(write)) => Write::weight(write),
-        _ => 0,
-    }
-}
-
-/// Whether it goes to the cluster and not to the forge.
-fn local(call: &Call) -> bool {
-    matches!(call, Call::Step(ForgeEffect::Ask(Ask::Findings | Ask::Gone | Ask::RequestReconcile)))
-}
-
-/// Pause after the same cluster write failed or changed nothing.
-fn rest(attempts: u32) -> SignedDuration {
-    rate_limit::backoff(SignedDuration::from_secs(1), attempts, SignedDuration::from_mins(5))
-}
-
-/// Whether a pull request waits.
-fn is_open(pull: &Pull) -> bool {
-    pull.state == PullState::Open
 }

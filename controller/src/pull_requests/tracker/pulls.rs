@@ -1,113 +1,74 @@
-//! Pull requests, as the forge shows them.
+//! The pull requests, as the forge shows them, by number and by branch.
 
-use autopilot_shared::api::PullRequestState;
-use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Key, Tracker, is_open};
-use crate::pull_requests::forge::{Conditional, Page, Pull, PullState};
-use crate::pull_requests::plan;
+use crate::pull_requests::forge::{Pull, PullState};
+use crate::pull_requests::plan::{self, Identity};
 use crate::pull_requests::text::branch::PREFIX;
 
-impl Tracker {
-    pub(crate) fn listed(&mut self, now: Timestamp, page: Conditional<Page>) {
-        let poll = self.settings.poll;
-        match page {
-            Conditional::NotModified => self.listing.not_modified(now, poll),
-            Conditional::Changed(page) => {
-                for pull in &page.pulls {
-                    self.take(pull.clone());
-                }
-                let enough = self.all_found();
-                let first = !self.listing.is_complete();
-                if self.listing.read(now, poll, &page, enough) && first {
-                    self.look_for_orphans();
-                    self.touch_all();
-                }
-            }
-        }
-    }
+/// The pull requests from branches with names of ours.
+#[derive(Debug, Default)]
+pub(super) struct PullIndex {
+    pulls: BTreeMap<u64, Pull>,
+    by_branch: BTreeMap<String, BTreeSet<u64>>,
+    /// Open, and opened by us.
+    open: BTreeSet<u64>,
+}
 
-    /// Every pull request that an approval knows of was seen.
-    fn all_found(&self) -> bool {
-        self.approvals.values().all(|approval| {
-            let noted = approval.raw.status.as_ref().and_then(|s| s.pull_request.as_ref());
-            noted.is_none_or(|r| {
-                r.number == 0 || r.state != PullRequestState::Open || self.pulls.contains_key(&r.number)
-            })
-        })
-    }
+/// A pull request that differs from what was known of it.
+#[derive(Debug)]
+pub(super) struct AppliedPull {
+    pub(super) number: u64,
+    /// It is open, merged or closed now and was not before.
+    pub(super) state_changed: bool,
+    pub(super) merged: bool,
+    pub(super) was_known: bool,
+    /// An open one of ours is to be merged into another branch than before.
+    pub(super) retargeted: bool,
+    pub(super) is_open_and_ours: bool,
+    /// It has ended, and no approval will ask for it: it is not in the index.
+    pub(super) dropped: bool,
+}
 
-    /// A pull request is as this; what is older than what is known is passed over.
-    pub(crate) fn take(&mut self, pull: Pull) {
+impl PullIndex {
+    /// Takes a pull request into the index; `None` if that changes nothing, or if the known one is newer. `wanted` is
+    /// whether some approval has its branch.
+    pub(super) fn apply(&mut self, identity: &Identity, pull: Pull, wanted: bool) -> Option<AppliedPull> {
         if !pull.branch.starts_with(PREFIX) {
-            return;
+            return None;
         }
         let known = self.pulls.get(&pull.number);
         if known.is_some_and(|k| k.updated > pull.updated || *k == pull) {
-            return;
+            return None;
         }
-        let keys: Vec<Key> = self.branches.get(&pull.branch).into_iter().flatten().cloned().collect();
-        if known.is_none_or(|k| k.state != pull.state) {
-            if pull.state == PullState::Merged {
-                // Whatever is known of the folder is from before, and what was merged may be nobody's by now.
-                self.folder = None;
-                self.folder_due = Some(Timestamp::MIN);
-            }
-            for key in &keys {
-                // People and the forge delete branches when a pull request ends, and restore them to open it again.
-                if let Some(observed) = self.observed.get_mut(key)
-                    && known.is_some()
-                {
-                    observed.branch = None;
-                    observed.deciders.remove(&pull.number);
-                }
-            }
+        let is_open = pull.state == PullState::Open;
+        let is_open_and_ours = is_open && plan::ours(identity, &pull).is_some();
+        let left_base = known.is_some_and(|k| k.base == identity.base && k.base != pull.base);
+        let applied = AppliedPull {
+            number: pull.number,
+            state_changed: known.is_none_or(|k| k.state != pull.state),
+            merged: pull.state == PullState::Merged,
+            was_known: known.is_some(),
+            retargeted: is_open_and_ours && left_base,
+            is_open_and_ours,
+            dropped: !wanted && !is_open,
+        };
+        if applied.dropped {
+            self.remove(pull.number);
+            return Some(applied);
         }
-        if keys.is_empty() && !is_open(&pull) {
-            // Nobody will ask for it.
-            return self.drop_pull(pull.number);
-        }
-        let ours = plan::ours(&self.identity, &pull).is_some();
-        if ours
-            && is_open(&pull)
-            && known.is_some_and(|k| k.base == self.identity.base && k.base != pull.base)
-        {
-            self.base_is_doubtful();
-        }
-        if is_open(&pull) && ours {
+        if is_open_and_ours {
             self.open.insert(pull.number);
         } else {
             self.open.remove(&pull.number);
-            self.orphans.remove(&pull.number);
         }
         self.by_branch.entry(pull.branch.clone()).or_default().insert(pull.number);
-        let number = pull.number;
-        self.pulls.insert(number, pull);
-        for key in &keys {
-            self.touch(key);
-        }
-        if self.listing.is_complete() {
-            self.is_orphan(number);
-        }
+        self.pulls.insert(pull.number, pull);
+        Some(applied)
     }
 
-    /// A default branch can be renamed, which also turns every open pull request to it; one that the configuration names
-    /// is what it says.
-    pub(crate) fn base_is_doubtful(&mut self) {
-        if self.settings.base.is_none() {
-            self.known = false;
-        }
-    }
-
-    /// Counts anew what is open and ours.
-    pub(crate) fn count_open(&mut self) {
-        let open = |pull: &&Pull| is_open(pull) && plan::ours(&self.identity, pull).is_some();
-        self.open = self.pulls.values().filter(open).map(|pull| pull.number).collect();
-    }
-
-    fn drop_pull(&mut self, number: u64) {
+    fn remove(&mut self, number: u64) {
         self.open.remove(&number);
-        self.orphans.remove(&number);
         if let Some(pull) = self.pulls.remove(&number)
             && let Some(numbers) = self.by_branch.get_mut(&pull.branch)
         {
@@ -118,49 +79,43 @@ impl Tracker {
         }
     }
 
-    /// Forgets what ended on a branch that no approval has any more.
-    pub(crate) fn forget_branch(&mut self, name: &str) {
-        let numbers: Vec<u64> = self.by_branch.get(name).into_iter().flatten().copied().collect();
-        for number in numbers {
-            if self.pulls.get(&number).is_some_and(|p| !is_open(p)) {
-                self.drop_pull(number);
-            }
+    /// Forgets what ended on a branch that no approval has any more. Returns the numbers.
+    pub(super) fn forget_ended(&mut self, branch: &str) -> Vec<u64> {
+        let ended = self.of_branch(branch).filter(|pull| pull.state != PullState::Open);
+        let ended: Vec<u64> = ended.map(|pull| pull.number).collect();
+        for number in &ended {
+            self.remove(*number);
         }
+        ended
     }
 
-    pub(crate) fn look_for_orphans(&mut self) {
-        if self.synced && self.listing.is_complete() {
-            let open: Vec<u64> = self.open.iter().copied().collect();
-            for number in open {
-                self.is_orphan(number);
-            }
-        }
+    /// Finds out anew which of the open ones are ours.
+    pub(super) fn recount_open(&mut self, identity: &Identity) {
+        let open = |pull: &&Pull| pull.state == PullState::Open && plan::ours(identity, pull).is_some();
+        self.open = self.pulls.values().filter(open).map(|pull| pull.number).collect();
     }
 
-    fn is_orphan(&mut self, number: u64) {
-        let Some(pull) = self.pulls.get(&number).filter(|p| is_open(p)) else { return };
-        let Some(marker) = plan::ours(&self.identity, pull) else { return };
-        let there = self
-            .approvals
-            .get(&(marker.namespace, marker.name))
-            .is_some_and(|a| a.raw.metadata.uid.as_ref() == Some(&marker.uid));
-        if there {
-            self.orphans.remove(&number);
-        } else if self.synced {
-            self.orphans.entry(number).or_default();
-        }
+    pub(super) fn get(&self, number: u64) -> Option<&Pull> {
+        self.pulls.get(&number)
     }
 
-    /// We closed it. A list from before that shows it open is passed over: it is older by a hair.
-    pub(crate) fn closed(&mut self, now: Timestamp, number: u64) {
-        let Some(pull) = self.pulls.get(&number).cloned() else { return };
-        let keys: Vec<Key> = self.branches.get(&pull.branch).into_iter().flatten().cloned().collect();
-        let updated = pull.updated + SignedDuration::from_millis(1);
-        self.take(Pull { state: PullState::Closed, ended: Some(now), updated, ..pull });
-        for key in keys {
-            if let Some(observed) = self.observed.get_mut(&key) {
-                observed.deciders.insert(number, self.identity.login.clone());
-            }
-        }
+    /// Pull requests from a branch of this name in any repository, oldest first.
+    pub(super) fn of_branch(&self, name: &str) -> impl DoubleEndedIterator<Item = &Pull> {
+        self.by_branch.get(name).into_iter().flatten().filter_map(|number| self.pulls.get(number))
+    }
+
+    pub(super) fn has_open(&self, branch: &str) -> bool {
+        self.of_branch(branch).any(|pull| pull.state == PullState::Open)
+    }
+
+    /// Commits that pull requests of ours from this branch ended on.
+    pub(super) fn our_heads(&self, identity: &Identity, branch: &str) -> impl Iterator<Item = String> {
+        let ours = self.of_branch(branch).filter(|pull| plan::ours(identity, pull).is_some());
+        ours.map(|pull| pull.head.clone())
+    }
+
+    /// Numbers of those that are open and ours.
+    pub(super) fn open(&self) -> &BTreeSet<u64> {
+        &self.open
     }
 }

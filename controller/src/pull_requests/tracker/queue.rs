@@ -2,32 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Key;
+use super::request::ApprovalKey;
 use crate::pull_requests::plan::{Slot, Urgency};
 
+/// Approvals that want a pull request and have none.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
-    order: BTreeSet<(Urgency, Key)>,
-    urgency: BTreeMap<Key, Urgency>,
-    turns: BTreeMap<Key, Slot>,
-    /// Had their turn and could do nothing with it.
-    stalled: BTreeSet<Key>,
+pub(super) struct Queue {
+    order: BTreeSet<(Urgency, ApprovalKey)>,
+    urgency: BTreeMap<ApprovalKey, Urgency>,
+    slots: BTreeMap<ApprovalKey, Slot>,
+    /// Approvals that could do nothing with their slot.
+    suspended: BTreeSet<ApprovalKey>,
+    /// Something changed since the slots were assigned, for this number of open ones and this bound.
     changed: bool,
     open: usize,
-    max: usize,
+    max_open: usize,
 }
 
 impl Queue {
-    pub(crate) fn turn(&self, key: &Key) -> Slot {
-        self.turns.get(key).copied().unwrap_or_default()
+    pub(super) fn slot(&self, key: &ApprovalKey) -> Slot {
+        self.slots.get(key).copied().unwrap_or_default()
     }
 
-    pub(crate) fn waiting(&self) -> usize {
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
         self.urgency.len()
     }
 
-    /// It wants a pull request.
-    pub(crate) fn enter(&mut self, key: &Key, urgency: Urgency) {
+    /// An approval wants a pull request.
+    pub(super) fn enter(&mut self, key: &ApprovalKey, urgency: Urgency) {
         if self.urgency.get(key) == Some(&urgency) {
             return;
         }
@@ -37,54 +40,54 @@ impl Queue {
         self.changed = true;
     }
 
-    /// It wants none, or has one.
-    pub(crate) fn leave(&mut self, key: &Key) {
+    /// An approval wants no pull request, or has one.
+    pub(super) fn leave(&mut self, key: &ApprovalKey) {
         if let Some(urgency) = self.urgency.remove(key) {
             self.order.remove(&(urgency, key.clone()));
-            self.turns.remove(key);
-            self.stalled.remove(key);
+            self.slots.remove(key);
+            self.suspended.remove(key);
             self.changed = true;
         }
     }
 
-    /// It could do nothing with its turn.
-    pub(crate) fn stall(&mut self, key: &Key) {
-        if self.urgency.contains_key(key) && self.stalled.insert(key.clone()) {
+    /// An approval could do nothing with its slot.
+    pub(super) fn suspend(&mut self, key: &ApprovalKey) {
+        if self.urgency.contains_key(key) && self.suspended.insert(key.clone()) {
             self.changed = true;
         }
     }
 
-    /// Something about it changed.
-    pub(crate) fn stir(&mut self, key: &Key) {
-        if self.stalled.remove(key) {
+    /// Something about an approval changed.
+    pub(super) fn resume(&mut self, key: &ApprovalKey) {
+        if self.suspended.remove(key) {
             self.changed = true;
         }
     }
 
-    /// Gives the turns; says whose changed.
-    pub(crate) fn turns(&mut self, open: usize, max: usize) -> Vec<Key> {
-        if !self.changed && self.open == open && self.max == max {
+    /// Assigns the slots. Returns the approvals whose slot changed.
+    pub(super) fn assign_slots(&mut self, open: usize, max_open: usize) -> Vec<ApprovalKey> {
+        if !self.changed && self.open == open && self.max_open == max_open {
             return Vec::new();
         }
         self.changed = false;
         self.open = open;
-        self.max = max;
-        let full = open >= max;
+        self.max_open = max_open;
+        let full = open >= max_open;
         let mut given = full;
         let mut moved = Vec::new();
         for (before, (_, key)) in self.order.iter().enumerate() {
-            let turn = if full {
-                // Told in powers of two: each change of it is a write.
+            let slot = if full {
+                // In powers of two: each change of it is a write.
                 let before = u32::try_from(before).unwrap_or(u32::MAX);
                 Slot::Full { before: before.checked_ilog2().map_or(0, |log| 1 << log) }
-            } else if given || self.stalled.contains(key) {
+            } else if given || self.suspended.contains(key) {
                 Slot::Soon
             } else {
                 given = true;
                 Slot::Go
             };
-            if self.turns.get(key) != Some(&turn) {
-                self.turns.insert(key.clone(), turn);
+            if self.slots.get(key) != Some(&slot) {
+                self.slots.insert(key.clone(), slot);
                 moved.push(key.clone());
             }
         }

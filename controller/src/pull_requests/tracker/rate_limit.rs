@@ -1,10 +1,11 @@
-//! How fast the forge may be asked. Below what GitHub documents (80 creations a minute, 500 an hour, one write a second,
+//! How fast the forge may be asked: below what GitHub documents (80 creations a minute, 500 an hour, one write a second,
 //! 900 points a minute, 5,000 requests an hour), because others share the token.
 
 use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::backoff::backoff;
 use crate::pull_requests::forge::ForgeError;
 use crate::pull_requests::plan::{Class, ForgeOutage};
 
@@ -27,10 +28,10 @@ const READS_AN_HOUR: u32 = 3_500;
 const FIRST: SignedDuration = SignedDuration::from_secs(5);
 /// Longest pause.
 const LONGEST: SignedDuration = SignedDuration::from_mins(5);
-/// No server asks for a longer pause in earnest.
+/// Longest pause that a server can ask for.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(2);
 
-/// What was used of a span of time.
+/// What was used within a span of time.
 #[derive(Debug)]
 struct Window {
     span: SignedDuration,
@@ -57,7 +58,7 @@ impl Window {
         self.sum += weight;
     }
 
-    /// When so much more fits below a limit; `now` if it does.
+    /// When so much more fits below a limit; `now` if it does now.
     fn free(&self, now: Timestamp, weight: u32, limit: u32) -> Timestamp {
         let mut sum = self.sum;
         for (at, used) in &self.used {
@@ -73,9 +74,9 @@ impl Window {
     }
 }
 
-/// Says when the next request may go out.
+/// What the forge was asked lately, and when the next request may go out.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(super) struct RateLimit {
     next_write: Timestamp,
     /// When the last write began.
     began: Timestamp,
@@ -86,9 +87,9 @@ pub(crate) struct Pace {
     outage: Option<ForgeOutage>,
 }
 
-impl Pace {
-    pub(crate) fn new() -> Self {
-        Pace {
+impl RateLimit {
+    pub(super) fn new() -> Self {
+        RateLimit {
             next_write: Timestamp::MIN,
             began: Timestamp::MIN,
             writes: [Window::new(MINUTE), Window::new(HOUR)],
@@ -99,8 +100,8 @@ impl Pace {
         }
     }
 
-    /// When a request of this weight may go out; a weight of nothing is a read.
-    pub(crate) fn due(&mut self, now: Timestamp, weight: u32, reads: u32, class: Class) -> Timestamp {
+    /// When a request may go out. `weight` is what a write counts, `reads` how many requests a read takes; a read has no weight.
+    pub(super) fn due(&mut self, now: Timestamp, weight: u32, reads: u32, class: Class) -> Timestamp {
         for window in self.writes.iter_mut().chain(&mut self.reads) {
             window.forget(now);
         }
@@ -117,8 +118,8 @@ impl Pace {
         due.max(self.blocked.unwrap_or(now)).max(now)
     }
 
-    /// A request went out.
-    pub(crate) fn took(&mut self, now: Timestamp, weight: u32, reads: u32) {
+    /// Counts a request that goes out.
+    pub(super) fn started(&mut self, now: Timestamp, weight: u32, reads: u32) {
         if weight == 0 {
             self.reads.iter_mut().for_each(|w| w.take(now, reads));
         } else {
@@ -127,8 +128,8 @@ impl Pace {
         }
     }
 
-    /// A request has its answer. Writes that take several requests take as many seconds, from their beginning.
-    pub(crate) fn done(&mut self, now: Timestamp, weight: u32) {
+    /// A request has its response. Writes that take several requests take as many seconds, from their beginning.
+    pub(super) fn finished(&mut self, now: Timestamp, weight: u32) {
         if weight > 0 {
             let all = SECOND.saturating_mul(i32::try_from(weight).unwrap_or(i32::MAX));
             self.next_write = (self.began + all).max(now + SECOND);
@@ -136,14 +137,14 @@ impl Pace {
     }
 
     /// The forge did what was asked, or had a reason not to that is about the request alone.
-    pub(crate) fn well(&mut self) -> bool {
+    pub(super) fn succeeded(&mut self) {
         self.attempts = 0;
         self.blocked = None;
-        self.outage.take().is_some()
+        self.outage = None;
     }
 
-    /// The forge did not do what was asked, whatever it was.
-    pub(crate) fn ill(&mut self, now: Timestamp, error: &ForgeError) {
+    /// The forge does not do what is asked, whatever it is.
+    pub(super) fn failed(&mut self, now: Timestamp, error: &ForgeError) {
         let pause = backoff(FIRST, self.attempts, LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         let (reason, until) = match error {
@@ -160,20 +161,15 @@ impl Pace {
         self.outage = Some(ForgeOutage { since, reason, text: stable(error) });
     }
 
-    pub(crate) fn outage(&self) -> Option<&ForgeOutage> {
+    pub(super) fn outage(&self) -> Option<&ForgeOutage> {
         self.outage.as_ref()
     }
 }
 
-/// The error without what changes with each attempt: it stands in conditions.
+/// Returns the error without what changes with each attempt, since conditions repeat it.
 fn stable(error: &ForgeError) -> String {
     match error {
         ForgeError::Limited { why, .. } => format!("the forge asks for a pause: {why}"),
         other => other.to_string(),
     }
-}
-
-/// A pause that doubles with each attempt.
-pub(crate) fn backoff(first: SignedDuration, attempts: u32, longest: SignedDuration) -> SignedDuration {
-    first.saturating_mul(2_i32.saturating_pow(attempts.min(20))).min(longest)
 }

@@ -1,44 +1,55 @@
-//! What the tracker ask for, and what they are told.
+//! What the tracker asks for, and what it is told.
 
 use jiff::Timestamp;
 
 use crate::decide::{Approval, Target};
 use crate::pull_requests::forge::{Branch, Conditional, File, Page, Pull};
-use crate::pull_requests::plan::{ClusterEffect, Finding, ForgeEffect};
+use crate::pull_requests::plan::{Ask, ClusterEffect, Finding, ForgeEffect};
 use crate::pull_requests::text::file::{FileContent, FiledApproval};
 use crate::pull_requests::text::marker::Marker;
 
-/// Namespace and name of an approval.
-pub type Key = (String, String);
+/// The name of an approval.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApprovalKey {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name within the namespace.
+    pub name: String,
+}
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Next {
     /// Write to the cluster.
-    Cluster(Key, Box<ClusterEffect>),
+    Cluster {
+        /// The approval that the write is about.
+        key: ApprovalKey,
+        /// The write.
+        effect: Box<ClusterEffect>,
+    },
     /// Ask the forge, or the cluster for the forge's sake.
     Forge(Box<Request>),
-    /// Nothing before this time, unless something is seen.
+    /// Nothing before this time, unless something happens.
     Idle(Option<Timestamp>),
 }
 
 /// A request to the forge.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
-    /// What it is about.
+    /// Subject of the request.
     pub subject: Subject,
-    /// What is asked.
+    /// The request itself.
     pub call: Call,
-    /// The approval as it was when this was decided. A write is not sent when it is another by now.
+    /// The approval as it was when this was decided. A write is not sent if it is another now.
     pub basis: Option<Target>,
 }
 
-/// What a request is about.
+/// Subject of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// An approval.
-    Approval(Key),
-    /// A pull request without one.
+    Approval(ApprovalKey),
+    /// A pull request without approval, by number.
     Orphan(u64, Box<Marker>),
     /// A branch that an approval left behind.
     LeftoverBranch(String),
@@ -53,52 +64,87 @@ pub enum Subject {
 /// A file of ours that nobody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftoverFile {
-    /// Its path.
+    /// Path from the root of the repository.
     pub path: String,
-    /// The approval that it is of.
-    pub key: Key,
-    /// Digest of its proposal.
+    /// The approval that it was made for.
+    pub key: ApprovalKey,
+    /// Digest of the proposal that it was made for.
     pub digest: String,
 }
 
-/// What is asked of a forge.
+/// A call of the forge.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Call {
-    /// Who we are, and, where the configuration does not say it, what to merge into.
+    /// Asks for the login of the token and, unless the configuration says it, for the branch to merge into.
     Login,
-    /// A page of pull requests.
+    /// Asks for a page of pull requests.
     List {
         /// Counts from 1.
         page: u32,
-        /// Of the last answer.
+        /// ETag of the last response.
         etag: Option<String>,
     },
-    /// Which branches have a name of ours.
+    /// Asks for the branches with names of ours.
     Branches,
-    /// A step of the flow.
+    /// Carries out a step of a plan.
     Step(ForgeEffect),
 }
 
-/// What came of a request.
+impl Call {
+    /// How many requests a read takes, about.
+    pub(super) fn reads(&self) -> u32 {
+        match self {
+            Call::Login => 2,
+            Call::Step(ForgeEffect::Ask(ask)) => ask.weight(),
+            Call::List { .. } | Call::Branches | Call::Step(ForgeEffect::Write(_)) => 1,
+        }
+    }
+
+    /// What a write counts; nothing for a read.
+    pub(super) fn write_weight(&self) -> u32 {
+        match self {
+            Call::Step(ForgeEffect::Write(write)) => write.weight(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it goes to the cluster and not to the forge.
+    pub(super) fn is_local(&self) -> bool {
+        matches!(self, Call::Step(ForgeEffect::Ask(Ask::Findings | Ask::Gone | Ask::RequestReconcile)))
+    }
+
+    /// Whether a refusal of it concerns every request.
+    pub(super) fn concerns_everything(&self) -> bool {
+        matches!(self, Call::Login | Call::List { .. })
+    }
+}
+
+/// Result of a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Response {
-    /// To [`Call::Login`]: login, and the branch to merge into.
-    Identity(String, String),
+    /// To [`Call::Login`].
+    Identity {
+        /// Login of the token.
+        login: String,
+        /// The branch to merge into.
+        base: String,
+    },
     /// To [`Call::List`].
     Page(Conditional<Page>),
     /// To [`Call::Branches`].
     Branches(Vec<String>),
-    /// To [`Ask::Search`], and to [`Write::Open`] when there are some that were not known: then none was opened.
+    /// To [`Ask::Search`], and to [`Write::Open`](crate::pull_requests::plan::Write::Open) if there are some that were
+    /// not known: then none was opened.
     Pulls(Vec<Pull>),
-    /// To [`Ask::Branch`].
+    /// To [`Ask::Branch`], and to the deletion of a branch that ends on another commit.
     Branch(Option<Branch>),
-    /// To [`Ask::Tip`]: paths and what is there.
+    /// To [`Ask::Tip`]: approvals by the path of their file.
     Tip(Vec<(String, FiledApproval)>),
     /// To [`Ask::Head`].
     Head(Option<FiledApproval>),
     /// To [`Ask::File`].
     File(FileContent),
-    /// To [`Ask::Decider`].
+    /// To [`Ask::Decider`]: a login.
     Decider(String),
     /// To [`Ask::Comments`].
     Comments(Vec<String>),
@@ -123,7 +169,7 @@ pub enum Response {
 pub struct Figures {
     /// Our pull requests that are open.
     pub open: usize,
-    /// Approvals that want one and have none.
+    /// Approvals that want a pull request and have none.
     pub waiting: usize,
     /// The forge does not do what is asked.
     pub outage: bool,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use autopilot_controller::decide::{Approval, EventDraft, Target};
 use autopilot_controller::pull_requests::plan::{ClusterEffect, Finding};
-use autopilot_controller::pull_requests::worker::{Cluster, Merged};
+use autopilot_controller::pull_requests::worker::{Cluster, ClusterError, Merged};
 use autopilot_shared::api::{FINALIZER, approval_state};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -110,24 +110,24 @@ fn target(effect: &ClusterEffect) -> &Target {
 }
 
 impl Cluster for FakeCluster {
-    async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, String> {
+    async fn read(&self, namespace: &str, name: &str) -> Result<Option<Approval>, ClusterError> {
         Ok(self.state().approvals.get(&(namespace.to_owned(), name.to_owned())).cloned())
     }
 
-    async fn perform(&self, effect: &ClusterEffect) -> Result<Option<Approval>, String> {
+    async fn perform(&self, effect: &ClusterEffect) -> Result<Option<Approval>, ClusterError> {
         let mut state = self.state();
         state.writes += 1;
         let number = state.writes;
         let target = target(effect);
         if state.refuses.contains(&(target.namespace.clone(), target.name.clone())) {
-            return Err("a policy refuses it".to_owned());
+            return Err(ClusterError::TimedOut);
         }
         match state.lose.remove(&number) {
             Some(true) => {
                 state.perform(effect);
-                Err("the answer is lost".to_owned())
+                Err(ClusterError::TimedOut)
             }
-            Some(false) => Err("it did not happen".to_owned()),
+            Some(false) => Err(ClusterError::TimedOut),
             None => Ok(state.perform(effect)),
         }
     }
