@@ -1,4 +1,6 @@
-//! What must happen, as data. Every write names the version or value that it is based on.
+//! The writes that decisions lead to, as data. Every write names the version or value that it is based on.
+
+use std::fmt;
 
 use autopilot_shared::api::{
     ActionApproval, ActionApprovalStatus, AutopilotRuleObject, AutopilotRuleObjectStatus, AutopilotRuleStatus,
@@ -28,7 +30,7 @@ pub enum Effect {
         target: Target,
         /// Fields that are `None` stay as they are.
         status: Box<ActionApprovalStatus>,
-        /// An event beside it, told best-effort.
+        /// An event beside it, emitted best-effort.
         event: Option<Box<EventDraft>>,
     },
     /// Set the spec of an approval back to pending, with the proposal and nothing else.
@@ -67,24 +69,88 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// What is written to which version of what: the same mark twice in a row means that the first changed nothing.
-    pub fn mark(&self) -> String {
-        let of =
-            |verb: &str, t: &Target| format!("{verb} {}/{} {} {}", t.namespace, t.name, t.uid, t.version);
+    /// Returns what is written to which version of what: the same key twice in a row means that the first write changed
+    /// nothing.
+    pub(crate) fn key(&self) -> EffectKey {
         match self {
-            Effect::CreateJournal(object) => format!("create journal {:?}", object.metadata.name),
-            Effect::WriteJournal { target, .. } => of("write journal", target),
-            Effect::DeleteJournal(target) => of("delete journal", target),
-            Effect::CreateApproval(object) => format!("create approval {:?}", object.metadata.name),
-            Effect::WriteApprovalStatus { target, .. } => of("write status of approval", target),
-            Effect::ResetApproval { target, .. } => of("reset approval", target),
-            Effect::DeleteApproval(target) => of("delete approval", target),
-            Effect::ReleaseApproval(target) => of("release approval", target),
-            Effect::Resize { namespace, name, uid, from, to, .. } => {
-                format!("resize {namespace}/{name} {uid} from {from} to {to}")
-            }
-            Effect::EmitEvents { told, .. } => format!("emit events up to {told}"),
+            Effect::CreateJournal(object) => EffectKey::CreateJournal(object.metadata.name.clone()),
+            Effect::WriteJournal { target, .. } => EffectKey::WriteJournal(target.clone()),
+            Effect::DeleteJournal(target) => EffectKey::DeleteJournal(target.clone()),
+            Effect::CreateApproval(object) => EffectKey::CreateApproval(object.metadata.name.clone()),
+            Effect::WriteApprovalStatus { target, .. } => EffectKey::WriteApprovalStatus(target.clone()),
+            Effect::ResetApproval { target, .. } => EffectKey::ResetApproval(target.clone()),
+            Effect::DeleteApproval(target) => EffectKey::DeleteApproval(target.clone()),
+            Effect::ReleaseApproval(target) => EffectKey::ReleaseApproval(target.clone()),
+            Effect::Resize { namespace, name, uid, from, to, .. } => EffectKey::Resize {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                uid: uid.clone(),
+                from: from.to_string(),
+                to: to.to_string(),
+            },
+            Effect::EmitEvents { told, .. } => EffectKey::EmitEvents(*told),
         }
+    }
+}
+
+/// What an effect writes to which version of what.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum EffectKey {
+    /// Name of the rule object.
+    CreateJournal(Option<String>),
+    /// The rule object.
+    WriteJournal(Target),
+    /// The rule object.
+    DeleteJournal(Target),
+    /// Name of the approval.
+    CreateApproval(Option<String>),
+    /// The approval.
+    WriteApprovalStatus(Target),
+    /// The approval.
+    ResetApproval(Target),
+    /// The approval.
+    DeleteApproval(Target),
+    /// The approval.
+    ReleaseApproval(Target),
+    /// A PVC and its sizes.
+    Resize { namespace: String, name: String, uid: String, from: String, to: String },
+    /// The number of transitions whose events are out afterwards.
+    EmitEvents(u64),
+}
+
+impl fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (verb, t) = match self {
+            EffectKey::CreateJournal(name) => return write!(f, "create journal {name:?}"),
+            EffectKey::CreateApproval(name) => return write!(f, "create approval {name:?}"),
+            EffectKey::Resize { namespace, name, uid, from, to } => {
+                return write!(f, "resize {namespace}/{name} {uid} from {from} to {to}");
+            }
+            EffectKey::EmitEvents(told) => return write!(f, "emit events up to {told}"),
+            EffectKey::WriteJournal(target) => ("write journal", target),
+            EffectKey::DeleteJournal(target) => ("delete journal", target),
+            EffectKey::WriteApprovalStatus(target) => ("write status of approval", target),
+            EffectKey::ResetApproval(target) => ("reset approval", target),
+            EffectKey::DeleteApproval(target) => ("delete approval", target),
+            EffectKey::ReleaseApproval(target) => ("release approval", target),
+        };
+        write!(f, "{verb} {}/{} {} {}", t.namespace, t.name, t.uid, t.version)
+    }
+}
+
+/// The next write, and when to look again if nothing happens before.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Step {
+    /// The next write.
+    pub(crate) effect: Option<Effect>,
+    /// When to look again.
+    pub(crate) wake: Option<Timestamp>,
+}
+
+impl Step {
+    /// Returns a step that writes.
+    pub(crate) fn write(effect: Effect) -> Self {
+        Step { effect: Some(effect), wake: None }
     }
 }
 
@@ -112,14 +178,14 @@ pub enum RuleEffect {
         /// The whole status.
         status: Box<AutopilotRuleStatus>,
     },
-    /// Emit events.
+    /// Emit events about it.
     EmitEvents(Vec<EventDraft>),
     /// Remove an approval of a rule that goes.
     Approval(Effect),
 }
 
 /// An object, and the version of it that was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Namespace.
     pub namespace: String,
@@ -131,16 +197,16 @@ pub struct Target {
     pub version: String,
 }
 
-/// An event with a name that is the same for everybody who decides to tell it.
+/// An event with a name that is the same for every controller that decides to emit it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EventDraft {
-    /// About the rule, in namespace `default`.
+    /// The object that it is about.
     pub regarding: Regarding,
     /// Seconds since the epoch, part of the name.
     pub when: Timestamp,
     /// Orders events of the same second.
     pub step: u64,
-    /// What the name is a hash of.
+    /// Parts of the hash in the name.
     pub seed: Vec<String>,
     /// Warning instead of Normal.
     pub warning: bool,
@@ -150,7 +216,7 @@ pub struct EventDraft {
     pub message: String,
 }
 
-/// What an event is about.
+/// The object that an event is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Regarding {
     /// A rule.

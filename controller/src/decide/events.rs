@@ -1,4 +1,4 @@
-//! Which events say what the journal holds. The name of an event follows from the journal alone, so that a crash or
+//! Kubernetes Events about the transitions in a journal. The name of an event follows from the journal alone, so that a crash or
 //! a second controller adds none.
 
 use autopilot_shared::RuleState;
@@ -9,16 +9,17 @@ use super::effect::{Effect, EventDraft, Regarding};
 use super::reason::Reason;
 use super::view::View;
 
-/// Transitions that have been told. A number beyond the journal's own is about a journal that is no more.
-pub(crate) fn told(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> u64 {
+/// Returns the number of transitions whose events are out. A number beyond the journal's own is about a journal that is no
+/// more.
+pub(crate) fn emitted(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> u64 {
     let journalled = view.journal.map_or(0, |j| j.status.transitions);
-    status.told.max(if view.told > journalled { 0 } else { view.told })
+    status.told.max(if view.emitted > journalled { 0 } else { view.emitted })
 }
 
-/// The events for transitions that have not been told, if there are any.
+/// Returns the write of the events that are not out yet; `None` if all are.
 pub(crate) fn due(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> Option<Effect> {
-    let told = told(view, status);
-    if status.transitions <= told {
+    let emitted = emitted(view, status);
+    if status.transitions <= emitted {
         return None;
     }
     let kept = status.items.len() as u64;
@@ -27,7 +28,7 @@ pub(crate) fn due(view: &View<'_>, status: &AutopilotRuleObjectStatus) -> Option
     let uncounted = usize::try_from(kept.saturating_sub(status.transitions)).unwrap_or(usize::MAX);
     let events = (first..status.transitions)
         .zip(status.items.iter().skip(uncounted))
-        .filter(|(number, _)| *number >= told)
+        .filter(|(number, _)| *number >= emitted)
         .flat_map(|(number, item)| events(view, status, number, item))
         .collect();
     Some(Effect::EmitEvents { events, told: status.transitions })
@@ -51,7 +52,7 @@ fn events(
         ],
         regarding,
         when,
-        // What is told without a journal came before, also within a second.
+        // An event without a journal came before, also within a second.
         step: number + 1,
         warning,
         reason,

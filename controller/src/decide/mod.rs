@@ -1,19 +1,22 @@
-//! The pure heart: what is seen of one (rule, object) pair in, the next write out. No IO, no clock, no randomness.
+//! The pure heart: what is seen of one (rule, object) pair in, the next write out.
 //!
 //! One call decides at most one write. The journal goes first: what is not journalled is not done. The next write is
-//! decided from what the first left behind, so that every point between two writes is a state that a restart finds.
+//! decided from what the first left behind, so that every point between two writes is a state that a restart finds. Never
+//! imports `observe`, `act` or `engine`, a clock, randomness, or IO.
 
-mod approval;
-mod effect;
+pub(crate) mod approval;
+pub(crate) mod effect;
 mod events;
-mod lookup;
+pub(crate) mod lookup;
 pub(crate) mod orphan;
-mod pair;
+pub(crate) mod pair;
 pub(crate) mod precedence;
 pub(crate) mod precondition;
 pub(crate) mod reason;
 pub(crate) mod rule;
-mod view;
+pub(crate) mod time;
+pub(crate) mod view;
+mod withdrawal;
 
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{AutopilotRuleObject, AutopilotRuleObjectStatus, LABEL_OBJECT, LABEL_RULE};
@@ -24,7 +27,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 pub use approval::conditions::{STALE, UNKNOWN_STATE};
 pub use approval::spec::{LAST_APPLIED, Request, binds, labelled, ours, read};
 pub use effect::{Effect, EventDraft, Regarding, RuleEffect, Target};
-pub use pair::MAX_ATTEMPTS;
+pub use pair::in_progress::MAX_ATTEMPTS;
 pub use pair::journal_draft::ITEMS_KEPT;
 pub use pair::preflight::{Refusal, target as preflight};
 pub use precondition::{Precondition, precondition};
@@ -33,12 +36,15 @@ pub use view::{
     View, Writer,
 };
 
-use pair::journal_draft::Draft;
+use effect::Step;
+use lookup::journal_target;
+use pair::journal_draft::JournalDraft;
+use time::earlier;
 
-/// At rest for this long, the journal remembers what was told.
+/// At rest for this long, the journal records which events are out.
 const REST: SignedDuration = SignedDuration::from_secs(2);
 
-/// What follows from a view.
+/// The result of a decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// The next write.
@@ -54,37 +60,34 @@ pub fn decide(view: &View<'_>) -> Decision {
     if view.object.is_none() {
         return without_object(view);
     }
-    let mut draft = Draft::new(view);
+    let mut draft = JournalDraft::new(view);
     if pair::stands_still(view, &draft) {
         return standstill(view, &draft);
     }
-    let wake = pair::settle(view, &mut draft);
+    let wake = pair::step(view, &mut draft);
     let state = draft.state();
     if let Some(mut status) = draft.changed() {
-        status.told = events::told(view, &status);
+        status.told = events::emitted(view, &status);
         return Decision { effect: Some(write_journal(view, status)), wake: None, state };
     }
-    let (approval, look) = approval::effect(view, &draft);
-    let (effect, rest) = last(view, &draft, resize(view, &draft).or(approval));
-    Decision { effect, wake: earlier(earlier(wake, look), rest), state }
+    let approval = approval::step(view, &draft);
+    let last = last(view, &draft, resize(view, &draft).or(approval.effect));
+    Decision { effect: last.effect, wake: earlier(earlier(wake, approval.wake), last.wake), state }
 }
 
-/// Nobody knows what is wanted: all stays as it is, but for what is on its way out or was not told yet.
-fn standstill(view: &View<'_>, draft: &Draft<'_, '_>) -> Decision {
-    let (leaving, look) = approval::leaving(view);
-    let (effect, rest) = last(view, draft, leaving);
-    Decision { effect, wake: earlier(look, rest), state: draft.state() }
+/// Decides while nobody knows what is wanted: all stays as it is, but for approvals that are being deleted and events that
+/// are not out yet.
+fn standstill(view: &View<'_>, draft: &JournalDraft<'_, '_>) -> Decision {
+    let leaving = approval::leave(view);
+    let last = last(view, draft, leaving.effect);
+    Decision { effect: last.effect, wake: earlier(leaving.wake, last.wake), state: draft.state() }
 }
 
-/// After everything else: what has not been told, and that it was.
-fn last(
-    view: &View<'_>,
-    draft: &Draft<'_, '_>,
-    first: Option<Effect>,
-) -> (Option<Effect>, Option<Timestamp>) {
+/// Returns the first write, or else those that come after everything: events, and the record that they are out.
+fn last(view: &View<'_>, draft: &JournalDraft<'_, '_>, first: Option<Effect>) -> Step {
     match first.or_else(|| events::due(view, draft.get())) {
-        Some(effect) => (Some(effect), None),
-        None => remember_told(view),
+        Some(effect) => Step::write(effect),
+        None => record_emitted(view),
     }
 }
 
@@ -95,52 +98,36 @@ fn write_journal(view: &View<'_>, status: AutopilotRuleObjectStatus) -> Effect {
     }
 }
 
-/// Everything is told, and only the journal does not know: it learns that when the pair is at rest, or when.
-fn remember_told(view: &View<'_>) -> (Option<Effect>, Option<Timestamp>) {
+/// Returns the write that records in the journal that all events are out, once the pair is at rest.
+fn record_emitted(view: &View<'_>) -> Step {
     let Some(journal) = view.journal.filter(|j| j.status.told < j.status.transitions) else {
-        return (None, None);
+        return Step::default();
     };
     // A time in the future is from before the clock was set back.
     let since = journal.status.since.as_ref().map(|t| t.0).filter(|t| *t <= view.now);
     match since.map(|since| since + REST).filter(|rested| *rested > view.now) {
-        Some(rested) => (None, Some(rested)),
+        Some(rested) => Step { effect: None, wake: Some(rested) },
         None => {
             let status =
                 AutopilotRuleObjectStatus { told: journal.status.transitions, ..journal.status.clone() };
-            (Some(write_journal(view, status)), None)
+            Step::write(write_journal(view, status))
         }
     }
 }
 
-fn earlier(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (one, other) => one.or(other),
-    }
-}
-
-/// The PVC is gone: it takes its approvals with it, then its journal. An approval that waits for somebody else's
+/// Decides when the PVC is gone: it takes its approvals with it, then its journal. An approval that waits for somebody else's
 /// finalizer holds up nothing but itself.
 fn without_object(view: &View<'_>) -> Decision {
-    let approvals = [view.plain, view.hashed].into_iter().flatten();
-    let removal = approvals
+    let removal = view
+        .approvals()
         .filter(|a| labelled(&a.raw, view.rule_name, view.object_id))
         .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
         .find_map(|approval| approval::cleanup::remove(view.settings, approval, view.now));
     let journal = view.journal.filter(|journal| !journal.deleting);
-    // What it has not told yet it tells before it goes: a transition is never lost.
-    let tell = journal.and_then(|j| events::due(view, &j.status));
-    let effect = removal.or(tell).or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
+    // Its events are out before it goes: a transition is never lost.
+    let events = journal.and_then(|j| events::due(view, &j.status));
+    let effect = removal.or(events).or_else(|| journal.map(|j| Effect::DeleteJournal(journal_target(j))));
     Decision { effect, wake: None, state: view.quiet }
-}
-
-fn journal_target(journal: &Journal) -> Target {
-    Target {
-        namespace: journal.namespace.to_string(),
-        name: journal.name.to_string(),
-        uid: journal.uid.clone(),
-        version: journal.version.clone(),
-    }
 }
 
 fn new_journal(view: &View<'_>) -> AutopilotRuleObject {
@@ -170,8 +157,8 @@ fn new_journal(view: &View<'_>) -> AutopilotRuleObject {
     }
 }
 
-/// The resize that an action in progress still needs.
-fn resize(view: &View<'_>, draft: &Draft<'_, '_>) -> Option<Effect> {
+/// Returns the resize that an action in progress still needs.
+fn resize(view: &View<'_>, draft: &JournalDraft<'_, '_>) -> Option<Effect> {
     let proposal =
         draft.get().proposal.as_ref().filter(|_| draft.state() == RuleState::ActiveActionsInProgress)?;
     let object = view.object.as_ref().filter(|o| o.uid == proposal.pvc_uid)?;

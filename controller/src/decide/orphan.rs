@@ -7,7 +7,8 @@ use kube::ResourceExt as _;
 use super::approval::cleanup::remove;
 use super::approval::conditions::stale_orphan;
 use super::approval::spec::ours;
-use super::effect::{Effect, Target};
+use super::effect::Effect;
+use super::lookup::journal_target;
 use super::precondition::Precondition;
 use super::view::{Approval, Journal, Settings};
 
@@ -26,12 +27,9 @@ pub(crate) enum JournalOwner {
 pub(crate) fn journal_owner(journal: Option<&Journal>, rule_uid: &str) -> JournalOwner {
     match journal {
         Some(journal) if journal.deleting => JournalOwner::ForeignLeaving,
-        Some(journal) if journal.owner != rule_uid => JournalOwner::Foreign(Effect::DeleteJournal(Target {
-            namespace: journal.namespace.to_string(),
-            name: journal.name.to_string(),
-            uid: journal.uid.clone(),
-            version: journal.version.clone(),
-        })),
+        Some(journal) if journal.owner != rule_uid => {
+            JournalOwner::Foreign(Effect::DeleteJournal(journal_target(journal)))
+        }
         _ => JournalOwner::Own,
     }
 }

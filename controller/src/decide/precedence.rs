@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use autopilot_shared::RuleState;
 use autopilot_shared::rule::Rule;
-use jiff::SignedDuration;
 
+use super::time::seconds;
 use super::view::{Journal, Precedence};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::verdict::Verdict;
@@ -63,10 +63,9 @@ impl Contender<'_> {
     /// Returns whether its conditions have held for long enough.
     fn has_held(&self, rule: &Rule) -> bool {
         let since = self.journal.and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
-        let hold = SignedDuration::from_secs(i64::try_from(rule.hold).unwrap_or(i64::MAX).min(1 << 35));
         self.state == RuleState::Triggered
             && self.reading.verdict == Verdict::Met
-            && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + hold)
+            && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + seconds(rule.hold))
     }
 }
 

@@ -14,8 +14,8 @@ pub enum Precondition {
     /// No approval with this UID is there. `version` is empty: it does not matter.
     ApprovalGone(Target),
     /// The journal has this version, or there is none of the name. An approval that the journal does not know is
-    /// taken back or removed because of it, and would otherwise be the question that another controller just asked,
-    /// or the answer that it just got. Reading after the approval was seen is enough: the journal names an approval
+    /// withdrawn or removed because of it, and would otherwise be the one that another controller just created, or that
+    /// a person just answered. Reading after the approval was seen is enough: the journal names an approval
     /// before the approval exists, and a digest that it gave up never comes back.
     JournalIs {
         /// Its namespace.
@@ -78,10 +78,7 @@ pub fn precondition(view: &View<'_>, effect: &Effect) -> Option<Precondition> {
             let Some(known) = known else {
                 return if status.proposal.is_none() { claim(view) } else { None };
             };
-            let seen = [view.plain, view.hashed]
-                .into_iter()
-                .flatten()
-                .any(|a| a.raw.metadata.uid.as_deref() == Some(known.uid.as_str()));
+            let seen = view.approvals().any(|a| a.raw.metadata.uid.as_deref() == Some(known.uid.as_str()));
             if seen {
                 return if status.proposal.is_none() { claim(view) } else { None };
             }

@@ -1,4 +1,4 @@
-//! What a decision is made from: everything seen of one (rule, object) pair, handed in.
+//! The input of a decision: everything seen of one (rule, object) pair.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::evaluate::reading::Reading;
 pub struct Settings {
     /// How long data may be old after an action.
     pub metrics_lag: SignedDuration,
-    /// How long a condition must not hold before an open question is taken back.
+    /// How long a condition must not hold before an open approval is withdrawn.
     pub cancel_after: SignedDuration,
     /// All rules are suspended.
     pub suspended: bool,
     /// There is a configuration, and it cannot be understood: nobody knows what it suspends, or where the metrics are.
-    /// Nothing is started, answered or taken back; what is latched is finished.
+    /// Nothing is started, answered or withdrawn; what is latched is finished.
     pub unknown: bool,
     /// Where approvals become pull requests, if they do.
     pub forge: Option<ForgeSettings>,
 }
 
 impl Settings {
-    /// Why no rule starts anything, for people, if that is so.
+    /// Returns why no rule starts anything, for people; `None` if rules may.
     pub fn standstill(&self) -> Option<&'static str> {
         if self.unknown {
             Some("the configuration is not valid, and no good one is known")
@@ -37,7 +37,7 @@ impl Settings {
     }
 }
 
-/// What the engine must know of the forge: it never asks it.
+/// Limits of the forge, which decisions never ask.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForgeSettings {
     /// How long after a merge the cluster may not know of it.
@@ -63,9 +63,9 @@ pub struct ObjectView<'a> {
     pub capacity: Size,
     /// The rule selects it, and it is bound and not being deleted.
     pub selected: bool,
-    /// What stands against growing it at all; see [`super::preflight`].
+    /// Facts that may forbid a resize; see [`super::pair::preflight`].
     pub obstacles: Obstacles<'a>,
-    /// What the storage says of a resize that is under way.
+    /// The storage's report on a resize that is under way.
     pub resize: &'a ResizeReport,
 }
 
@@ -169,7 +169,7 @@ pub struct View<'a> {
     pub object_id: &'a str,
     /// The PVC, when there is one.
     pub object: Option<ObjectView<'a>>,
-    /// What the metrics say.
+    /// The latest data.
     pub reading: &'a Reading,
     /// The state of a pair without a journalled state: `Initializing` or `Normal`.
     pub quiet: RuleState,
@@ -186,8 +186,15 @@ pub struct View<'a> {
     pub precedence: Option<Precedence>,
     /// The API server refused the resize since the last journal entry; its words.
     pub refusal: Option<&'a str>,
-    /// Transitions that have been told in events; may be ahead of the journal.
-    pub told: u64,
+    /// Transitions whose events are out; may be ahead of the journal.
+    pub emitted: u64,
     /// How often a stale approval of this proposal was set back to pending; the pause doubles with it.
     pub resets: u32,
+}
+
+impl<'a> View<'a> {
+    /// Returns the approvals under both names that one of this pair may have.
+    pub(crate) fn approvals(&self) -> impl Iterator<Item = &'a Approval> + use<'a> {
+        [self.plain, self.hashed].into_iter().flatten()
+    }
 }

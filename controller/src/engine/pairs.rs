@@ -6,6 +6,7 @@ use autopilot_shared::RuleState;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::Journal;
+use crate::decide::effect::EffectKey;
 use crate::evaluate::reading::Reading;
 use crate::evaluate::verdict::Verdict;
 
@@ -35,7 +36,7 @@ pub struct PairEntry {
     /// Those of them that were events which we may not tell.
     pub denials: u32,
     /// What was written last, and how often in a row it changed nothing.
-    pub last_effect: Option<String>,
+    pub(crate) last_effect: Option<EffectKey>,
     /// See `last_effect`.
     pub repeats: u32,
     /// No write before.

@@ -87,7 +87,7 @@ impl Engine {
     /// Notes how long a triggered pair only has to hold, so that passes need not look at it before.
     fn note_hold(&mut self, pair: &Pair, namespace: &str) {
         let hold = self.rules.get(&pair.rule).and_then(|r| r.rule()).map_or(0, |r| r.hold);
-        let hold = jiff::SignedDuration::from_secs(i64::try_from(hold).unwrap_or(i64::MAX).min(1 << 35));
+        let hold = decide::time::seconds(hold);
         let since =
             self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
         if let Some(entry) = self.pairs.get_mut(pair) {
@@ -104,21 +104,21 @@ impl Engine {
         expected: Option<Precondition>,
         now: Timestamp,
     ) {
-        let mark = effect.mark();
+        let key = effect.key();
         let Some(entry) = self.pairs.get_mut(pair) else { return };
-        if entry.failures == 0 && entry.last_effect.as_ref() == Some(&mark) {
+        if entry.failures == 0 && entry.last_effect.as_ref() == Some(&key) {
             entry.failures = 1;
             let until = now + pause(entry.repeats.saturating_add(3), None);
             entry.repeats = entry.repeats.saturating_add(1);
             entry.not_before = Some(until);
-            warn!(rule = %pair.rule, object = %pair.object, effect = mark, "a write changed nothing; it waits");
+            warn!(rule = %pair.rule, object = %pair.object, effect = %key, "a write changed nothing; it waits");
             self.alarm(until, Alarm::Pair(pair.clone()));
             return;
         }
-        if entry.last_effect.as_ref() != Some(&mark) {
+        if entry.last_effect.as_ref() != Some(&key) {
             entry.repeats = 0;
         }
-        entry.last_effect = Some(mark);
+        entry.last_effect = Some(key);
         self.act(pair, effect, expected);
     }
 
@@ -162,7 +162,7 @@ impl Engine {
             hashed,
             precedence: self.precedence(pair, namespace),
             refusal: entry.refusal.as_deref(),
-            told: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
+            emitted: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
             resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
         };
         let decision = decide::decide(&view);

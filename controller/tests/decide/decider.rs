@@ -143,7 +143,7 @@ impl Decider {
                 .precedence
                 .map(|rule| Precedence { rule: rule.into(), state: S::ActionAwaitingApproval }),
             refusal: self.refusal.as_deref(),
-            told: match &self.journal {
+            emitted: match &self.journal {
                 Some(journal) if journal.uid == self.told.0 => self.told.1,
                 _ => 0,
             },

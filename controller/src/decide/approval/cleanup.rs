@@ -1,34 +1,38 @@
-//! Approvals that the journal does not know, or not any more.
+//! The end of an approval: what its journal does not know any more, what is being deleted, and who waits for whom.
 
 use autopilot_shared::api::{
-    ANNOTATION_PROPOSAL, ActionApprovalStatus, AutopilotRuleObjectStatus, Decision, Execution, FINALIZER,
-    Outcome, PullRequest, PullRequestState,
+    ANNOTATION_PROPOSAL, ActionApprovalStatus, AutopilotRuleObjectStatus, Decision, Execution, Outcome,
+    PullRequest, PullRequestState,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::ResourceExt as _;
 
-use super::conditions::{self, STALE, Word, written_by};
+use super::conditions::{ConditionText, STALE, set_condition, written_by};
 use super::latch::latch;
-use super::target;
-use crate::decide::approval::spec;
+use super::spec;
 use crate::decide::effect::Effect;
+use crate::decide::lookup::{has_finalizer, target};
 use crate::decide::reason::Reason;
 use crate::decide::view::{Approval, Settings, View};
 
-/// What to do about one.
-pub(crate) fn left_over(
+/// Time beyond the limit within which the forge removes our finalizer; also for what the forge has not seen yet.
+const MARGIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Returns the write that an approval needs which the journal does not know; `None` if it stays as it is.
+pub(crate) fn clean_up(
     view: &View<'_>,
     journal: &AutopilotRuleObjectStatus,
     approval: &Approval,
 ) -> Option<Effect> {
     let raw = &approval.raw;
     if raw.metadata.deletion_timestamp.is_some() {
-        return released(view, Some(approval));
+        return release_finalizer(view.settings, approval, view.now);
     }
     if !spec::ours(raw) {
         let text = format!("nothing is proposed for this object now; {}", written_by(approval));
-        return conditions::say(view.now, approval, &Word { kind: STALE, reason: "NothingProposed", text });
+        let text = ConditionText { kind: STALE, reason: "NothingProposed", text };
+        return set_condition(view.now, approval, &text);
     }
     let status = raw.status.as_ref();
     let Some(decision) = status.and_then(|s| s.decision.as_ref()) else {
@@ -43,7 +47,7 @@ pub(crate) fn left_over(
         Outcome::Declined => None,
         Outcome::Approved if status.is_none_or(|s| s.execution.is_none()) => {
             let status = ActionApprovalStatus {
-                execution: Some(became(view, journal, decision)),
+                execution: Some(execution(view, journal, decision)),
                 last_process_timestamp: Some(Time(view.now)),
                 ..Default::default()
             };
@@ -54,31 +58,31 @@ pub(crate) fn left_over(
             })
         }
         // A GitOps tool would wait for its end, or make it again from the file that is still there.
-        Outcome::Approved if journal.proposal.is_none() && lies_in_git(view.settings, approval, view.now) => {
+        Outcome::Approved if journal.proposal.is_none() && is_in_git(view.settings, approval, view.now) => {
             None
         }
         Outcome::Approved | Outcome::Canceled => Some(Effect::DeleteApproval(target(approval))),
     }
 }
 
-/// Whether the file that approved it may lie in git: the forge has yet to remove it, or to see that it was merged, which a
-/// GitOps tool may do faster.
-fn lies_in_git(settings: &Settings, approval: &Approval, now: Timestamp) -> bool {
+/// Returns whether the file that approved it may be in Git: the forge has yet to remove it, or to see that it was merged,
+/// which a GitOps tool may do faster.
+fn is_in_git(settings: &Settings, approval: &Approval, now: Timestamp) -> bool {
     if !waits_for_forge(settings, approval) {
         return false;
     }
     match ended(approval) {
         Some(ended) => ended.in_base,
-        None => unseen(settings, approval).is_some_and(|until| now < until),
+        None => unseen_until(settings, approval).is_some_and(|until| now < until),
     }
 }
 
-/// Without our finalizer nobody will ever say that a file has gone.
+/// Returns whether the forge will report on it. Without our finalizer nothing will ever say that a file has gone.
 fn waits_for_forge(settings: &Settings, approval: &Approval) -> bool {
-    settings.forge.is_some() && approval.raw.finalizers().iter().any(|f| f == FINALIZER)
+    settings.forge.is_some() && has_finalizer(approval.raw.finalizers())
 }
 
-/// What is recorded of its pull request, once that is merged or closed.
+/// Returns its pull request, once that is merged or closed.
 fn ended(approval: &Approval) -> Option<&PullRequest> {
     let status = approval.raw.status.as_ref()?;
     let digest = status.decision.as_ref().map(|d| &d.digest);
@@ -86,8 +90,8 @@ fn ended(approval: &Approval) -> Option<&PullRequest> {
     status.pull_request.as_ref().filter(ended)
 }
 
-/// Until when a decision that a GitOps tool brought waits for the forge to see where it comes from.
-pub(crate) fn unseen(settings: &Settings, approval: &Approval) -> Option<Timestamp> {
+/// Returns until when a decision that a GitOps tool brought waits for the forge to see where it comes from.
+pub(crate) fn unseen_until(settings: &Settings, approval: &Approval) -> Option<Timestamp> {
     let brought = approval.writers.last().is_some_and(|w| w.apply);
     if !brought || !waits_for_forge(settings, approval) || ended(approval).is_some() {
         return None;
@@ -95,15 +99,15 @@ pub(crate) fn unseen(settings: &Settings, approval: &Approval) -> Option<Timesta
     Some(approved(approval)? + MARGIN)
 }
 
-/// When it was approved.
+/// Returns when it was approved.
 fn approved(approval: &Approval) -> Option<Timestamp> {
     let decision = approval.raw.status.as_ref()?.decision.as_ref()?;
     let at = decision.at.as_ref().filter(|_| decision.outcome == Outcome::Approved);
     at.map(|at| at.0)
 }
 
-/// What became of an approved action that the journal has left behind: the forge and the console show it.
-fn became(view: &View<'_>, journal: &AutopilotRuleObjectStatus, decision: &Decision) -> Execution {
+/// Returns the result of an approved action that the journal has left behind: the forge and the console show it.
+fn execution(view: &View<'_>, journal: &AutopilotRuleObjectStatus, decision: &Decision) -> Execution {
     if let Some(last) = journal.last_action.as_ref().filter(|l| l.digest == decision.digest) {
         return Execution {
             outcome: "done".to_owned(),
@@ -126,34 +130,46 @@ fn became(view: &View<'_>, journal: &AutopilotRuleObjectStatus, decision: &Decis
     Execution { outcome: outcome.to_owned(), at: Some(MicroTime(view.now)), message: message.to_owned() }
 }
 
-/// After the bound within which the forge lets go, whether it was at work or not; and for what it has not seen yet.
-const MARGIN: SignedDuration = SignedDuration::from_mins(10);
-
-/// Our finalizer has nothing to wait for where there is no forge; where there is one, that is who lets go, in time.
-pub(crate) fn released(view: &View<'_>, approval: Option<&Approval>) -> Option<Effect> {
-    let_go(view.settings, approval?, view.now)
+/// How long our finalizer keeps an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Release {
+    /// There is nothing to release: it is not being deleted, or does not carry our finalizer.
+    NotNeeded,
+    /// Nobody waits.
+    Now,
+    /// The forge has until then.
+    At(Timestamp),
 }
 
-fn let_go(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
-    let waits = due(settings, approval)?.is_some_and(|due| now < due);
-    (!waits).then(|| Effect::ReleaseApproval(target(approval)))
+/// Returns the write that removes our finalizer from an approval that is being deleted. Without a forge there is nothing to
+/// wait for; with one, the forge removes it, but not after the deadline. `None` if it is too early, or nothing to do.
+pub(crate) fn release_finalizer(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
+    let due = match release(settings, approval) {
+        Release::NotNeeded => false,
+        Release::Now => true,
+        Release::At(deadline) => now >= deadline,
+    };
+    due.then(|| Effect::ReleaseApproval(target(approval)))
 }
 
-/// Until when our finalizer on an approval that is being deleted waits for the forge; nothing outside when there is nothing
-/// to let go of, nothing inside when nobody waits.
-pub(crate) fn due(settings: &Settings, approval: &Approval) -> Option<Option<Timestamp>> {
-    let since = approval.raw.metadata.deletion_timestamp.as_ref()?.0;
-    let held = approval.raw.finalizers().iter().any(|f| f == FINALIZER);
-    held.then(|| settings.forge.as_ref().map(|forge| since + forge.deletion_limit + MARGIN))
-}
-
-/// Deletes or releases an approval whose rule or PVC is gone; nothing when it is being deleted without our finalizer.
-pub fn remove(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
-    if approval.raw.metadata.deletion_timestamp.is_some() {
-        return let_go(settings, approval, now);
+/// Returns how long our finalizer keeps an approval.
+pub(crate) fn release(settings: &Settings, approval: &Approval) -> Release {
+    let Some(since) = approval.raw.metadata.deletion_timestamp.as_ref() else { return Release::NotNeeded };
+    match &settings.forge {
+        _ if !has_finalizer(approval.raw.finalizers()) => Release::NotNeeded,
+        None => Release::Now,
+        Some(forge) => Release::At(since.0 + forge.deletion_limit + MARGIN),
     }
-    // A GitOps tool would wait for it; not for ever.
-    if approved(approval).is_some_and(|at| now < at + MARGIN) && lies_in_git(settings, approval, now) {
+}
+
+/// Returns the write that deletes or releases an approval whose rule or PVC is gone. `None` if it waits, or is being
+/// deleted without our finalizer.
+pub(crate) fn remove(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
+    if approval.raw.metadata.deletion_timestamp.is_some() {
+        return release_finalizer(settings, approval, now);
+    }
+    // A GitOps tool would wait for it; not indefinitely.
+    if approved(approval).is_some_and(|at| now < at + MARGIN) && is_in_git(settings, approval, now) {
         return None;
     }
     Some(Effect::DeleteApproval(target(approval)))

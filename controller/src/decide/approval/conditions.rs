@@ -4,17 +4,17 @@ use autopilot_shared::api::ActionApprovalStatus;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
-use super::target;
 use crate::decide::effect::{Effect, EventDraft, Regarding};
+use crate::decide::lookup::target;
 use crate::decide::view::Approval;
 
 /// Condition of an approval whose spec does not count.
 pub const STALE: &str = "StaleApproval";
-/// Condition of an approval whose state is a word without a meaning.
+/// Condition of an approval whose state is a word that means nothing.
 pub const UNKNOWN_STATE: &str = "UnknownApprovalState";
 
-/// Something to say about an approval.
-pub(crate) struct Word {
+/// A condition of an approval that is to be true.
+pub(crate) struct ConditionText {
     /// Type of the condition, and reason of the event beside it.
     pub(crate) kind: &'static str,
     /// Reason of the condition.
@@ -23,7 +23,7 @@ pub(crate) struct Word {
     pub(crate) text: String,
 }
 
-/// Who wrote the spec, and from which file in git, where that is known.
+/// Returns who wrote the spec, and from which file in Git, where that is known.
 pub(crate) fn written_by(approval: &Approval) -> String {
     let file = approval.raw.status.as_ref().and_then(|status| status.pull_request.as_ref());
     let file = file.filter(|pull| pull.in_base && !pull.path.is_empty()).map(|pull| &pull.path);
@@ -36,7 +36,8 @@ pub(crate) fn written_by(approval: &Approval) -> String {
     }
 }
 
-pub(crate) fn standing<'a>(approval: &'a Approval, kind: &str) -> Option<&'a Condition> {
+/// Returns the condition of a type.
+pub(crate) fn condition<'a>(approval: &'a Approval, kind: &str) -> Option<&'a Condition> {
     all(approval).iter().find(|c| c.type_ == kind)
 }
 
@@ -44,21 +45,21 @@ fn all(approval: &Approval) -> &[Condition] {
     approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
 }
 
-/// Sets a condition, with a warning beside it; nothing when it stands so already.
-pub(crate) fn say(now: Timestamp, approval: &Approval, word: &Word) -> Option<Effect> {
-    let old = standing(approval, word.kind).filter(|c| c.status == "True");
-    if old.is_some_and(|c| c.message == word.text) {
+/// Returns the write that sets a condition, with a warning beside it; `None` if it is set already.
+pub(crate) fn set_condition(now: Timestamp, approval: &Approval, text: &ConditionText) -> Option<Effect> {
+    let old = condition(approval, text.kind).filter(|c| c.status == "True");
+    if old.is_some_and(|c| c.message == text.text) {
         return None;
     }
     let new = Condition {
-        type_: word.kind.to_owned(),
+        type_: text.kind.to_owned(),
         status: "True".to_owned(),
-        reason: word.reason.to_owned(),
-        message: word.text.clone(),
+        reason: text.reason.to_owned(),
+        message: text.text.clone(),
         last_transition_time: old.map_or(Time(now), |c| c.last_transition_time.clone()),
         observed_generation: None,
     };
-    let conditions = all(approval).iter().filter(|c| c.type_ != word.kind).cloned().chain([new]).collect();
+    let conditions = all(approval).iter().filter(|c| c.type_ != text.kind).cloned().chain([new]).collect();
     let target = target(approval);
     let event = EventDraft {
         regarding: Regarding::Approval {
@@ -70,8 +71,8 @@ pub(crate) fn say(now: Timestamp, approval: &Approval, word: &Word) -> Option<Ef
         step: 0,
         seed: vec![target.uid.clone(), target.version.clone()],
         warning: true,
-        reason: word.kind,
-        message: word.text.clone(),
+        reason: text.kind,
+        message: text.text.clone(),
     };
     let status = ActionApprovalStatus {
         conditions: Some(conditions),
@@ -81,34 +82,34 @@ pub(crate) fn say(now: Timestamp, approval: &Approval, word: &Word) -> Option<Ef
     Some(Effect::WriteApprovalStatus { target, status: Box::new(status), event: Some(Box::new(event)) })
 }
 
-/// The conditions with all of ours at rest; nothing when they are.
-pub(crate) fn at_rest(now: Timestamp, approval: &Approval, reason: &str) -> Option<Vec<Condition>> {
+/// Returns the conditions with all of ours false; `None` if they are.
+pub(crate) fn all_false(now: Timestamp, approval: &Approval, reason: &str) -> Option<Vec<Condition>> {
     let raised = |c: &Condition| [STALE, UNKNOWN_STATE].contains(&c.type_.as_str()) && c.status != "False";
-    let standing = all(approval);
-    standing.iter().any(raised).then(|| {
-        let rest = |c: &Condition| Condition {
+    let conditions = all(approval);
+    conditions.iter().any(raised).then(|| {
+        let lowered = |c: &Condition| Condition {
             status: "False".to_owned(),
             reason: reason.to_owned(),
             message: String::new(),
             last_transition_time: Time(now),
             ..c.clone()
         };
-        standing.iter().map(|c| if raised(c) { rest(c) } else { c.clone() }).collect()
+        conditions.iter().map(|c| if raised(c) { lowered(c) } else { c.clone() }).collect()
     })
 }
 
-/// Takes the conditions of an approval back that counts again.
+/// Returns the write that lowers the conditions of an approval that counts again; `None` if none is raised.
 pub(crate) fn clear(now: Timestamp, approval: &Approval) -> Option<Effect> {
     let status = ActionApprovalStatus {
-        conditions: Some(at_rest(now, approval, "Pending")?),
+        conditions: Some(all_false(now, approval, "Pending")?),
         last_process_timestamp: Some(Time(now)),
         ..Default::default()
     };
     Some(Effect::WriteApprovalStatus { target: target(approval), status: Box::new(status), event: None })
 }
 
-/// The condition of an approval that belongs to no pair at all.
-pub fn stale_orphan(now: Timestamp, approval: &Approval, why: &str) -> Option<Effect> {
+/// Returns the write of the condition of an approval that belongs to no pair at all; `None` if it is set already.
+pub(crate) fn stale_orphan(now: Timestamp, approval: &Approval, why: &str) -> Option<Effect> {
     let text = format!("it does not count: {why}; {}", written_by(approval));
-    say(now, approval, &Word { kind: STALE, reason: "NothingProposed", text })
+    set_condition(now, approval, &ConditionText { kind: STALE, reason: "NothingProposed", text })
 }

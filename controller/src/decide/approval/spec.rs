@@ -1,4 +1,4 @@
-//! How an approval's spec is read: what it asks for, and whether it may.
+//! Reading an approval's spec: what it asks for, and whether it counts.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,45 @@ use crate::decide::view::Approval;
 /// Annotation that client-side apply leaves.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// What the spec of an approval asks for, held against the current proposal.
+/// The request in the spec of an approval, held against the current proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Nothing: it waits.
+    /// None: it waits.
     Pending,
     /// A decision about exactly this proposal.
     Decide(Outcome),
     /// A word that means nothing here; waits.
     Unknown(String),
-    /// It is about something else: inert. Why, for people.
-    Stale(String),
+    /// It is about something else: inert.
+    Stale(Mismatch),
+}
+
+/// Why the spec of an approval does not count; the texts are shown to people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Mismatch {
+    /// A proposal is one action.
+    #[error("it names {0} actions, the proposal is one")]
+    Actions(usize),
+    /// Another proposal; fit to be shown.
+    #[error("it is about proposal {named}, the current one is {current}")]
+    OtherProposal {
+        /// Digest in the spec, cut.
+        named: String,
+        /// Digest of the journal's proposal.
+        current: String,
+    },
+    /// No proposal, from a client that has no excuse.
+    #[error("it names no proposal, the current one is {current}")]
+    NoProposal {
+        /// Digest of the journal's proposal.
+        current: String,
+    },
+    /// Another name or other parameters.
+    #[error("its actions are not the ones that were proposed")]
+    OtherActions,
+    /// A decision in an object that the journal has not taken.
+    #[error("this object was never seen pending")]
+    NeverPending,
 }
 
 /// Reads the spec. `proposal` is the journal's; `uid` is the UID that the journal took from a pending object, if it
@@ -38,7 +66,7 @@ pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Requ
     match state {
         "" | approval_state::PENDING => Request::Pending,
         approval_state::APPROVED | approval_state::DECLINED if uid != approval.raw.uid().as_deref() => {
-            Request::Stale("this object was never seen pending".to_owned())
+            Request::Stale(Mismatch::NeverPending)
         }
         approval_state::APPROVED => Request::Decide(Outcome::Approved),
         approval_state::DECLINED => Request::Decide(Outcome::Declined),
@@ -46,38 +74,37 @@ pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Requ
     }
 }
 
-/// Whether the actions of the spec are the proposal's, digest included. `uid` is the UID that the journal took.
+/// Checks that the actions of the spec are the proposal's, digest included. `uid` is the UID that the journal took.
 ///
 /// # Errors
-/// Why not, for people.
-pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), String> {
+/// The first mismatch.
+pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), Mismatch> {
     let actions = approval.raw.spec.actions.as_deref().unwrap_or_default();
     let [action] = actions else {
-        return Err(format!("it names {} actions, the proposal is one", actions.len()));
+        return Err(Mismatch::Actions(actions.len()));
     };
     match action.proposal.as_deref().filter(|d| !d.is_empty()) {
         Some(digest) if digest == proposal.digest => {}
         Some(digest) => {
-            let digest = short(digest);
-            return Err(format!("it is about proposal {digest}, the current one is {}", proposal.digest));
+            return Err(Mismatch::OtherProposal { named: short(digest), current: proposal.digest.clone() });
         }
         None if uid == approval.raw.uid().as_deref() && typed_client(approval, proposal) => {}
         None => {
-            return Err(format!("it names no proposal, the current one is {}", proposal.digest));
+            return Err(Mismatch::NoProposal { current: proposal.digest.clone() });
         }
     }
     let empty = BTreeMap::new();
     let same = action.name.as_deref() == Some(proposal.action.as_str())
         && action.params.as_ref().unwrap_or(&empty) == proposal.params.as_ref().unwrap_or(&empty);
-    if same { Ok(()) } else { Err("its actions are not the ones that were proposed".to_owned()) }
+    if same { Ok(()) } else { Err(Mismatch::OtherActions) }
 }
 
-/// Text from outside, fit for a condition.
+/// Returns text from outside, fit for a condition.
 pub(crate) fn short(text: &str) -> String {
     cut(text, 60)
 }
 
-/// Text from outside, fit for a journal that keeps it twenty times and must stay far below what etcd takes.
+/// Returns text from outside, fit for a journal that keeps it twenty times and must stay far below what etcd takes.
 pub(crate) fn sentence(text: &str) -> String {
     cut(text, 1000)
 }
@@ -86,7 +113,7 @@ fn cut(text: &str, length: usize) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect()
 }
 
-/// A typed client that does not know `proposal` drops it in a read-modify-write. Such a client keeps the annotation,
+/// Returns whether a typed client wrote it last. A client that does not know `proposal` drops it in a read-modify-write. Such a client keeps the annotation,
 /// which a file lacks; it updates and does not apply, and it updates the object that it read: the journal's.
 fn typed_client(approval: &Approval, proposal: &Proposal) -> bool {
     let annotations = approval.raw.annotations();
@@ -96,25 +123,25 @@ fn typed_client(approval: &Approval, proposal: &Proposal) -> bool {
         && approval.writers.iter().all(|w| !w.apply)
 }
 
-/// Whether this controller made the object: only it writes status, and no file carries the annotation.
+/// Returns whether this controller made the object: only it writes status, and no file carries the annotation.
 pub fn ours(approval: &ActionApproval) -> bool {
     approval.annotations().contains_key(ANNOTATION_PROPOSAL)
         || approval.status.as_ref().is_some_and(|s| s.proposal.is_some() || s.decision.is_some())
 }
 
-/// Whether an object carries the labels of this pair.
+/// Returns whether an object carries the labels of this pair.
 pub fn labelled(approval: &ActionApproval, rule: &str, object: &str) -> bool {
     let labels = approval.labels();
     labels.get(LABEL_RULE) == Some(&names::label_value(rule))
         && labels.get(LABEL_OBJECT) == Some(&names::label_value(object))
 }
 
-/// The pull request of exactly this proposal, if it was merged.
+/// Returns the pull request of exactly this proposal, if it was merged.
 pub fn merged<'a>(approval: &'a Approval, proposal: &Proposal) -> Option<&'a PullRequest> {
     ended(approval, &proposal.digest).filter(|pull| pull.state == PullRequestState::Merged)
 }
 
-/// Whether the pull request of exactly this proposal was closed: by somebody, since we close only what is decided.
+/// Returns whether the pull request of exactly this proposal was closed: by somebody, since we close only what is decided.
 pub fn closed(approval: &Approval, proposal: &Proposal) -> bool {
     ended(approval, &proposal.digest).is_some_and(|pull| pull.state == PullRequestState::Closed)
 }
@@ -123,7 +150,7 @@ fn ended<'a>(approval: &'a Approval, digest: &str) -> Option<&'a PullRequest> {
     approval.raw.status.as_ref()?.pull_request.as_ref().filter(|pull| pull.digest == digest)
 }
 
-/// Who decided, by what means and why, as far as the API keeps it.
+/// The author of a decision, their means and their reason, as far as the API keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {
     /// A name, or empty.
@@ -134,7 +161,7 @@ pub struct Signature {
     pub reason: String,
 }
 
-/// Reads who decided. The console writes it beside the decision; of plain `kubectl` the API keeps only the manager. What
+/// Returns who decided. The console writes it beside the decision; of plain `kubectl` the API keeps only the manager. What
 /// comes out of git, or out of a close, is signed by who merged or closed the pull request.
 pub fn signature(approval: &Approval, digest: &str, outcome: Outcome) -> Signature {
     let by_hand = by_hand(approval);

@@ -1,10 +1,9 @@
-//! A journal that is being thought about: read from the one that stands, copied only when something changes.
+//! The journal as a decision would write it: read from the one that stands, copied only when something changes.
 
 use std::borrow::Cow;
 
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{AutopilotRuleObjectStatus, Decision, InvolvedObject, StatusItem};
-use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
 use crate::decide::reason::transition_message;
@@ -14,19 +13,19 @@ use crate::decide::view::View;
 pub const ITEMS_KEPT: usize = 20;
 
 /// The journal as it would be written.
-pub(crate) struct Draft<'v, 'a> {
+pub(crate) struct JournalDraft<'v, 'a> {
     view: &'v View<'a>,
     status: Cow<'v, AutopilotRuleObjectStatus>,
     quiet: RuleState,
 }
 
-impl<'v, 'a> Draft<'v, 'a> {
+impl<'v, 'a> JournalDraft<'v, 'a> {
     pub(crate) fn new(view: &'v View<'a>) -> Self {
         let status = match view.journal {
             Some(journal) => Cow::Borrowed(&journal.status),
             None => Cow::Owned(AutopilotRuleObjectStatus::default()),
         };
-        Draft { view, status, quiet: view.quiet }
+        JournalDraft { view, status, quiet: view.quiet }
     }
 
     pub(crate) fn state(&self) -> RuleState {
@@ -46,7 +45,7 @@ impl<'v, 'a> Draft<'v, 'a> {
         self.quiet = RuleState::Normal;
     }
 
-    /// Goes to another state and writes the line that the event will say.
+    /// Goes to another state, and adds the item that the event will say.
     pub(crate) fn go(&mut self, to: RuleState, reason: Option<&str>, decision: Option<Decision>) {
         let from = self.state();
         let view = self.view;
@@ -77,7 +76,7 @@ impl<'v, 'a> Draft<'v, 'a> {
         if to == RuleState::Triggered {
             status.hold_since = Some(MicroTime(view.now));
             if matches!(from, RuleState::Initializing | RuleState::Normal) {
-                // They hold since the pass that saw it, not since its answer was read.
+                // The conditions hold since the pass that found it, not since its results were read.
                 status.hold_since = Some(MicroTime(view.reading.at.unwrap_or(view.now)));
                 status.episode += 1;
             }
@@ -104,14 +103,14 @@ impl<'v, 'a> Draft<'v, 'a> {
         }
     }
 
-    /// Says why the object stays; written only when it is another reason than before.
+    /// Sets why the pair stays in its state; written only if the reason is another than before.
     pub(crate) fn stay(&mut self, reason: Option<&str>) {
         if self.status.reason.as_deref() != reason && self.view.journal.is_some() {
             self.status.to_mut().reason = reason.map(str::to_owned);
         }
     }
 
-    /// The new journal, if it differs from the one that stands.
+    /// Returns the new journal; `None` if it is the one that stands.
     pub(crate) fn changed(&self) -> Option<AutopilotRuleObjectStatus> {
         let Cow::Owned(status) = &self.status else { return None };
         let same = match self.view.journal {
@@ -120,9 +119,4 @@ impl<'v, 'a> Draft<'v, 'a> {
         };
         (!same).then(|| status.clone())
     }
-}
-
-/// When a time in the journal comes.
-pub(crate) fn at(time: Option<&MicroTime>) -> Option<Timestamp> {
-    time.map(|t| t.0)
 }

@@ -1,4 +1,4 @@
-//! A new proposal: absolute, bound to everything it follows from.
+//! A new proposal: what it would be, and its making. It is absolute, and bound to everything it follows from.
 
 use autopilot_shared::api::{Measured, Proposal};
 use autopilot_shared::digest::Proposed;
@@ -6,9 +6,11 @@ use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
+use super::preflight::{self, Refusal};
+use crate::decide::approval::spec::sentence;
 use crate::decide::view::{ObjectView, View};
 
-/// Freezes what is proposed now; with the name of its approval, when a person is asked.
+/// Returns the proposal that follows now; with the name of its approval, if a person is asked.
 pub(crate) fn propose(
     view: &View<'_>,
     rule: &Rule,
@@ -58,4 +60,29 @@ pub(crate) fn propose(
         at: Some(MicroTime(view.now)),
         approval_name,
     }
+}
+
+/// Returns the size that a rule would give an object.
+///
+/// # Errors
+/// The refusal of the preflight, or of a resize that the storage could not do.
+pub(crate) fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, Refusal> {
+    if let Some(why) = &object.resize.infeasible
+        && object.capacity.bytes < object.request.bytes
+    {
+        return Err(Refusal {
+            reason: "ResizeInfeasible",
+            message: format!(
+                "the storage cannot do the last resize to {}: {}",
+                object.request,
+                sentence(why)
+            ),
+        });
+    }
+    preflight::target(rule, object)
+}
+
+/// Returns a journalled size; `None` if it cannot be read.
+pub(crate) fn size(text: &str) -> Option<Size> {
+    text.parse::<autopilot_shared::Quantity>().ok().map(Size::from)
 }

@@ -1,24 +1,24 @@
-//! Triggered: the hold, whoever goes first, preflight, the proposal, and the approval that is on its way.
+//! Triggered: the hold, precedence, preflight, the proposal, and the approval that is on its way.
 
 use autopilot_shared::RuleState as S;
-use autopilot_shared::api::{ApprovalReference, Backoff, Outcome};
+use autopilot_shared::api::{Backoff, Outcome};
 use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
 use jiff::Timestamp;
 
-use super::awaiting::declined_reason;
-use super::{
-    active, back_to_normal, fresh, inactive_reason, met, not_met, seconds, seen_at, undecided, withdraw,
-};
+use super::freshness::{fresh, seen_at};
+use super::journal_draft::JournalDraft;
+use super::proposal::{propose, target};
+use super::step_back::{back_to_normal, withdraw};
 use crate::decide::approval::spec::{self, Request};
-use crate::decide::approval::{self, Place};
-use crate::decide::pair::journal_draft::{Draft, at};
-use crate::decide::pair::preflight;
-use crate::decide::pair::proposal::propose;
+use crate::decide::lookup::{Place, free_name, place, reference, undecided};
 use crate::decide::reason::Reason;
+use crate::decide::time::{at, seconds};
 use crate::decide::view::{Approval, ObjectView, View};
+use crate::decide::withdrawal::{active, declined_reason, inactive_reason, met, not_met};
 
-pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
+/// Steps from Triggered.
+pub(crate) fn triggered(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Option<Timestamp> {
     let Some((rule, object)) = active(view) else {
         return back_to_normal(view, draft, inactive_reason(view));
     };
@@ -35,7 +35,7 @@ pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Ti
         if proposal.pvc_uid != object.uid || proposal.from != object.request.to_string() {
             return withdraw(view, draft, "the PVC was resized or replaced");
         }
-        return asked(view, draft);
+        return adopt(view, draft);
     }
     let held_at = at(draft.get().hold_since.as_ref()).unwrap_or(view.now) + seconds(rule.hold);
     if !met(view) || seen_at(view) < held_at {
@@ -52,7 +52,7 @@ pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Ti
         draft.stay(Some(&Reason::WaitsFor(&what).to_string()));
         return None;
     }
-    if !fresh(view, draft) {
+    if !fresh(view, draft.get()) {
         let waits = |reason: &str| matches!(Reason::parse(reason), Reason::WaitsFor(_));
         if !draft.get().reason.as_deref().is_some_and(waits) {
             let what = "data that is newer than the last change of size";
@@ -72,12 +72,12 @@ pub(crate) fn triggered(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Ti
 }
 
 /// Journals a proposal.
-fn start(view: &View<'_>, draft: &mut Draft<'_, '_>, rule: &Rule, object: &ObjectView<'_>, to: Size) {
+fn start(view: &View<'_>, draft: &mut JournalDraft<'_, '_>, rule: &Rule, object: &ObjectView<'_>, to: Size) {
     if view.journal.is_some_and(|j| j.status.proposal.is_some()) {
         // The old one goes in a write of its own: a merge patch would mix the parameters of the two.
         return;
     }
-    let name = approval::free_name(view);
+    let name = free_name(view);
     if rule.approval && name.is_none() {
         draft.stay(Some("both names of its approval are taken by objects that are not ours; remove one"));
         return;
@@ -90,31 +90,14 @@ fn start(view: &View<'_>, draft: &mut Draft<'_, '_>, rule: &Rule, object: &Objec
     }
 }
 
-/// Preflight, and what an unfinished resize adds to it.
-pub(crate) fn target(rule: &Rule, object: &ObjectView<'_>) -> Result<Size, preflight::Refusal> {
-    if let Some(why) = &object.resize.infeasible
-        && object.capacity.bytes < object.request.bytes
-    {
-        return Err(preflight::Refusal {
-            reason: "ResizeInfeasible",
-            message: format!(
-                "the storage cannot do the last resize to {}: {}",
-                object.request,
-                spec::sentence(why)
-            ),
-        });
-    }
-    preflight::target(rule, object)
-}
-
-/// A proposal is journalled and its approval is on the way.
-fn asked(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
+/// Adopts the approval of the journalled proposal, once it is there and pending.
+fn adopt(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Option<Timestamp> {
     let proposal = draft.get().proposal.as_ref()?;
-    let approval = match approval::place(view, proposal.approval_name.as_deref()?) {
+    let approval = match place(view, proposal.approval_name.as_deref()?) {
         Place::Free => return None,
         Place::Foreign => {
             // Somebody took the name after it was chosen. It is no part of the digest.
-            match approval::free_name(view) {
+            match free_name(view) {
                 Some(name) => {
                     if let Some(proposal) = &mut draft.edit().proposal {
                         proposal.approval_name = Some(name);
@@ -129,21 +112,22 @@ fn asked(view: &View<'_>, draft: &mut Draft<'_, '_>) -> Option<Timestamp> {
         Place::Ours(approval) => approval,
     };
     if let Some(decision) = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref()) {
-        // Taken back before it was adopted. Its digest is spent; another one's decision goes with its approval.
+        // Withdrawn before it was adopted. Its digest is spent; another one's decision goes with its approval.
         let reason = decision.reason.clone();
         return if decision.digest == proposal.digest { withdraw(view, draft, &reason) } else { None };
     }
     let pending = matches!(spec::read(approval, proposal, None), Request::Pending);
     if pending && approval.raw.metadata.deletion_timestamp.is_none() {
-        draft.edit().approval = Some(approval::reference(approval));
+        draft.edit().approval = Some(reference(approval));
         draft.go(S::ActionAwaitingApproval, None, None);
     }
     None
 }
 
-/// An approval of this pair that a person declined, and that the journal lost: it stays, as long as it is there.
+/// Returns an approval of this pair that a person declined, and that the journal lost: it counts for as long as it is
+/// there.
 fn declined_before<'a>(view: &View<'a>) -> Option<&'a Approval> {
-    [view.plain, view.hashed].into_iter().flatten().find(|a| {
+    view.approvals().find(|a| {
         spec::labelled(&a.raw, view.rule_name, view.object_id)
             && a.raw.metadata.deletion_timestamp.is_none()
             && !undecided(a)
@@ -152,9 +136,10 @@ fn declined_before<'a>(view: &View<'a>) -> Option<&'a Approval> {
     })
 }
 
-fn find_again(draft: &mut Draft<'_, '_>, approval: &Approval) -> Option<Timestamp> {
+/// Steps to ActionsDeclined, with an approval that the journal had lost.
+fn find_again(draft: &mut JournalDraft<'_, '_>, approval: &Approval) -> Option<Timestamp> {
     let decision = approval.raw.status.as_ref()?.decision.clone()?;
-    let reference: ApprovalReference = approval::reference(approval);
+    let reference = reference(approval);
     draft.edit().proposal = None;
     draft.edit().approval = Some(reference);
     draft.go(S::ActionsDeclined, Some(&declined_reason(&decision)), Some(decision));
