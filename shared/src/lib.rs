@@ -8,6 +8,7 @@ pub mod names;
 pub mod quantity;
 pub mod rule;
 pub mod state;
+pub mod text;
 
 pub use quantity::Quantity;
 pub use state::RuleState;

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use autopilot_shared::text::is_hidden;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
@@ -124,7 +125,7 @@ fn clean(raw: &str, longest: usize) -> (String, bool) {
             // A joiner is at home between two pictures, and a selector behind one.
             '\u{200d}' if picture(previous) && chars.peek().is_some_and(|&n| picture(n)) => c,
             '\u{fe0f}' if picture(previous) => c,
-            c if hidden(c) => {
+            c if is_hidden(c) => {
                 altered = true;
                 REPLACED
             }
@@ -205,22 +206,11 @@ fn picture(c: char) -> bool {
     matches!(c, '\u{231a}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// What a reader would not see, or what changes how the rest is read.
-fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}'
-            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-            | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
-}
-
 /// JSON in which nothing hides: what a reader would not see is written as `\uXXXX`, which means the same.
 pub fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if hidden(c) && c != '\n' {
+        if is_hidden(c) && c != '\n' {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 out.push_str(&format!("\\u{unit:04x}"));
             }

@@ -43,6 +43,16 @@ fn what_is_taken_out_is_marked() {
 }
 
 #[test]
+fn every_character_that_nobody_would_see_is_taken_out_and_every_other_is_shown() {
+    // A line break and a tab are shown as something else.
+    for c in ('\0'..=char::MAX).filter(|c| !matches!(c, '\n' | '\t')) {
+        let safe = Safe::new(&format!("a{c} b"));
+        let hidden = autopilot_shared::text::is_hidden(c);
+        assert_eq!((safe.as_str().contains(c), safe.altered()), (!hidden, hidden), "U+{:04X}", u32::from(c));
+    }
+}
+
+#[test]
 fn what_is_harmless_stays() {
     for raw in ["pgbench-data", "größe", "日本語", "👩‍👩‍👧", "❤️", "e\u{301}", "a => b"]
     {

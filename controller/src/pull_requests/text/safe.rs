@@ -1,5 +1,7 @@
 //! Text from outside inside markdown and commit messages.
 
+use autopilot_shared::text::is_hidden;
+
 /// Longest text of one field.
 const FIELD: usize = 1_500;
 
@@ -42,10 +44,7 @@ pub fn cut(text: &str, length: usize) -> String {
 
 /// What takes no place, turns the line around or ends it becomes a space.
 fn visible(c: char) -> char {
-    let hidden = matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
-    if c.is_control() || hidden { ' ' } else { c }
+    if is_hidden(c) { ' ' } else { c }
 }
 
 #[cfg(test)]
@@ -81,6 +80,15 @@ mod tests {
         assert_eq!(code("a\u{202e}b\nc"), "`a b c`");
         assert_eq!(slug("a\nCo-authored-by: x <y>"), "a-Co-authored-by--x--y-");
         assert_eq!(cut("abcdef", 3), "ab…");
+    }
+
+    #[test]
+    fn no_character_that_the_console_hides_stands_in_a_pull_request() {
+        for c in ('\0'..=char::MAX).filter(|c| is_hidden(*c)) {
+            assert_eq!(code(&format!("a{c}b")), "`a b`", "U+{:04X}", u32::from(c));
+        }
+        // A sentence in tags and one in variation selectors.
+        assert_eq!(code("a\u{e0041}b\u{e0150}c\u{3164}d\u{2800}e\u{fe0f}"), "`a b c d e`");
     }
 
     proptest! {
