@@ -100,6 +100,11 @@ impl InForce {
         }
     }
 
+    /// Whether the configuration has a provider of this name.
+    pub fn has_provider(&self, name: &str) -> bool {
+        self.sources.contains_key(name)
+    }
+
     /// The provider that a rule wants: its name, and where to ask.
     ///
     /// # Errors

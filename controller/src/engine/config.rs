@@ -74,6 +74,7 @@ impl Engine {
                 }
                 info!("a new configuration is in force");
                 self.force = InForce::new(config, Some(&self.force));
+                self.parts.metrics.retain_providers(|name| self.force.has_provider(name));
                 let github = self.force.config.github.clone();
                 self.parts.actor.name_workloads(github.is_some());
                 self.parts.forge.send_if_modified(|known| {

@@ -236,6 +236,7 @@ impl Engine {
                 }
                 self.measure_anew(&name);
                 self.dirty_pairs_of(&name);
+                self.objects_changed = true;
             }
             self.dirty_rules.insert(name);
             return;
@@ -288,6 +289,7 @@ impl Engine {
         self.pairs.retain(|pair, _| *pair.rule != *name);
         self.dirty.retain(|pair| *pair.rule != *name);
         self.parts.metrics.remove_rule(name);
+        self.objects_changed = true;
         info!(rule = name, "the rule is gone");
         let label = names::label_value(name);
         let left: Vec<Key> = self
@@ -325,6 +327,7 @@ impl Engine {
                 entry.select_one(&self.world, *slot);
             }
         }
+        self.objects_changed = true;
         for (_, volume) in slots {
             self.dirty_pairs_on(&volume);
         }
@@ -349,6 +352,7 @@ impl Engine {
             entry.select_one(&self.world, change.slot);
             if before != entry.selected.contains(change.slot as usize) || !stays {
                 self.dirty_rules.insert(Arc::clone(name));
+                self.objects_changed = true;
             }
         }
         if let Some(before) = &change.before

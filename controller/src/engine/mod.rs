@@ -12,6 +12,8 @@ mod rule_view;
 mod rules;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vanished_tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

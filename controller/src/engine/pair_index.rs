@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// Objects that any rule covers, per type.
+    /// Objects that any rule covers, per type. Series of objects that no rule has any more go.
     pub(crate) fn count_objects(&self) {
         let mut volumes = FixedBitSet::new();
         let mut pools = BTreeSet::new();
@@ -243,6 +243,10 @@ impl Engine {
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.parts.metrics.set_objects_with_rules("volume", number(volumes.count_ones(..)));
         self.parts.metrics.set_objects_with_rules("storagepool", number(pools.len()));
+        self.parts.metrics.retain_objects(|object| {
+            let slot = self.world.claims.by_volume(object);
+            slot.is_some_and(|slot| volumes.contains(slot as usize)) || self.pairs_on(object).next().is_some()
+        });
     }
 
     pub(crate) fn is_selected(&self, pair: &Pair) -> bool {
@@ -286,6 +290,7 @@ impl Engine {
             rule.paired.set(slot as usize, false);
         }
         self.pairs.remove(pair);
+        self.objects_changed = true;
     }
 }
 

@@ -176,9 +176,12 @@ impl Engine {
     /// Takes the result of a query, for all rules that asked.
     pub(crate) fn take_result(&mut self, id: u64, ask: &Ask, result: &QueryResult, asked_at: Timestamp) {
         let took = self.now().duration_since(asked_at).try_into().unwrap_or_default();
-        match result {
-            Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
-            Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
+        // The answer of a provider that has been removed since would bring its series back.
+        if self.force.has_provider(&ask.provider) {
+            match result {
+                Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
+                Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
+            }
         }
         let Some(pass) = self.passes.get_mut(&id) else {
             return;

@@ -19,9 +19,11 @@ use prometheus_client::registry::Registry;
 /// `Content-Type` of [`Metrics::exposition`]. Prometheus chooses its parser by it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// So many objects get series of failures of their own; further ones are counted together, as object `other`.
+/// So many objects get series of failures of their own; further ones are counted together, as object [`OTHER`].
 /// Objects come and go, and Prometheus keeps a series for each.
 const MOST_OBJECTS: usize = 2_000;
+/// Stands for all objects without a series of their own.
+const OTHER: &str = "other";
 
 /// Upper bounds, in seconds, of the time that a query takes; the default time-out of a query lies inside.
 const QUERY_SECONDS: [f64; 9] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0];
@@ -182,14 +184,15 @@ impl Metrics {
         }
         let mut key = (action.to_owned(), object.to_owned(), failure);
         if figures.failures.len() >= MOST_OBJECTS && !figures.failures.contains_key(&key) {
-            "other".clone_into(&mut key.1);
+            OTHER.clone_into(&mut key.1);
         }
         *figures.failures.entry(key).or_default() += 1;
     }
 
-    /// The object has gone: its own series go too. Sums over all objects stay.
-    pub fn forget_object(&self, object: &str) {
-        self.figures.lock().failures.retain(|(_, of, _), _| of != object);
+    /// Removes the series of objects for which `exists` says no, and so makes room for those of others. Sums over all
+    /// objects stay.
+    pub fn retain_objects(&self, exists: impl Fn(&str) -> bool) {
+        self.figures.lock().failures.retain(|(_, object, _), _| object == OTHER || exists(object));
     }
 
     /// A query was asked of a provider (its name in the configuration): how it ended (one of few fixed
@@ -205,12 +208,12 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// The configuration no longer names this provider.
-    pub fn remove_provider(&self, provider: &str) {
+    /// Removes the series of providers for which `exists` says no: the configuration no longer names them.
+    pub fn retain_providers(&self, exists: impl Fn(&str) -> bool) {
         let mut figures = self.figures.lock();
-        figures.queries.retain(|(name, _), _| name != provider);
-        figures.answer_bytes.remove(provider);
-        figures.query_seconds.remove(provider);
+        figures.queries.retain(|(name, _), _| exists(name));
+        figures.answer_bytes.retain(|name, _| exists(name));
+        figures.query_seconds.retain(|name, _| exists(name));
     }
 
     /// A write to the Kubernetes API: kind (`ActionApproval`), verb (`patch`), and how it ended (`ok`,

@@ -152,8 +152,8 @@ fn a_rule_that_has_gone_leaves_no_series_and_one_whose_action_changed_none_of_th
 #[test]
 fn an_object_or_provider_that_has_gone_leaves_no_series_and_the_sums_stay() {
     let (metrics, _effect) = busy();
-    metrics.forget_object("pvc-1");
-    metrics.remove_provider("default");
+    metrics.retain_objects(|object| object != "pvc-1");
+    metrics.retain_providers(|provider| provider != "default");
     let text = text(&metrics);
     assert!(!text.contains("pvc-1") && text.contains("pvc-2") && !text.contains("provider="), "{text}");
     assert_eq!(value(&text, "autopilot_action_failed_count{state=\"failed\"}").as_deref(), Some("2"));
@@ -171,6 +171,15 @@ fn failures_of_a_great_many_objects_are_counted_together() {
     let other =
         format!("autopilot_action_failed_total{{action=\"{RESIZE}\",object=\"other\",state=\"failed\"}}");
     assert_eq!(value(&text, &other).as_deref(), Some("50"));
+    // As many go, but for one: there is room again, and what was counted together stays.
+    metrics.retain_objects(|object| object == "pvc-7");
+    metrics.action_failed(RESIZE, "pvc-new", Failure::Failed);
+    let text = self::text(&metrics);
+    let of = |object| {
+        format!("autopilot_action_failed_total{{action=\"{RESIZE}\",object=\"{object}\",state=\"failed\"}}")
+    };
+    let values = ["pvc-7", "pvc-8", "pvc-new", "other"].map(|object| value(&text, &of(object)));
+    assert_eq!(values.each_ref().map(Option::as_deref), [Some("1"), None, Some("1"), Some("50")]);
 }
 
 #[test]
