@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use super::rule_object::Proposal;
+use super::decision::Decision;
+use super::object_ref::InvolvedObject;
+use super::proposal::Proposal;
 
 /// Values of `spec.approvalState`. Deliberately no enum: an unknown value means pending and must not break a
 /// Kustomization.
@@ -144,66 +146,6 @@ pub struct ExpectedResult {
     /// The text (capital as in the original).
     #[serde(default, rename = "Message")]
     pub message: String,
-}
-
-/// An object of the cluster. For a PVC, `uid` is the name of its volume, as in the original.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct InvolvedObject {
-    /// Name.
-    #[serde(default)]
-    pub name: String,
-    /// Namespace.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub namespace: String,
-    /// Name of the volume.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub uid: String,
-    /// `PersistentVolumeClaim`.
-    #[serde(default)]
-    pub kind: String,
-    /// `v1`.
-    #[serde(default)]
-    pub api_version: String,
-    /// The workload.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner_references: Option<Vec<OwnerReference>>,
-}
-
-/// How a question ended.
-#[derive(schemars::JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[serde(rename_all = "camelCase")]
-pub enum Outcome {
-    /// To be done, once.
-    Approved,
-    /// Not to be done while the approval object exists.
-    Declined,
-    /// Taken back by the controller.
-    #[default]
-    Canceled,
-}
-
-/// The latch: written with the resourceVersion that was read, never changed.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-pub struct Decision {
-    /// Digest of the proposal that was decided.
-    pub digest: String,
-    /// How.
-    pub outcome: Outcome,
-    /// Who; empty where the API keeps no name.
-    #[serde(default)]
-    pub by: String,
-    /// When the controller saw it.
-    #[serde(default)]
-    pub at: Option<MicroTime>,
-    /// `kubectl`, `console`, `pull request`, `controller` or the field manager.
-    #[serde(default)]
-    pub via: String,
-    /// Why.
-    #[serde(default)]
-    pub reason: String,
 }
 
 /// How a pull request stands.

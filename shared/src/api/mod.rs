@@ -2,21 +2,26 @@
 //! say so.
 
 mod approval;
+mod decision;
+mod object_ref;
+mod proposal;
 mod rule;
 mod rule_object;
 
 pub use approval::{
-    ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview, ApprovalAction, Decision,
-    Execution, ExpectedResult, InvolvedObject, Outcome, PreviewAction, PullRequest, PullRequestState,
-    RuleReference, approval_state,
+    ActionApproval, ActionApprovalSpec, ActionApprovalStatus, ActionPreview, ApprovalAction, Execution,
+    ExpectedResult, PreviewAction, PullRequest, PullRequestState, RuleReference, approval_state,
 };
+pub use decision::{Decision, Outcome};
+pub use object_ref::InvolvedObject;
+pub use proposal::{Measured, Proposal};
 pub use rule::{
     ActionWindow, AutopilotRule, AutopilotRuleSpec, AutopilotRuleStatus, RuleAction, RuleConditions,
     RuleExpression, Window,
 };
 pub use rule_object::{
     ApprovalReference, AutopilotRuleObject, AutopilotRuleObjectSpec, AutopilotRuleObjectStatus, Backoff,
-    LastAction, Measured, Proposal, StatusItem,
+    LastAction, StatusItem,
 };
 
 /// API group of all three kinds.
