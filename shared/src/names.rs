@@ -173,6 +173,14 @@ mod tests {
         assert_eq!(label_value(""), "");
     }
 
+    /// Objects with these names are in clusters; they must be found again.
+    #[test]
+    fn hashes_in_names_are_the_ones_that_lie_in_clusters() {
+        assert_eq!(hashed_approval_name("volume-resize", PVC), format!("volume-resize-{PVC}-ff10986ef1"));
+        assert_eq!(label_value("a/b c"), "a-b-c-eb51ae0911");
+        assert_eq!(event_name("r", 0, 0, &["seed", "1"]), "r.00000000002eb504f050ce");
+    }
+
     #[test]
     fn a_name_of_exactly_the_limit_stays_and_one_more_is_hashed() {
         let rule = "r".repeat(MAX_NAME - PVC.len() - 1);
