@@ -1,10 +1,10 @@
 //! What a proposal is bound to: a hash over everything that was proposed.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
+
+use crate::hash::sha256_hex;
 
 /// Everything that makes a proposal that proposal and no other.
 #[derive(Clone, Debug)]
@@ -48,15 +48,9 @@ pub fn of_json(value: &Value) -> String {
     hex(text.as_bytes(), 16)
 }
 
-/// The first `digits` hex digits of SHA-256.
+/// Returns the first `digits` hex digits of SHA-256.
 pub fn hex(bytes: &[u8], digits: usize) -> String {
-    let mut out = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out.truncate(digits);
-    out
+    sha256_hex([bytes], digits)
 }
 
 /// Sorted by hand: whether `serde_json` sorts depends on features that any dependency may turn on.

@@ -4,6 +4,7 @@
 pub mod api;
 pub mod config;
 pub mod digest;
+pub mod hash;
 pub mod names;
 pub mod quantity;
 pub mod rule;

@@ -4,9 +4,8 @@
 //! hex digits of a SHA-256 over what it was made from, so that two long names stay two.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
-use sha2::{Digest as _, Sha256};
+use crate::hash::sha256_hex;
 
 /// Longest name of an object: a DNS-1123 subdomain.
 pub const MAX_NAME: usize = 253;
@@ -141,20 +140,11 @@ fn cut(text: &str, length: usize) -> &str {
     text.get(..end).unwrap_or(text).trim_matches(['-', '_', '.'])
 }
 
-/// The first `digits` hex digits of SHA-256 over the texts, each after its length.
+/// Returns the first `digits` hex digits of SHA-256 over the texts, each behind its length (64 bits, big-endian).
 fn hex(texts: &[&str], digits: usize) -> String {
-    let mut hasher = Sha256::new();
-    for text in texts {
-        hasher.update((text.len() as u64).to_be_bytes());
-        hasher.update(text.as_bytes());
-    }
-    let mut out = String::with_capacity(64);
-    for byte in hasher.finalize() {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{byte:02x}");
-    }
-    out.truncate(digits);
-    out
+    let lengths: Vec<[u8; 8]> = texts.iter().map(|text| (text.len() as u64).to_be_bytes()).collect();
+    let pieces = lengths.iter().zip(texts).flat_map(|(length, text)| [length.as_slice(), text.as_bytes()]);
+    sha256_hex(pieces, digits)
 }
 
 #[cfg(test)]
