@@ -1,5 +1,6 @@
-//! Text from outside: which of its characters a reader does not see.
+//! Text from outside: which of its characters a reader does not see, and how it is made to fit.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 /// Characters that take no place, turn the text around them or show as a blank, in ascending order: all that Unicode
@@ -42,8 +43,33 @@ pub fn is_hidden(c: char) -> bool {
     after > 0 && c <= *INVISIBLE[after - 1].end()
 }
 
+/// Returns the beginning of a text, at most so many characters.
+pub fn truncate(text: &str, characters: usize) -> &str {
+    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Returns the beginning of a text, at most so many bytes, ending between two characters.
+pub fn truncate_bytes(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// Returns the text if it has at most so many characters, otherwise its beginning with `…` for the last of them.
+pub fn ellipsize(text: &str, characters: usize) -> Cow<'_, str> {
+    if truncate(text, characters).len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(format!("{}…", truncate(text, characters.saturating_sub(1))))
+}
+
+/// Returns the beginning of a text, at most so many characters, with a space for each control character: one line, for
+/// a condition or a journal.
+pub fn one_line(text: &str, characters: usize) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(characters).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use regex_syntax::hir::{Class, HirKind};
 
     use super::*;
@@ -94,6 +120,30 @@ mod tests {
                 _ => "",
             };
             assert_eq!(hidden, known, "{property}");
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        assert_eq!(["", "ä", "äö", "äöü", "äöü"], [0, 1, 2, 3, 4].map(|n| truncate("äöü", n)));
+        assert_eq!(["", "", "ä", "ä", "äö"], [0, 1, 2, 3, 4].map(|n| truncate_bytes("äöü", n)));
+        assert_eq!(["…", "…", "ä…", "äöü", "äöü"], [0, 1, 2, 3, 4].map(|n| ellipsize("äöü", n)));
+        assert_eq!(one_line("a\nb\u{9b}c\td", 6), "a b c ");
+    }
+
+    proptest! {
+        /// The program's texts are cut as they were before there were these functions.
+        #[test]
+        fn cutting_gives_what_it_gave(text in "\\PC{0,12}|[a\u{e9}\u{1f600}\\x00-\\x1f\u{9b}]{0,12}", length in 0..14_usize) {
+            prop_assert_eq!(truncate(&text, length), text.chars().take(length).collect::<String>());
+            let cut = truncate_bytes(&text, length);
+            prop_assert!(text.starts_with(cut) && cut.len() <= length && length < cut.len() + 4 || cut == text);
+            let ellipsized = if text.chars().count() <= length {
+                text.clone()
+            } else {
+                text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
+            };
+            prop_assert_eq!(ellipsize(&text, length), ellipsized);
         }
     }
 }
