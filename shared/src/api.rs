@@ -3,6 +3,7 @@
 
 mod approval;
 mod decision;
+mod ext;
 mod object_ref;
 mod proposal;
 mod rule;
