@@ -1,6 +1,8 @@
 //! The custom resources as they stand on the wire. Field names and capitals are the original's; fields that are ours
 //! say so.
 
+#![allow(unreachable_pub, reason = "KubeSchema repeats each type in a block of its own, `pub` included")]
+
 mod approval;
 mod decision;
 mod ext;

@@ -1,4 +1,4 @@
-//! What a rule does: `openstorage.io.action.<object type>/<verb>` and its parameters.
+//! The action of a rule: `openstorage.io.action.<object type>/<verb>` and its parameters.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,39 @@ use crate::api::RuleAction;
 use crate::quantity::{Size, parse_maxsize};
 
 const PREFIX: &str = "openstorage.io.action.";
-/// Growth when a rule says nothing. Source: the original's reference.
-pub const DEFAULT_PERCENT: u32 = 50;
+/// Growth in percent if a rule gives none. Source: the original's reference.
+const DEFAULT_PERCENT: u32 = 50;
 
-/// An action that makes sense.
+/// A parsed action.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// Grow the PVC.
+    /// Grows the PVC.
     ResizeVolume {
         /// By this share of its size, in percent; at least 1.
         percent: u32,
-        /// Never above.
+        /// Never above this size. `None` for no limit.
         max: Option<Size>,
         /// As the rule spells them.
         params: Option<BTreeMap<String, String>>,
     },
-    /// Grow or rebalance a storage pool: understood, but there is no storage provider to do it.
+    /// Grows or rebalances a storage pool: parsed, but there is no storage provider to do it.
     Pool {
         /// Which of the two.
         verb: PoolVerb,
     },
 }
 
-/// What may be asked of a storage pool.
+/// An action on a storage pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolVerb {
-    /// Add room.
+    /// Adds room.
     Expand,
-    /// Spread volumes.
+    /// Spreads volumes.
     Rebalance,
 }
 
 impl Action {
-    /// The part after the slash, as approvals carry it.
+    /// Returns the part after the slash, as approvals carry it.
     pub fn short_name(&self) -> &'static str {
         match self {
             Action::ResizeVolume { .. } => "resize",
@@ -48,15 +48,7 @@ impl Action {
         }
     }
 
-    /// `volume` or `storagepool`.
-    pub fn object_type(&self) -> &'static str {
-        match self {
-            Action::ResizeVolume { .. } => "volume",
-            Action::Pool { .. } => "storagepool",
-        }
-    }
-
-    /// Name and parameters as they go into an approval.
+    /// Returns the parameters as they go into an approval. `None` if the rule has none.
     pub fn params(&self) -> Option<&BTreeMap<String, String>> {
         match self {
             Action::ResizeVolume { params, .. } => params.as_ref(),
@@ -127,7 +119,7 @@ fn param(name: &str, text: impl Into<String>) -> RuleProblem {
     problem(format!("spec.actions[0].params.{name}"), text)
 }
 
-/// A parameter that is not known is refused: a `maxSize` that nobody reads would be growth without end.
+/// Refuses parameters that are not known: a `maxSize` that nobody reads would be growth without end.
 fn known(params: &BTreeMap<String, String>, names: &[&str], action: &str, wrong: &mut Vec<RuleProblem>) {
     for name in params.keys().filter(|name| !names.contains(&name.as_str())) {
         wrong.push(param(name, format!("{action} does not know it; use {}", names.join(", "))));

@@ -12,7 +12,7 @@ const HEADER: &str = "# Generated from the types in shared/src/api by `make gene
 ///
 /// # Errors
 /// When a type changed in a way that a rule below does not fit any more.
-pub fn files() -> Result<Vec<(&'static str, String)>> {
+pub(crate) fn files() -> Result<Vec<(&'static str, String)>> {
     let mut rule = document(AutopilotRule::crd(), "A rule: which volumes to watch, when to act, and how.")?;
     restrict_rule(schema(&mut rule)?)?;
 
