@@ -23,7 +23,7 @@ pub use secret::Secret;
 const PROMETHEUS: &str = "prometheus";
 /// Type of a forge that is supported.
 const GITHUB: &str = "github-scm";
-/// What the types of forges end in.
+/// Suffix of the types of forges.
 const FORGE: &str = "-scm";
 /// A day: no time in the configuration is longer.
 const DAY: u64 = 86_400;
@@ -31,75 +31,76 @@ const DAY: u64 = 86_400;
 /// The configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Where metrics come from; never empty, names are unique.
+    /// Sources of metrics; never empty, names are unique.
     pub metric_providers: Vec<MetricProvider>,
-    /// Where approvals become pull requests. In the file it stands under `providers` or under `gitops`.
+    /// The folder where approvals become pull requests. `None` for approvals without pull requests. In the file it
+    /// stands under `providers` or under `gitops`.
     pub github: Option<Github>,
-    /// Forges that are configured but not supported. They do nothing.
+    /// Forges that are configured but not supported: they have no effect.
     pub other_forges: Vec<OtherForge>,
     /// Shortest time between two steps of the engine. Default 5 s.
     pub min_poll_interval: Duration,
-    /// How long metrics may lag behind an action: until then only a changed value counts. Default 300 s.
+    /// Time by which metrics may lag behind an action: until then only a changed value counts. Default 300 s.
     pub metrics_lag: Duration,
-    /// How long the conditions must not hold before a question is taken back. Default 600 s.
+    /// Time for which the conditions must not hold before a pending approval is withdrawn. Default 600 s.
     pub cancel_after: Duration,
-    /// As if every rule were suspended. Default `false`.
+    /// `true`: as if every rule were suspended. Default `false`.
     pub suspend: bool,
 }
 
-/// Where metrics come from.
+/// A source of metrics.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricProvider {
-    /// Its name; rules ask for it by name or by type.
+    /// Unique name; rules ask for it by name or by type.
     pub name: String,
     /// `prometheus`, or a type that is not supported.
     pub type_: String,
-    /// How to ask. Nothing when the type is not supported.
+    /// Connection settings. `None` if the type is not supported.
     pub prometheus: Option<PrometheusParams>,
 }
 
 /// A forge that is not supported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OtherForge {
-    /// Its name.
+    /// Name in the file; may be empty.
     pub name: String,
-    /// Its type, for instance `bitbucket-scm`.
+    /// Type, for instance `bitbucket-scm`.
     pub type_: String,
 }
 
-/// Why a text is no configuration. The message names the field and what would be right, and never holds the
+/// The reason why a text is no configuration. The message names the field and what would be right, and never holds the
 /// value of a password or token.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The text is no YAML, or not of the right shape.
     #[error("line {line}, column {column}: {problem}")]
     Yaml {
-        /// From 1; 0 where it is not known.
+        /// Counted from 1; 0 if it is not known.
         line: u64,
-        /// From 1; 0 where it is not known.
+        /// Counted from 1; 0 if it is not known.
         column: u64,
-        /// What is wrong.
+        /// Problem, without quoting values.
         problem: String,
     },
     /// A value that does not make sense.
     #[error("{field}: {problem}")]
     Field {
-        /// `providers[0].params.timeout`, for instance.
+        /// Path of the field, for instance `providers[0].params.timeout`.
         field: String,
-        /// What is wrong and what would be right.
+        /// Problem, and what would be right.
         problem: String,
     },
 }
 
-/// Why a rule has no metric provider.
+/// The reason why a rule has no metric provider.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// Neither a name nor a type.
+    /// No provider has this name or type.
     #[error("no metric provider has the name or type {wanted:?}; configured are {configured}")]
     Unknown {
-        /// What the rule asks for.
+        /// Name or type that the rule asks for.
         wanted: String,
-        /// Names and types.
+        /// Names and types of all providers, as a list for people.
         configured: String,
     },
     /// There is one, but its type is not supported.
@@ -107,9 +108,9 @@ pub enum ProviderError {
         "metric provider {name:?} is of type {type_:?}, which is not supported; use one of type prometheus"
     )]
     Unsupported {
-        /// Its name.
+        /// Name in the configuration.
         name: String,
-        /// Its type.
+        /// Type that is not supported.
         type_: String,
     },
 }
@@ -117,9 +118,9 @@ pub enum ProviderError {
 /// A metric provider that can be asked.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prometheus<'a> {
-    /// Its name.
+    /// Name in the configuration.
     pub name: &'a str,
-    /// How to ask.
+    /// Connection settings.
     pub params: &'a PrometheusParams,
 }
 
@@ -231,7 +232,7 @@ impl Config {
         Ok(config)
     }
 
-    /// The provider that a rule asks for: by name, else by type. A rule that asks for none (or for the empty
+    /// Returns the provider that a rule asks for: by name, else by type. A rule that asks for none (or for the empty
     /// name) gets the one named `default`, else the first that is supported.
     ///
     /// # Errors
@@ -281,7 +282,7 @@ fn required<'a>(value: Option<&'a str>, at: &str, key: &str) -> Result<&'a str, 
     }
 }
 
-/// A whole number of seconds within bounds. The value is not quoted: it may be part of a secret that was cut.
+/// Reads a whole number of seconds within bounds. The value is not quoted: it may be part of a secret that was cut.
 fn seconds(text: &str, at: &str, min: u64, max: u64) -> Result<Duration, ConfigError> {
     number(text, at, min, max, "seconds").map(Duration::from_secs)
 }
@@ -293,7 +294,7 @@ fn number(text: &str, at: &str, min: u64, max: u64, unit: &str) -> Result<u64, C
     }
 }
 
-/// An `http` or `https` address without credentials, query or fragment; a slash at its end is dropped.
+/// Reads an `http` or `https` address without credentials, query or fragment; a slash at its end is dropped.
 fn address(text: &str, at: &str) -> Result<String, ConfigError> {
     let text = text.trim();
     let wrong = || field(at, "give an address such as http://prometheus:9090");

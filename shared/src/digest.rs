@@ -1,4 +1,4 @@
-//! What a proposal is bound to: a hash over everything that was proposed.
+//! The digest that binds an approval to a proposal: a hash over everything that was proposed.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::hash::sha256_hex;
 
-/// Everything that makes a proposal that proposal and no other.
+/// All that makes a proposal this proposal and no other.
 #[derive(Clone, Debug)]
 pub struct Proposed<'a> {
     /// Random id, journalled before the digest is shown to anybody.
@@ -28,7 +28,7 @@ pub struct Proposed<'a> {
 }
 
 impl Proposed<'_> {
-    /// 16 hex digits: the first half of SHA-256 over canonical JSON.
+    /// Returns 16 hex digits: the first quarter of SHA-256 over canonical JSON.
     pub fn digest(&self) -> String {
         of_json(&serde_json::json!({
             "id": self.id,
@@ -41,7 +41,7 @@ impl Proposed<'_> {
     }
 }
 
-/// The first 16 hex digits of SHA-256 over the canonical form of a JSON value: no white space, keys sorted.
+/// Returns the first 16 hex digits of SHA-256 over the canonical form of a JSON value: no white space, keys sorted.
 pub fn of_json(value: &Value) -> String {
     let mut text = String::new();
     canonical(value, &mut text);
@@ -53,7 +53,8 @@ pub fn hex(bytes: &[u8], digits: usize) -> String {
     sha256_hex([bytes], digits)
 }
 
-/// Sorted by hand: whether `serde_json` sorts depends on features that any dependency may turn on.
+/// Appends the canonical form. Sorted by hand: whether `serde_json` sorts depends on features that any dependency may
+/// turn on.
 fn canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {

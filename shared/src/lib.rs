@@ -1,5 +1,6 @@
-//! What every part of Autopilot speaks: the API types of group `autopilot.libopenstorage.org/v1alpha1`, quantities,
-//! names, states, rules that have been understood, and the configuration. No client, no runtime.
+//! The common ground of all parts of Autopilot: the API types of group `autopilot.libopenstorage.org/v1alpha1`,
+//! quantities, names, states, parsed rules and the configuration; and the small functions that must give the same
+//! everywhere (text, time, back-off, hashes, errors). Never imports a client or a runtime.
 
 pub mod api;
 pub mod backoff;

@@ -16,28 +16,28 @@ const SUFFIX: usize = 10;
 /// `.`, 8 digits of seconds, 2 of the step, 12 of the hash.
 const EVENT_SUFFIX: usize = 23;
 
-/// Name of the approval of an object under a rule: `<rule>-<object id>`.
+/// Returns the name of the approval of an object under a rule: `<rule>-<object id>`.
 pub fn approval_name(rule: &str, object_id: &str) -> String {
     joined(rule, object_id)
 }
 
-/// The approval's name when [`approval_name`] is taken by an object that is not ours: always with the hash.
+/// Returns the approval's name when [`approval_name`] is taken by an object that is not ours: always with the hash.
 pub fn hashed_approval_name(rule: &str, object_id: &str) -> String {
     hashed(rule, object_id)
 }
 
-/// Name of the AutopilotRuleObject of an object under a rule: `<object id>-<rule>`.
+/// Returns the name of the AutopilotRuleObject of an object under a rule: `<object id>-<rule>`.
 pub fn rule_object_name(object_id: &str, rule: &str) -> String {
     joined(object_id, rule)
 }
 
-/// The rule object's name when [`rule_object_name`] is taken by an object of another pair: always with the
+/// Returns the rule object's name when [`rule_object_name`] is taken by an object of another pair: always with the
 /// hash.
 pub fn hashed_rule_object_name(object_id: &str, rule: &str) -> String {
     hashed(object_id, rule)
 }
 
-/// A value for a label: the text itself where it is a valid one (the empty one is), else cut, made valid and
+/// Returns a value for a label: the text itself where it is a valid one (the empty one is), else cut, made valid and
 /// hashed.
 pub fn label_value(text: &str) -> String {
     let valid = text.len() <= MAX_LABEL
@@ -56,15 +56,15 @@ pub fn label_value(text: &str) -> String {
     }
 }
 
-/// Whether [`label_value`] may have made this of another text: it ends in what its hash looks like.
+/// Returns whether [`label_value`] may have made this of another text: it ends in what its hash looks like.
 pub fn may_be_hashed(label: &str) -> bool {
     let hash = label.rsplit('-').next().unwrap_or_default();
     hash.len() == SUFFIX && hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// Name of an event: `<rule>.<seconds><step><hash>`, all but the rule in hex. Names of one rule sort by time,
-/// and within a second by `step` (which wraps after 256). The hash is over `seed`: whoever tells the same
-/// thing again gets the same name, and the API server refuses it.
+/// Returns the name of an event: `<rule>.<seconds><step><hash>`, all but the rule in hex. Names of one rule sort by time,
+/// and within a second by `step` (which wraps after 256). The hash is over `seed`: whoever emits the same
+/// event again gets the same name, and the API server refuses it.
 ///
 /// `when` counts seconds since 1970; what does not fit into 32 bits is clamped. The rule is cut as far as it
 /// must be.
@@ -96,7 +96,7 @@ fn hashed(first: &str, second: &str) -> String {
     }
 }
 
-/// Whether a text is a DNS-1123 subdomain.
+/// Returns whether a text is a DNS-1123 subdomain.
 fn is_name(text: &str) -> bool {
     text.len() <= MAX_NAME
         && text.split('.').all(|label| {
@@ -111,7 +111,7 @@ fn in_label(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }
 
-/// The text with only what a subdomain may hold. A text that is one already stays as it is.
+/// Returns the text with only what a subdomain may hold. A text that is one already stays as it is.
 fn valid_characters(text: &str) -> Cow<'_, str> {
     if is_name(text) {
         return Cow::Borrowed(text);
@@ -134,7 +134,7 @@ fn valid_characters(text: &str) -> Cow<'_, str> {
     Cow::Owned(labels.join("."))
 }
 
-/// At most `length` characters of an ASCII text, without marks at either end.
+/// Returns at most `length` characters of an ASCII text, without marks at either end.
 fn cut(text: &str, length: usize) -> &str {
     let end = text.len().min(length);
     text.get(..end).unwrap_or(text).trim_matches(['-', '_', '.'])

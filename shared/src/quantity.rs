@@ -44,10 +44,10 @@ pub struct Quantity {
     format: Format,
 }
 
-/// Why a text is no quantity. The message quotes the text, shortened where it is long.
+/// The reason why a text is no quantity. The message quotes the text, shortened where it is long.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QuantityError {
-    /// Nothing there.
+    /// The text is empty.
     #[error("a quantity is missing; write a number with a suffix, such as 10Gi")]
     Empty,
     /// No digit before the suffix.
@@ -61,43 +61,43 @@ pub enum QuantityError {
     Suffix {
         /// The whole text.
         text: String,
-        /// What follows the number.
+        /// Text behind the number.
         suffix: String,
     },
-    /// Beyond what can be held.
+    /// The number is beyond what can be held.
     #[error("{0:?} is too large")]
     TooLarge(String),
 }
 
 impl Quantity {
-    /// A whole number of bytes, or of whatever the unit is.
+    /// Makes a quantity of a whole number of bytes, or of whatever the unit is.
     pub const fn from_bytes(bytes: i64, format: Format) -> Self {
         Quantity { nanos: bytes as i128 * UNIT, format }
     }
 
-    /// How it is printed.
+    /// Returns the format that it is printed in.
     pub const fn format(self) -> Format {
         self.format
     }
 
-    /// The number in whole units, a fraction rounded away from zero (as documented of Go's `Value()`);
-    /// nothing when it does not fit.
+    /// Returns the number in whole units, a fraction rounded away from zero (as documented of Go's `Value()`).
+    /// `None` if it does not fit.
     pub fn bytes(self) -> Option<i64> {
         i64::try_from(self.rounded()).ok()
     }
 
-    /// As [`Self::bytes`], but what does not fit becomes the largest (or smallest) `i64`.
+    /// Returns the same as [`Self::bytes`], but what does not fit becomes the largest (or smallest) `i64`.
     pub fn value(self) -> i64 {
         self.bytes().unwrap_or(if self.nanos < 0 { i64::MIN } else { i64::MAX })
     }
 
-    /// Whether it is zero.
+    /// Returns whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.nanos == 0
     }
 
-    /// The sum, in the format of the left side, or of the right side when the left one is zero (as the API
-    /// adds); nothing when it cannot be held.
+    /// Returns the sum, in the format of the left side, or of the right side when the left one is zero (as the API
+    /// adds). `None` if it cannot be held.
     pub fn checked_add(self, other: Quantity) -> Option<Quantity> {
         Some(Quantity {
             nanos: self.nanos.checked_add(other.nanos)?,
@@ -105,10 +105,10 @@ impl Quantity {
         })
     }
 
-    /// The text that the API server answers with when it is given `text`: the canonical one, except that it
+    /// Returns the text that the API server answers with when it is given `text`: the canonical one, except that it
     /// gives back unchanged what looks canonical to it at a glance (`+5Gi`, `007`, `1.500`). Whoever compares
     /// texts with the server's, as the `test` of a JSON patch does, needs this; everybody else wants
-    /// [`fmt::Display`].
+    /// [`fmt::Display`]. The conformance tests hold it against a real server.
     ///
     /// # Errors
     /// As [`str::parse`].
@@ -118,7 +118,7 @@ impl Quantity {
         Ok(if parsed.kept_as_written() { text.to_owned() } else { quantity.to_string() })
     }
 
-    /// Whole units, away from zero.
+    /// Returns whole units, rounded away from zero.
     fn rounded(self) -> i128 {
         let whole = self.nanos / UNIT;
         if self.nanos % UNIT == 0 { whole } else { whole + self.nanos.signum() }
@@ -185,7 +185,7 @@ impl fmt::Display for Quantity {
     }
 }
 
-/// `number` divided by `factor` as often as nothing is left over, at most `limit` times, and how often that
+/// Returns `number` divided by `factor` as often as nothing is left over, at most `limit` times, and how often that
 /// was.
 fn without_factors(mut number: i128, factor: i128, limit: usize) -> (i128, usize) {
     let mut times = 0;

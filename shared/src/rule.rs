@@ -1,4 +1,4 @@
-//! A rule that has been understood. Raw [`AutopilotRule`]s end here: what is built by [`Rule::parse`] cannot be wrong.
+//! A parsed rule. Raw [`AutopilotRule`]s end here: what [`Rule::parse`] returns cannot be wrong.
 
 mod action;
 mod expression;
@@ -17,25 +17,25 @@ pub use selector::Selector;
 use crate::api::{ANNOTATION_SIZE_IN_GIT, APPROVAL_REQUIRED, AutopilotRule};
 use crate::digest;
 
-/// Seconds between two queries when the rule says nothing. Source: the original up to 1.3.15.
+/// Seconds between two queries if the rule gives none. Source: the original up to 1.3.15.
 pub const DEFAULT_POLL: u64 = 10;
-/// Seconds that conditions must hold when the rule says nothing. Source: the original's reference.
+/// Seconds that conditions must hold if the rule gives none. Source: the original's reference.
 pub const DEFAULT_HOLD: u64 = 30;
-/// Seconds of cool-down when the rule says nothing. Source: the original's reference.
+/// Seconds of cool-down if the rule gives none. Source: the original's reference.
 pub const DEFAULT_COOL_DOWN: u64 = 300;
 
-/// A rule that makes sense. Times are seconds.
+/// A parsed rule. Times are seconds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Its name.
+    /// Name of the object.
     pub name: Arc<str>,
-    /// Its UID.
+    /// UID of the object.
     pub uid: Arc<str>,
-    /// When it was created: the older of two rules goes first.
+    /// Creation time of the object: of two rules the older goes first.
     pub created: Timestamp,
     /// Hash of the spec: a proposal belongs to one spec.
     pub hash: Arc<str>,
-    /// The higher goes first.
+    /// Of two rules the higher weight goes first.
     pub weight: i64,
     /// Seconds between two queries; the configuration may ask for more.
     pub poll: u64,
@@ -43,33 +43,33 @@ pub struct Rule {
     pub hold: u64,
     /// Seconds after an action in which nothing triggers.
     pub cool_down: u64,
-    /// A person is asked first.
+    /// `true`: actions need an approval.
     pub approval: bool,
-    /// Nothing new is started.
+    /// `true`: nothing new is started.
     pub suspended: bool,
-    /// Resize although the size is in git.
+    /// `true`: resizes although the size is in Git.
     pub ignore_size_in_git: bool,
-    /// Labels of the objects.
+    /// Selects objects by their labels.
     pub selector: Selector,
-    /// Labels of their namespaces.
+    /// Selects objects by the labels of their namespaces.
     pub namespaces: Selector,
-    /// The conditions; at least one.
+    /// Conditions; at least one.
     pub expressions: Vec<Expression>,
-    /// How many of them must match; between 1 and their number.
+    /// Number of them that must match; between 1 and all.
     pub required: usize,
-    /// Name or type of the metric provider.
+    /// Name or type of the metric provider. `None` for the default one.
     pub provider: Option<String>,
-    /// What to do.
+    /// The one action.
     pub action: Action,
 }
 
-/// One thing that is wrong with a rule.
+/// A problem of a rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct RuleProblem {
     /// Path of the field, `spec.conditions.expressions[0].values`.
     pub field: String,
-    /// What is wrong and what would be right.
+    /// Problem, and what would be right.
     pub problem: String,
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn problem(field: impl Into<String>, problem: impl Into<String>) -> R
 }
 
 impl Rule {
-    /// Understands a rule.
+    /// Parses a rule.
     ///
     /// # Errors
     /// All that is wrong with it, not only the first.
@@ -187,12 +187,12 @@ impl Rule {
         }
     }
 
-    /// Whether this rule acts before another on the same object: higher weight, then older, then by name.
+    /// Returns whether this rule acts before another on the same object: higher weight, then older, then by name.
     pub fn goes_before(&self, other: &Rule) -> bool {
         (other.weight, self.created, &self.name) < (self.weight, other.created, &other.name)
     }
 
-    /// Whether labels of an object and of its namespace are selected.
+    /// Returns whether labels of an object and of its namespace are selected.
     pub fn selects(&self, labels: &BTreeMap<String, String>, namespace: &BTreeMap<String, String>) -> bool {
         self.selector.matches(labels) && self.namespaces.matches(namespace)
     }

@@ -13,9 +13,9 @@ pub enum RuleState {
     Initializing,
     /// The conditions do not hold.
     Normal,
-    /// The conditions hold, not for long enough yet or something else goes first.
+    /// The conditions hold, but not for long enough yet, or something else goes first.
     Triggered,
-    /// A person is asked.
+    /// An approval is pending.
     ActionAwaitingApproval,
     /// The action will start.
     ActiveActionsPending,
@@ -40,7 +40,7 @@ impl RuleState {
         RuleState::ActionsDeclined,
     ];
 
-    /// The API's constant, as in `status.state` and metric labels.
+    /// Returns the API's constant, as in `status.state` and metric labels.
     pub fn as_str(self) -> &'static str {
         match self {
             RuleState::Initializing => "Initializing",
@@ -54,7 +54,7 @@ impl RuleState {
         }
     }
 
-    /// The word in event texts: as [`Self::as_str`], except that a declined object reads `ActiveActionsDeclined`
+    /// Returns the word in event texts: as [`Self::as_str`], except that a declined object reads `ActiveActionsDeclined`
     /// there (the original's guide).
     pub fn event_str(self) -> &'static str {
         match self {
@@ -70,7 +70,7 @@ impl fmt::Display for RuleState {
     }
 }
 
-/// The text is no state.
+/// Error of a text that is no state.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:?} is no rule state")]
 pub struct UnknownState(String);

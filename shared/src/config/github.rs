@@ -1,4 +1,4 @@
-//! Where approvals become pull requests.
+//! The folder on GitHub where approvals become pull requests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use super::{ConfigError, address, field, seconds};
 pub struct Github {
     /// User or organisation that the repository belongs to.
     pub user: String,
-    /// The repository.
+    /// Name of the repository, without its owner.
     pub repo: String,
     /// The folder that the GitOps tool syncs, without slashes at either end; empty for the root (written
     /// `.`).
     pub folder: String,
     /// Name of author and committer.
     pub author: String,
-    /// Their address.
+    /// Email address of author and committer.
     pub email: String,
-    /// Ours: the API of another server, `https://git.example.com/api/v3`. Nothing for github.com.
+    /// Ours: the API of another server, `https://git.example.com/api/v3`. `None` for github.com.
     pub base_url: Option<String>,
-    /// Ours: the branch to merge into. Nothing for the repository's default branch.
+    /// Ours: the branch to merge into. `None` for the repository's default branch.
     pub branch: Option<String>,
     /// Ours: labels of the pull requests.
     pub labels: Vec<String>,
@@ -30,17 +30,19 @@ pub struct Github {
     pub reviewers: Vec<String>,
     /// Ours: time between two looks at the pull requests. Default 30 s.
     pub poll_interval: Duration,
-    /// Ours: what pull requests call this cluster.
+    /// Ours: name of this cluster in pull requests.
     pub cluster_name: Option<String>,
-    /// Ours: how many pull requests are open at once; the other approvals wait. Default 50.
+    /// Ours: most pull requests that are open at once; the other approvals wait. Default 50.
     pub max_open: usize,
-    /// Ours: how long after a merge the cluster may not know of it before that is told. Default 600 s.
+    /// Ours: time after a merge in which the cluster must come to know of it; later, that it does not is reported.
+    /// Default 600 s.
     pub sync_limit: Duration,
-    /// Ours: how long an approval that is being deleted waits for a forge that does not answer. Default 120 s.
+    /// Ours: longest time that an approval that is being deleted waits for a forge that does not answer. Default
+    /// 120 s.
     pub deletion_limit: Duration,
     /// Ours: after a merge, ask Flux to fetch and apply at once. Needs more permissions; default no.
     pub request_sync: bool,
-    /// Ours: where the token is mounted. Nothing for the Secret `aut-github`.
+    /// Ours: file with the token. `None` for the Secret `aut-github`.
     pub token_file: Option<PathBuf>,
 }
 
@@ -135,7 +137,7 @@ fn one_line(value: &str, at: &str) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The folder without what means nothing. It must not leave the repository: the file's path is made from it.
+/// Returns the folder without empty parts and dots. It must not leave the repository: the file's path is made from it.
 fn folder(text: &str, at: &str) -> Result<String, ConfigError> {
     if text.starts_with('/') || text.contains('\\') {
         return Err(field(at, "must be relative to the repository, with '/' between folders"));
@@ -150,7 +152,7 @@ fn folder(text: &str, at: &str) -> Result<String, ConfigError> {
     Ok(parts.join("/"))
 }
 
-/// What `git check-ref-format --branch` accepts, or a little less.
+/// Returns whether the text is a name that `git check-ref-format --branch` accepts, or a little less.
 fn is_branch(text: &str) -> bool {
     let strange = |c: char| {
         c.is_whitespace() || c.is_control() || matches!(c, '~' | '^' | ':' | '?' | '*' | '[' | '\\')

@@ -1,4 +1,4 @@
-//! How Prometheus is asked.
+//! The connection to a Prometheus: address, credentials and limits.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,49 +12,49 @@ const DEFAULT_URL: &str = "http://px-prometheus:9090";
 const KEYS: &str = "url, username, password, password_file, token, token_file, ca_file, timeout, lookback, \
                     max_answer, ignore_unhealthy_targets";
 
-/// How Prometheus is asked.
+/// Settings of a connection to a Prometheus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PrometheusParams {
     /// `http://host:9090`, without a slash at the end and without `/api/v1`. Key `url`.
     pub url: String,
-    /// What is sent along. Keys `username`, `password` or `password_file`; or `token` or `token_file`.
+    /// Credentials. Keys `username`, `password` or `password_file`; or `token` or `token_file`.
     pub auth: Auth,
     /// A PEM file with authorities that are trusted in addition. Key `ca_file`.
     pub ca_file: Option<PathBuf>,
-    /// How long an answer may take. Default 10 s.
+    /// Longest time that an answer may take. Default 10 s.
     pub timeout: Duration,
     /// The server's look-back (`--query.lookback-delta`): how old a sample of an instant query may be.
     /// Default 300 s.
     pub lookback: Duration,
-    /// Bytes that an answer may have, unpacked. Default 32 MiB.
+    /// Most bytes that an answer may have, unpacked. Default 32 MiB.
     pub max_answer: u64,
-    /// Go on although some scrape targets are down. Default `true`.
+    /// `true`: rules are evaluated although some scrape targets are down. Default `true`.
     pub ignore_unhealthy_targets: bool,
 }
 
-/// What is sent along with a query.
+/// Credentials of a query.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Auth {
-    /// Nothing.
+    /// No credentials.
     #[default]
     None,
-    /// A name and a password.
+    /// `Authorization: Basic`.
     Basic {
-        /// The name.
+        /// Never empty.
         username: String,
-        /// The password.
+        /// Never empty if it is inline.
         password: SecretSource,
     },
-    /// A bearer token.
+    /// `Authorization: Bearer`.
     Bearer(SecretSource),
 }
 
-/// Where a secret comes from.
+/// Place of a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
-    /// From the configuration.
+    /// In the configuration.
     Inline(Secret),
-    /// From a file, read anew whenever it is needed: mounted secrets change.
+    /// In a file, read anew whenever it is needed: mounted secrets change.
     File(PathBuf),
 }
 
@@ -131,7 +131,7 @@ impl PrometheusParams {
     }
 }
 
-/// Key and value of each setting; all keys are known.
+/// Returns key and value of each setting, all of which are known.
 fn entries(params: &Params, at: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     let mut found = BTreeMap::new();
     match params {

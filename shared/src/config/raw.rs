@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for Params {
     }
 }
 
-/// Text, or a number or truth value as it is spelled: `gitops.params` has been read without knowing its
+/// Reads text, or a number or truth value as it is spelled: `gitops.params` has been read without knowing its
 /// types.
 fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     use serde_json::Value;
@@ -153,7 +153,7 @@ fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D:
     }
 }
 
-/// A list of texts. Serde's own message would quote what is there instead.
+/// Reads a list of texts. Serde's own message would quote what is there instead.
 fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     use serde_json::Value;
     let texts = |list: Vec<Value>| -> Option<Vec<String>> {
@@ -196,7 +196,7 @@ pub(super) fn read(yaml: &str) -> Result<RawConfig, ConfigError> {
     Ok(file.unwrap_or_default())
 }
 
-/// What is wrong, without quoting values.
+/// Describes an error without quoting values.
 fn problem(error: &serde_saphyr::Error) -> String {
     use serde_saphyr::Error;
     match error {
@@ -215,7 +215,7 @@ fn problem(error: &serde_saphyr::Error) -> String {
     }
 }
 
-/// The settings of GitHub under `gitops.params`.
+/// Reads the settings of GitHub under `gitops.params`.
 pub(super) fn github(params: &serde_json::Value) -> Result<RawGithub, String> {
     // The messages name the key; the values here are no secrets, but one may have strayed in.
     RawGithub::deserialize(params).map_err(|e| {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// A password or a token. [`fmt::Debug`] prints `***`; there is no `Display`.
+/// A password or a token. [`fmt::Debug`] prints `***`; there is no `Display`. Two can be compared, which the types of
+/// crate secrecy cannot: a provider whose settings stay the same keeps its client.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -12,7 +13,7 @@ impl Secret {
         Secret(text.into())
     }
 
-    /// The text, to be sent and never to be shown.
+    /// Returns the text, to be sent and never to be shown.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -20,7 +20,7 @@ pub(super) struct Split<'a> {
     format: Format,
 }
 
-/// What the suffix multiplies with.
+/// The multiplier of a suffix.
 enum Unit {
     /// Nanos in one.
     Nanos { factor: i128, power: i32 },
@@ -103,7 +103,7 @@ fn unit(suffix: &str) -> Option<(Unit, Format)> {
 }
 
 impl Split<'_> {
-    /// The number.
+    /// Returns the number.
     ///
     /// # Errors
     /// [`QuantityError::TooLarge`].
@@ -127,7 +127,7 @@ impl Split<'_> {
         })
     }
 
-    /// The number of nanos when the point moves by `power` digits.
+    /// Returns the number of nanos when the point moves by `power` digits.
     fn shifted(&self, power: i64) -> Option<i128> {
         let all: Vec<u8> = self.whole.bytes().chain(self.fraction.bytes()).collect();
         if all.iter().all(|d| *d == b'0') {
@@ -147,7 +147,7 @@ impl Split<'_> {
         )
     }
 
-    /// Whether the API server gives this text back unchanged instead of printing it anew (the fast path of
+    /// Returns whether the API server gives this text back unchanged instead of printing it anew (the fast path of
     /// `ParseQuantity`, which keeps a text whose number cannot be shortened, whatever sign, zeros or point it
     /// has).
     pub(super) fn kept_as_written(&self) -> bool {
@@ -177,7 +177,7 @@ impl Split<'_> {
     }
 }
 
-/// `whole.fraction` times `factor`, what is left over rounded up. Exact for any number of digits.
+/// Returns `whole.fraction` times `factor`, what is left over rounded up. Exact for any number of digits.
 fn nanos(
     whole: impl Iterator<Item = u8>,
     fraction: impl DoubleEndedIterator<Item = u8>,
@@ -201,7 +201,7 @@ impl FromStr for Quantity {
     type Err = QuantityError;
 
     /// Reads what the API reads: an optional sign, digits with an optional point, a suffix or an exponent.
-    /// What is finer than a nano is rounded away from zero; more than `i64::MAX` with a binary suffix becomes
+    /// A number finer than a nano is rounded away from zero; more than `i64::MAX` with a binary suffix becomes
     /// `i64::MAX`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         split(text)?.quantity()

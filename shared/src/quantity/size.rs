@@ -15,12 +15,12 @@ use super::{Format, Quantity, QuantityError};
 pub struct Size {
     /// Bytes.
     pub bytes: i64,
-    /// How it is printed.
+    /// Format that it is printed in.
     pub format: Format,
 }
 
 impl Size {
-    /// A size.
+    /// Makes a size.
     pub const fn new(bytes: i64, format: Format) -> Self {
         Size { bytes, format }
     }
@@ -92,7 +92,7 @@ impl PartialOrd for Size {
     }
 }
 
-/// What a resize leads to.
+/// The result of a resize.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grown {
     /// The new size. Equal to the current one only when the percentage of it is less than a byte.
@@ -101,7 +101,7 @@ pub enum Grown {
     AtMaximum,
 }
 
-/// The size after a resize by `percent` of the current size, whole bytes, a fraction dropped; never above
+/// Returns the size after a resize by `percent` of the current size, whole bytes, a fraction dropped; never above
 /// `max`, and never above `i64::MAX`. Arithmetic of the original, as its vendor's tests check it.
 ///
 /// The result keeps the format of `current`. A result that was cut to `max` is written in the format of
@@ -123,7 +123,7 @@ pub fn grow(current: Size, percent: u32, max: Option<Size>) -> Grown {
     })
 }
 
-/// Why a text is no maximum size.
+/// The reason why a text is no maximum size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaxSizeError {
     /// Neither a number of bytes nor a quantity.

@@ -1,17 +1,17 @@
-//! One comparison of a rule: a PromQL key and a numeric test.
+//! A comparison of a rule: a PromQL key and a numeric test.
 
 use crate::api::RuleExpression;
 
-/// A PromQL key and what its value must be.
+/// A PromQL key and the test of its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     /// PromQL without a comparison; aliases are resolved.
     pub key: String,
-    /// What the value must be.
+    /// Test of the value.
     pub test: Test,
-    /// Operator and values as the rule spells them, to show.
+    /// Operator as the rule spells it, to show.
     pub operator: String,
-    /// See `operator`.
+    /// Values as the rule spells them, to show.
     pub values: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ pub enum Test {
 }
 
 impl Test {
-    /// Whether a value passes. A value that is not finite never does: it is no data. [`Test::DoesNotExist`] passes
+    /// Returns whether a value passes. A value that is not finite never does: it is no data. [`Test::DoesNotExist`] passes
     /// no value, since it is about there being none.
     pub fn holds(&self, value: f64) -> bool {
         value.is_finite()
@@ -60,13 +60,13 @@ impl Test {
     }
 }
 
-/// Why an expression is not understood. `field` is relative to the expression.
+/// The reason why an expression cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {problem}")]
 pub struct ExpressionError {
-    /// `key`, `operator`, `values[1]`, …
+    /// Path of the field inside the expression: `key`, `operator`, `values[1]`, …
     pub field: String,
-    /// What is wrong and what would be right.
+    /// Problem, and what would be right.
     pub problem: String,
 }
 
@@ -74,7 +74,7 @@ pub struct ExpressionError {
 pub struct Aliases;
 
 impl Aliases {
-    /// The query of an alias, or nothing when there is none of that name. The original does not publish its
+    /// Returns the query of an alias, `None` if there is none of that name. The original does not publish its
     /// queries; these follow its description: the percentage by which a pool's provisioned or used share deviates
     /// from the mean over all pools.
     pub fn resolve(alias: &str) -> Option<String> {
@@ -93,7 +93,7 @@ fn error(field: impl Into<String>, problem: impl Into<String>) -> ExpressionErro
 }
 
 impl Expression {
-    /// Understands one expression.
+    /// Parses one expression.
     ///
     /// # Errors
     /// Names the field and what would be right: no key or two, an unknown alias or operator, the wrong number of
