@@ -1,6 +1,7 @@
 //! Events: core/v1, with a name that follows from what they say, so that telling twice tells once.
 
 use autopilot_shared::names;
+use autopilot_shared::text::truncate_bytes;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::Api;
@@ -47,7 +48,7 @@ pub(crate) fn event(draft: &EventDraft) -> Event {
         involved_object: regarding,
         type_: Some(if draft.warning { "Warning" } else { "Normal" }.to_owned()),
         reason: Some(draft.reason.to_owned()),
-        message: Some(cut(&draft.message, NOTE_LIMIT).to_owned()),
+        message: Some(truncate_bytes(&draft.message, NOTE_LIMIT).to_owned()),
         first_timestamp: Some(Time(draft.when)),
         last_timestamp: Some(Time(draft.when)),
         count: Some(1),
@@ -72,11 +73,6 @@ fn reference(
         uid: Some(uid.to_owned()).filter(|u| !u.is_empty()),
         ..ObjectReference::default()
     }
-}
-
-/// The beginning of a text, at most so many bytes, ending between two characters.
-fn cut(text: &str, limit: usize) -> &str {
-    &text[..text.floor_char_boundary(limit)]
 }
 
 /// Nothing can be created in a namespace that is being deleted.
@@ -145,9 +141,9 @@ mod tests {
     #[test]
     fn a_note_ends_on_a_character_boundary_below_the_limit() {
         let long = "ü".repeat(600);
-        let note = cut(&long, NOTE_LIMIT);
+        let note = truncate_bytes(&long, NOTE_LIMIT);
         assert_eq!(note.len(), NOTE_LIMIT);
-        assert!(cut(&format!("x{long}"), NOTE_LIMIT).len() == NOTE_LIMIT - 1);
-        assert_eq!(cut("short", NOTE_LIMIT), "short");
+        assert!(truncate_bytes(&format!("x{long}"), NOTE_LIMIT).len() == NOTE_LIMIT - 1);
+        assert_eq!(truncate_bytes("short", NOTE_LIMIT), "short");
     }
 }

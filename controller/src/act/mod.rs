@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval,
-    AutopilotRule, AutopilotRuleObject, FINALIZER,
+    AutopilotRule, AutopilotRuleObject,
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::Patch;
@@ -182,8 +182,7 @@ impl Actor {
                 let Some(found) = self.approval(&target).await? else {
                     return Ok(Outcome::NoApproval(target));
                 };
-                let finalizers = found.metadata.finalizers.clone().unwrap_or_default();
-                let Some(index) = finalizers.iter().position(|f| f == FINALIZER) else {
+                let Some(index) = found.finalizer_index() else {
                     return Ok(Outcome::Approval(Box::new(found)));
                 };
                 let patch = remove_finalizer(index)?;

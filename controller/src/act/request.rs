@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use autopilot_shared::api::FINALIZER;
+use autopilot_shared::error::chain;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use serde::Serialize;
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 
 use super::{Actor, FIELD_MANAGER, Failure};
 use crate::decide::Target;
-use crate::observe::chain;
 
 /// A request that has no answer by then may or may not have been carried out.
 pub(crate) const TIME_OUT: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use autopilot_shared::api::ActionPreview;
+use autopilot_shared::error::chain;
 use k8s_openapi::api::apps::v1::ReplicaSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -14,8 +15,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use kube::api::ListParams;
 use kube::{Api, Client};
 use tokio::time::Instant;
-
-use crate::observe::chain;
 
 /// All of a lookup.
 const LIMIT: Duration = Duration::from_secs(3);

@@ -225,7 +225,7 @@ async fn series_of_a_provider_go_with_its_configuration_and_a_late_answer_does_n
             host: "h".into(),
             timeout: std::time::Duration::from_secs(1),
         }));
-        stage.engine.told(0, &ask, &told, Timestamp::UNIX_EPOCH);
+        stage.engine.take_result(0, &ask, &told, Timestamp::UNIX_EPOCH);
     };
     let shows = |stage: &Stage, provider: &str| stage.text().contains(&format!("provider=\"{provider}\""));
     answered(&mut stage, "one");

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
+use autopilot_shared::backoff::{Growth, longer};
+use autopilot_shared::error::chain;
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, PersistentVolumeClaim, ResourceQuota};
 use k8s_openapi::api::storage::v1::StorageClass;
@@ -166,7 +168,7 @@ async fn watch<K>(
                 warn!(kind = kind.plural(), error, "a watch failed; it is tried again");
                 metrics.watch_error(kind.plural());
                 let rest = pause;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                pause = longer(pause, Growth::Double, LONGEST_PAUSE);
                 (Observation::Trouble(kind, error), Some(rest))
             }
         };
@@ -181,19 +183,4 @@ async fn watch<K>(
             }
         }
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        let more = next.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = next.source();
-    }
-    text
 }

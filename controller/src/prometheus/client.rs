@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use autopilot_shared::error::innermost;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -266,12 +267,7 @@ impl Client {
     }
 
     fn unreachable(&self, error: &(dyn Error + 'static)) -> QueryError {
-        // The outer errors say "client error"; the innermost says what happened.
-        let mut cause = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
-        QueryError::Unreachable { host: self.host.clone(), problem: clean(&cause.to_string()) }
+        QueryError::Unreachable { host: self.host.clone(), problem: clean(&innermost(error)) }
     }
 }
 
