@@ -1,6 +1,6 @@
 //! The figures of a checkout, for people who restructure it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -34,7 +34,7 @@ pub fn report(root: &Path, crates: &[Crate]) -> String {
             krate.files.keys().map(lines).sum::<usize>(),
             krate.files.keys().filter(|file| lines(file) > checks::MOST_LINES).count(),
             circles.len(),
-            circles.iter().map(std::collections::BTreeSet::len).sum::<usize>(),
+            circles.iter().map(BTreeSet::len).sum::<usize>(),
             long.unwrap_or_default(),
             function.unwrap_or_default(),
             krate.functions.iter().filter(|function| function.lines > LONG_FUNCTION).count(),
@@ -78,15 +78,16 @@ fn details(text: &mut String, krate: &Crate) {
     }
     let folders: Vec<String> = folders.iter().map(|(folder, files)| format!("{folder} {files}")).collect();
     let _ = writeln!(text, "files per folder: {}", folders.join(", "));
-    let mut rooms: BTreeMap<String, std::collections::BTreeSet<String>> = BTreeMap::new();
-    let room = |file: &str| file.trim_end_matches(".rs").split('/').next().unwrap_or(file).to_owned();
-    for arrow in &arrows {
-        if room(&arrow.from) != room(&arrow.to) {
-            rooms.entry(room(&arrow.from)).or_default().insert(room(&arrow.to));
-        }
+    let place = |file: &str| match file.rsplit_once('/') {
+        Some((folder, _)) => folder.to_owned(),
+        None => file.trim_end_matches(".rs").to_owned(),
+    };
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for arrow in arrows.iter().filter(|arrow| place(&arrow.from) != place(&arrow.to)) {
+        imports.entry(place(&arrow.from)).or_default().insert(place(&arrow.to));
     }
-    for (room, targets) in rooms {
-        let _ = writeln!(text, "imports of {room}: {}", targets.into_iter().collect::<Vec<_>>().join(" "));
+    for (from, targets) in imports {
+        let _ = writeln!(text, "imports of {from}: {}", targets.into_iter().collect::<Vec<_>>().join(" "));
     }
 }
 
