@@ -72,6 +72,11 @@ fn details(text: &mut String, krate: &Crate) {
             function.lines, function.file, function.line
         );
     }
+    for (file, source) in &krate.files {
+        for (line, words) in foreign_prose(source) {
+            let _ = writeln!(text, "prose: {file}:{line} {words}");
+        }
+    }
     let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
     for file in krate.files.keys() {
         *folders.entry(file.rsplit_once('/').map_or(".", |(folder, _)| folder)).or_default() += 1;
@@ -89,6 +94,20 @@ fn details(text: &mut String, krate: &Crate) {
     for (from, targets) in imports {
         let _ = writeln!(text, "imports of {from}: {}", targets.into_iter().collect::<Vec<_>>().join(" "));
     }
+}
+
+/// First lines of documentation that the prose rules of CONTRIBUTING.md do not allow.
+fn foreign_prose(source: &str) -> Vec<(usize, &str)> {
+    const BEGINNINGS: [&str; 5] = ["One that ", "What ", "Is ", "How it ", "Says why not"];
+    let is_doc = |line: &str| line.trim_start().starts_with("///");
+    let lines: Vec<&str> = source.lines().collect();
+    let first = |at: usize| is_doc(lines[at]) && (at == 0 || !is_doc(lines[at - 1]));
+    let words = |at: usize| (at + 1, lines[at].trim_start().trim_start_matches("///").trim());
+    let found = (0..lines.len()).filter(|at| first(*at)).map(words);
+    let foreign = |words: &str| {
+        BEGINNINGS.iter().any(|begin| words.starts_with(begin)) || words.contains("nothing when")
+    };
+    found.filter(|(_, words)| foreign(words)).collect()
 }
 
 /// Direct dependencies of a crate, those of its tests excepted.

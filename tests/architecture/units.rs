@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::citations::{Books, Text, in_text};
 use super::code::Crate;
-use super::{checks, document, graph, reader};
+use super::{checks, document, graph, links, reader};
 
 fn krate(files: &[(&str, &str)]) -> Crate {
     let files: BTreeMap<String, String> =
@@ -298,4 +298,22 @@ fn a_citation_of_a_section_that_is_not_there_is_found() {
     for line in ["$7", "design $9", "reference $6", "$4–7", "$2.2"] {
         assert_eq!(wrong(line), 1, "{line}");
     }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_found() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = |text: &str| [Text { path: "README.md".into(), text: text.into() }];
+    let fine = document("# One: two\n[a](#one-two) [b](Cargo.toml) [c](https://example.com/#x)");
+    assert_eq!(links::broken(root, &fine), [""; 0]);
+    let wrong = document("# One\n[a](#two) [b](Cargo.lick) [c](Cargo.toml#one)");
+    assert_eq!(links::broken(root, &wrong).len(), 3);
+}
+
+#[test]
+fn a_path_that_does_not_exist_is_found() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let document = |text: &str| [Text { path: "CONTRIBUTING.md".into(), text: text.into() }];
+    assert_eq!(links::missing_paths(&root, &document("`tests/Cargo.toml`, `tui/main.rs`, `x/y`")), [""; 0]);
+    assert_eq!(links::missing_paths(&root, &document("`tests/no.rs`, `tui/no.rs`")).len(), 2);
 }
