@@ -1,6 +1,6 @@
 //! The checks of one crate; each returns what is wrong, with the lines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::citations::Text;
@@ -9,6 +9,8 @@ use super::{document, graph};
 
 /// Most lines of a file.
 pub const MOST_LINES: usize = 500;
+/// Most lines that are shown of one forbidden arrow.
+const MOST_SHOWN: usize = 6;
 /// Most steps of a data path.
 const MOST_STEPS: usize = 10;
 /// Data paths that a reader finds in the document.
@@ -38,7 +40,7 @@ const IMPURE: [&str; 18] = [
 /// Circles of imports, each with the lines of a shortest one.
 pub fn circles(krate: &Crate) -> Vec<String> {
     let (arrows, _) = graph::imports(krate);
-    let group = |group: &std::collections::BTreeSet<String>| {
+    let group = |group: &BTreeSet<String>| {
         let mut text = format!("{}: a circle of {} files, for instance", krate.name, group.len());
         for arrow in graph::shortest(&arrows, group) {
             let graph::Arrow { from, to, line, path } = arrow;
@@ -52,29 +54,33 @@ pub fn circles(krate: &Crate) -> Vec<String> {
 /// Imports between rooms that the table does not allow.
 pub fn arrows(krate: &Crate, map: &str) -> Vec<String> {
     let allowed = document::allowed(map, &krate.name);
-    let mut troubles: BTreeMap<(String, String), String> = BTreeMap::new();
-    for file in krate.files.keys().filter(|file| !is_root(file)) {
-        let room = room(file, allowed.keys());
-        if !allowed.contains_key(&room) {
-            let text = format!("{}: `{room}` has no row in the table of allowed imports", krate.name);
-            troubles.insert((room, String::new()), text);
-        }
+    let mut troubles = Vec::new();
+    let rooms: BTreeSet<String> =
+        krate.files.keys().filter(|file| !is_root(file)).map(|file| room(file, allowed.keys())).collect();
+    for room in rooms.iter().filter(|room| !allowed.contains_key(*room)) {
+        troubles.push(format!("{}: `{room}` has no row in the table of allowed imports", krate.name));
     }
+    let mut wrong: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
     for arrow in graph::imports(krate).0 {
         if is_root(&arrow.from) || is_root(&arrow.to) {
             continue;
         }
         let (from, to) = (room(&arrow.from, allowed.keys()), room(&arrow.to, allowed.keys()));
-        let fine = from == to || allowed.get(&from).is_none_or(|targets| targets.contains(&to));
-        if !fine {
+        if from != to && allowed.get(&from).is_some_and(|targets| !targets.contains(&to)) {
             let graph::Arrow { from: file, to: target, line, path } = arrow;
-            let text = troubles
-                .entry((from.clone(), to.clone()))
-                .or_insert_with(|| format!("{}: `{from}` must not import `{to}`, but does", krate.name));
-            let _ = write!(text, "\n    {}/src/{file}:{line} imports {target}  ({path})", krate.name);
+            let line = format!("\n    {}/src/{file}:{line} imports {target}  ({path})", krate.name);
+            wrong.entry((from, to)).or_default().push(line);
         }
     }
-    troubles.into_values().collect()
+    for ((from, to), lines) in wrong {
+        let shown: String = lines.iter().take(MOST_SHOWN).map(String::as_str).collect();
+        let more = match lines.len().saturating_sub(MOST_SHOWN) {
+            0 => String::new(),
+            more => format!("\n    and {more} more"),
+        };
+        troubles.push(format!("{}: `{from}` must not import `{to}`, but does{shown}{more}", krate.name));
+    }
+    troubles
 }
 
 /// Files at the root hold the rooms together.
@@ -116,7 +122,7 @@ pub fn purity(krate: &Crate, map: &str) -> Vec<String> {
 /// Folders without a row in the code map or without invariant, and rows without folder.
 pub fn folders(krate: &Crate, map: &str) -> Vec<String> {
     let map = document::code_map(map, &krate.name);
-    let folders: std::collections::BTreeSet<&str> =
+    let folders: BTreeSet<&str> =
         krate.files.keys().filter_map(|file| file.rsplit_once('/')).map(|(folder, _)| folder).collect();
     let mut troubles = Vec::new();
     for folder in &folders {
