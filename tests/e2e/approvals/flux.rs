@@ -11,7 +11,7 @@ use std::time::Duration;
 use autopilot_shared::api::ActionApproval;
 use autopilot_tests::RuleText;
 
-use crate::cell::{NAMESPACE, World, until};
+use crate::case::{NAMESPACE, World, until};
 use crate::table::{Must, Onto, Writer};
 use crate::{COOL_DOWN, RULE, SUSPENDED, bring_about, cells_with_full_volumes};
 

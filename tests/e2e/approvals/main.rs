@@ -1,6 +1,6 @@
 //! Who may approve: every cell of [`table::TABLE`] on a real API server, all side by side.
 
-mod cell;
+mod case;
 mod flux;
 mod stubborn;
 mod table;
@@ -16,7 +16,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
-use cell::{Cell, NAMESPACE, World, until};
+use case::{Cell, NAMESPACE, World, until};
 use table::{COLUMNS, Must, Onto, TABLE, Writer};
 use writers::Answer;
 

@@ -6,7 +6,7 @@ use autopilot_tests::{RuleText, Scene, SceneOptions};
 use jiff::Timestamp;
 
 use crate::RULE;
-use crate::cell::{Cell, NAMESPACE, World};
+use crate::case::{Cell, NAMESPACE, World};
 use crate::table::{File, Must, Onto, Writer};
 
 /// When the controller set a stale approval back to pending, as its log says.

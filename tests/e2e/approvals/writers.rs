@@ -11,7 +11,7 @@ use kube::{Api, ResourceExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::cell::Cell;
+use crate::case::Cell;
 use crate::table::{File, Writer};
 
 const ORIGINAL: &str = include_str!("../../fixtures/approvals/original.yaml");
@@ -53,7 +53,7 @@ impl Writer {
     pub async fn write(self, scene: &Scene, cell: &Cell) -> Result<Answer> {
         let resource = ApiResource::erase::<ActionApproval>(&());
         let api: Api<DynamicObject> =
-            Api::namespaced_with(scene.client.clone(), crate::cell::NAMESPACE, &resource);
+            Api::namespaced_with(scene.client.clone(), crate::case::NAMESPACE, &resource);
         let name = cell.approval.as_str();
         let file = cell.content()?;
         let patch = PatchParams { field_manager: Some(self.manager().to_owned()), ..PatchParams::default() };
@@ -137,7 +137,7 @@ impl Cell {
         let text = text
             .replace("$OBJECT", &self.volume)
             .replace("$RULE", self.rule)
-            .replace("$NAMESPACE", crate::cell::NAMESPACE)
+            .replace("$NAMESPACE", crate::case::NAMESPACE)
             .replace("$CLAIM", &self.claim)
             .replace("$DIGEST", digest);
         let mut file: Value = serde_saphyr::from_str(&text)?;

@@ -9,8 +9,8 @@ use autopilot_stack::cluster::ADMIN_TOKEN;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::pty::binary;
-use crate::world::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
+use crate::console::binary;
+use crate::scene::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_does_what_the_console_does() -> Result<()> {

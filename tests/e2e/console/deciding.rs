@@ -7,8 +7,8 @@ use autopilot_stack::cluster::ADMIN_TOKEN;
 use kube::ResourceExt as _;
 use rustix::process::Signal;
 
-use crate::pty::Console;
-use crate::world::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
+use crate::console::Console;
+use crate::scene::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_decided_is_what_was_shown() -> Result<()> {

@@ -10,8 +10,8 @@ use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::bytes::foreign;
-use crate::pty::Console;
-use crate::world::{RULE, put};
+use crate::console::Console;
+use crate::scene::{RULE, put};
 
 /// Where the approvals are.
 const NAMESPACE: &str = "hostile";
@@ -117,7 +117,7 @@ pub async fn stays_text(cluster: &Cluster) -> Result<()> {
     console.shows(&["live", &format!("1 Approvals {all}")]).await?;
     let marked =
         |console: &Console| console.columns("⚠", "").into_iter().filter(|column| *column == 1).count();
-    console.until("every row marked", crate::pty::STEP, |_| marked(&console) == all).await?;
+    console.until("every row marked", crate::console::STEP, |_| marked(&console) == all).await?;
     // Each approval in full, as YAML, and as a question.
     for at in 0..all {
         console.keys("\r").await?;
@@ -133,7 +133,7 @@ pub async fn stays_text(cluster: &Cluster) -> Result<()> {
             console.asks("D", "Delete this?").await?;
             console.shows(&["This object contains hidden characters"]).await?;
             console.keys("\u{1b}").await?;
-            console.until("no question", crate::pty::STEP, |s| !s.contains("Delete this?")).await?;
+            console.until("no question", crate::console::STEP, |s| !s.contains("Delete this?")).await?;
         }
         console.keys("j").await?;
     }
@@ -145,7 +145,7 @@ pub async fn stays_text(cluster: &Cluster) -> Result<()> {
     for (view, title, rows) in [("2", "WHAT", texts.len()), ("3", "SINCE", 1), ("4", "READY", 1)] {
         console.keys(view).await?;
         console.shows(&[title]).await?;
-        console.until("marked rows", crate::pty::STEP, |_| marked(&console) == rows).await?;
+        console.until("marked rows", crate::console::STEP, |_| marked(&console) == rows).await?;
         for _ in 0..rows {
             console.keys("\r").await?;
             console.shows(&["⚠ altered"]).await?;

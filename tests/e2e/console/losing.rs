@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use autopilot_shared::names;
 use autopilot_stack::cluster::ADMIN_TOKEN;
 
+use crate::console::Console;
 use crate::gate::Gate;
-use crate::pty::Console;
-use crate::world::{NAMESPACE, RULE, waiting};
+use crate::scene::{NAMESPACE, RULE, waiting};
 
 /// How long the server is frozen.
 const FROZEN: Duration = Duration::from_secs(60);

@@ -3,22 +3,22 @@
 
 mod bytes;
 mod command_line;
+mod console;
 mod deciding;
 mod gate;
 mod hostile;
 mod losing;
 mod outages;
-mod pty;
 mod pull_requests;
+mod scene;
 mod terminal;
 mod typing;
-mod world;
 
 /// On one cluster with approvals that are written by hand, side by side.
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_text_is_only_text() -> anyhow::Result<()> {
-    let cluster = world::bare().await?;
-    world::install(&cluster).await?;
+    let cluster = scene::bare().await?;
+    scene::install(&cluster).await?;
     tokio::try_join!(
         hostile::stays_text(&cluster),
         typing::pasting_confirms_nothing(&cluster),

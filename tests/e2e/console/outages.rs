@@ -8,10 +8,10 @@ use autopilot_stack::cluster::ADMIN_TOKEN;
 use autopilot_stack::{Action, Cluster, FaultProxy, Match, TempDir, wait_for};
 use serde_json::json;
 
+use crate::console::{Console, STEP};
 use crate::gate::Gate;
 use crate::losing::{BACK, NOTICED};
-use crate::pty::{Console, STEP};
-use crate::world::{VIEWER, bare, install, put, replace};
+use crate::scene::{VIEWER, bare, install, put, replace};
 
 /// What is dim in the default theme.
 const DIM: vt100::Color = vt100::Color::Rgb(0x8b, 0x93, 0xa3);

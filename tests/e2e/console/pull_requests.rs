@@ -9,7 +9,7 @@ use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
 use autopilot_tests::gitops::{Case, Gitops, Question, STEP};
 use futures::future::try_join_all;
 
-use crate::pty::Console;
+use crate::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Result<()> {

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use autopilot_stack::TempDir;
 use rustix::process::Signal;
 
-use crate::pty::Console;
+use crate::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_terminal_is_given_back() -> Result<()> {

@@ -6,8 +6,8 @@ use autopilot_stack::Cluster;
 use autopilot_stack::cluster::ADMIN_TOKEN;
 use kube::{Api, ResourceExt as _};
 
-use crate::pty::{Console, STEP};
-use crate::world::put;
+use crate::console::{Console, STEP};
+use crate::scene::put;
 
 /// Text with and without brackets, at a question and before one: nothing is written but the reason that was pasted.
 pub async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {

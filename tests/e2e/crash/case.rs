@@ -17,7 +17,7 @@ use kube::{Api, Resource, ResourceExt as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::lane::Lane;
+use super::cluster::Lane;
 use super::writes;
 
 /// How long one step may take on a machine that has other things to do.

@@ -9,7 +9,7 @@ use autopilot_stack::{Action, KillWhen, Match};
 use futures::future::{join_all, try_join_all};
 
 use super::case::{Case, Path, Person};
-use super::lane::{Keep, Lane, keep, lanes};
+use super::cluster::{Keep, Lane, keep, lanes};
 use super::writes::{label, labelled};
 
 /// What happens at a write.

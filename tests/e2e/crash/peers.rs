@@ -7,7 +7,7 @@ use autopilot_stack::{Action, KillWhen, Match, wait_for};
 use futures::future::join_all;
 
 use super::case::{Case, Path, Person, TWO_PASSES};
-use super::lane::keep;
+use super::cluster::keep;
 use super::told;
 
 /// A lease lasts 15 s, and others look at it every 2 s.

@@ -8,7 +8,7 @@ use autopilot_stack::{Action, Match, Refusal, RuleId};
 use futures::future::join_all;
 
 use super::case::{Case, Path};
-use super::lane::keep;
+use super::cluster::keep;
 use super::{told, writes};
 
 #[tokio::test(flavor = "multi_thread")]

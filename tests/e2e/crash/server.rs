@@ -7,7 +7,7 @@ use autopilot_shared::RuleState;
 use futures::future::join_all;
 
 use super::case::{Case, Look, Path};
-use super::lane::keep;
+use super::cluster::keep;
 use super::told;
 
 /// Longer than the 10 s after which a request counts as unanswered.

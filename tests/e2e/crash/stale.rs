@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 
 use super::case::{Case, Look, Path, Person, STEP, TWO_PASSES};
-use super::lane::keep;
+use super::cluster::keep;
 use super::{told, writes};
 
 const APPROVALS: &str = "/actionapprovals";

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use futures::future::join_all;
 
 use super::case::{Case, Path};
-use super::lane::{Lane, keep};
+use super::cluster::{Lane, keep};
 use super::told;
 
 /// When the watches end.

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use autopilot_stack::{Action, Fired, KillWhen, Match, RuleId};
 use autopilot_tests::gitops::Gitops;
 
-use crate::story::{WRITES, tell};
+use crate::scenario::{WRITES, tell};
 
 async fn with_kills(world: &Gitops, name: &str, when: KillWhen) -> Result<()> {
     let fired: RefCell<Vec<Vec<Fired>>> = RefCell::default();

@@ -4,19 +4,19 @@
 mod broken;
 mod crash;
 mod decided;
+mod external_edits;
 mod guide;
-mod hands;
-mod lane;
+mod play;
 mod prune;
 mod replay;
-mod story;
+mod scenario;
 mod unsynced;
 mod walkthrough;
 mod workload;
 
 use anyhow::Result;
 
-use lane::{play, scenarios};
+use play::{play, scenarios};
 
 #[test]
 fn a_controller_that_dies() -> Result<()> {
@@ -43,13 +43,13 @@ fn a_github_that_is_broken() -> Result<()> {
 #[test]
 fn other_hands() -> Result<()> {
     play(scenarios![
-        hands::an_edited_file_approves_nothing_and_says_why,
-        hands::an_edit_that_is_undone_counts_again,
-        hands::deleting_the_branch_declines,
-        hands::opened_again_after_a_close_it_stays_declined_and_is_told,
-        hands::a_force_push_of_something_else_approves_nothing,
-        hands::look_alikes_and_foreign_branches_stay_and_count_for_nothing,
-        hands::a_moving_and_then_protected_base_is_no_obstacle
+        external_edits::an_edited_file_approves_nothing_and_says_why,
+        external_edits::an_edit_that_is_undone_counts_again,
+        external_edits::deleting_the_branch_declines,
+        external_edits::opened_again_after_a_close_it_stays_declined_and_is_told,
+        external_edits::a_force_push_of_something_else_approves_nothing,
+        external_edits::look_alikes_and_foreign_branches_stay_and_count_for_nothing,
+        external_edits::a_moving_and_then_protected_base_is_no_obstacle
     ])
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::real::{ClaimName, KEY, LOOKBACK, Observer, Site, requested};
-use super::say;
-use super::table::{Row, p50_p99};
+use super::rows::say;
+use crate::table::{Row, p50_p99};
 
 const CLAIMS: usize = 10_000;
 const AT_ONCE: usize = 100;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 pub use case::{Case, Question, condition};
 
-use crate::scene::checkout;
+use crate::support::scene::checkout;
 use crate::{Controllers, Scene, SceneOptions};
 
 /// The folder of the repository that Flux applies, and where the controller puts its files.

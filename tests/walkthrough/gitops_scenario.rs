@@ -9,9 +9,9 @@ use autopilot_stack::github::PullRequest as Pull;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use super::story::{heading, title};
+use super::scenario::{heading, title};
 use super::{Pace, Stage, Walk};
-use crate::gitops::{FOLDER, Hub, KUSTOMIZATION};
+use crate::support::gitops::{FOLDER, Hub, KUSTOMIZATION};
 
 /// The rule and the namespace of the guide.
 const RULE: &str = "volume-resize";

@@ -3,8 +3,21 @@
 //! `--only 1,4` runs some rows; `BENCH_FULL=1` measures the quiet minutes for all ten of them. Exit code 1 when a target
 //! is missed.
 
-#[path = "../bench/mod.rs"]
-mod bench;
+mod api;
+mod approved;
+mod console;
+mod crossing;
+mod fleet;
+mod forge;
+mod http;
+mod late;
+mod patch;
+mod prometheus;
+mod quiet;
+mod real;
+mod rows;
+mod table;
+mod usage;
 
 // The forge and the cluster in memory of the controller's own tests: rows 8 to 10 are measured with them.
 macro_rules! of_the_controllers_tests {
@@ -23,16 +36,16 @@ macro_rules! of_the_controllers_tests {
     )* };
 }
 of_the_controllers_tests!(
-    "../../../controller/tests/pull_requests/budget.rs" budget,
-    "../../../controller/tests/pull_requests/fake_forge.rs" fake_forge,
-    "../../../controller/tests/pull_requests/scene.rs" scene
+    "../../controller/tests/pull_requests/budget.rs" budget,
+    "../../controller/tests/pull_requests/fake_forge.rs" fake_forge,
+    "../../controller/tests/pull_requests/scene.rs" scene
 );
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match bench::run(&arguments) {
+    match rows::run(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

@@ -37,7 +37,7 @@ macro_rules! scenarios {
             fn run(world: &autopilot_tests::gitops::Gitops) -> futures::future::LocalBoxFuture<'_, anyhow::Result<()>> {
                 Box::pin($name(world))
             }
-            run as $crate::lane::Scenario
+            run as $crate::play::Scenario
         })),+]
     };
 }

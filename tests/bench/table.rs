@@ -41,7 +41,10 @@ pub struct Table(Vec<Row>);
 impl Table {
     /// Adds a row, and says at once what came out.
     pub fn add(&mut self, row: Row) {
-        super::say(&format!("row {}: {}: {} (target {})", row.number, row.what, row.figure, row.target));
+        super::rows::say(&format!(
+            "row {}: {}: {} (target {})",
+            row.number, row.what, row.figure, row.target
+        ));
         self.0.push(row);
     }
 

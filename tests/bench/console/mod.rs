@@ -3,8 +3,8 @@
 //! The peers' figures were taken in the same way, on two cores that the servers share with what is measured.
 
 mod inside;
-mod pty;
 mod seed;
+mod timed_console;
 
 use std::time::{Duration, Instant};
 
@@ -16,11 +16,12 @@ use kube::Client;
 use tokio::time::sleep;
 
 pub use inside::{frame_and_filter, program};
-use pty::Console;
 use seed::{APPROVALS, EVENTS, Updates};
+use timed_console::Console;
 
-use super::table::{Row, p50_p99};
-use super::{say, usage};
+use crate::rows::say;
+use crate::table::{Row, p50_p99};
+use crate::usage;
 
 /// How long what is at rest is looked at.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -343,7 +344,7 @@ impl Spent {
 
 /// The line that is selected.
 fn selected(screen: &vt100::Screen) -> Option<u16> {
-    (2..pty::SIZE.1).find(|y| screen.cell(*y, 20).is_some_and(vt100::Cell::inverse))
+    (2..timed_console::SIZE.1).find(|y| screen.cell(*y, 20).is_some_and(vt100::Cell::inverse))
 }
 
 async fn move_row(console: &mut Console, when: &str, limit: f64, note: String) -> Result<Row> {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::real::{ClaimName, LOOKBACK, Observer, Site, requested};
-use super::table::{Row, p50_p99};
+use crate::table::{Row, p50_p99};
 
 const CLAIMS: usize = 100;
 const RULE: &str = "approved";

@@ -4,29 +4,15 @@
 //! process and generate their lists; rows 4, 5 and 6 run it against real servers; rows 8, 9 and 10 run its
 //! pull-request flow in virtual time. Rows 11 to 18 are the console's.
 
-mod api;
-mod approved;
-mod console;
-mod crossing;
-mod fleet;
-mod forge;
-mod http;
-mod late;
-mod patch;
-mod prometheus;
-mod quiet;
-mod real;
-mod table;
-mod usage;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
-use console::Consoles;
-use quiet::Quiet;
-use table::{Row, Table};
+use crate::console::{self, Consoles};
+use crate::quiet::Quiet;
+use crate::table::{Row, Table};
+use crate::{approved, crossing, forge, late};
 
 /// Numbers of the rows.
 const ROWS: std::ops::RangeInclusive<u8> = 1..=18;
@@ -107,7 +93,7 @@ fn selection(arguments: &[String]) -> Result<BTreeSet<u8>> {
 }
 
 /// A line on standard error, so that a person sees what takes so long.
-fn say(text: &str) {
+pub fn say(text: &str) {
     eprintln!("bench: {text}");
 }
 

@@ -12,9 +12,9 @@ use autopilot_tui::record::{Approval, Names, Row as _};
 use autopilot_tui::table::{Rows, TableState};
 use autopilot_tui::update::{Feed, Msg, update};
 
-use super::pty::{SIZE, binary};
 use super::seed::{APPROVALS, approval};
-use crate::bench::table::{Row, p50_p99};
+use super::timed_console::{SIZE, binary};
+use crate::table::{Row, p50_p99};
 
 /// How often each is done.
 const TIMES: usize = 60;

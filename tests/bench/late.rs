@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::real::{ClaimName, LOOKBACK, Site};
-use super::table::Row;
+use crate::table::Row;
 
 const CLAIMS: usize = 250;
 const NAMESPACES: usize = 10;

@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, INTERVAL};
 use super::prometheus::Asked;
-use super::table::{Row, percentile};
-use super::{api, prometheus, say, usage};
+use super::rows::say;
+use super::{api, prometheus, usage};
+use crate::table::{Row, percentile};
 
 /// How long the controller may need until it has seen everything and written what it has to say about it.
 const SETTLE: Duration = Duration::from_secs(15 * 60);

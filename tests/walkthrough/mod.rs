@@ -3,11 +3,11 @@
 
 mod endings;
 mod filling;
+mod gitops_scenario;
 mod pace;
-mod pulls;
+mod scenario;
 mod shell;
 mod stage;
-mod story;
 
 use std::collections::BTreeMap;
 
@@ -20,12 +20,12 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 
 pub use filling::Filling;
+pub use gitops_scenario::tell_pulls;
 pub use pace::Pace;
-pub use pulls::tell_pulls;
+pub use scenario::{report, tell};
 pub use stage::Stage;
-pub use story::{report, tell};
 
-use crate::scene::checkout;
+use crate::support::scene::checkout;
 
 /// The claim that the rule selects.
 pub const DATA: &str = "pgbench-data";

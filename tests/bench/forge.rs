@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 
-use super::table::Row;
 use crate::budget::{self, Counts};
+use crate::table::Row;
 
 const NOTE: &str = "virtual time, against a forge in memory that enforces GitHub's documented limits \
                     (controller/tests/forge).";

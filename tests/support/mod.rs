@@ -1,0 +1,6 @@
+//! What the tests take for granted: servers with the shipped manifests, controllers, rules.
+
+pub mod controllers;
+pub mod gitops;
+pub mod rules;
+pub mod scene;
