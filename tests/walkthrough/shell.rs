@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Binaries, Cluster};
 use tokio::process::Command;
 

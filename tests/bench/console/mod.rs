@@ -9,7 +9,7 @@ mod timed_console;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Cluster, ClusterOptions, FaultProxy};
 use futures::{AsyncBufReadExt as _, StreamExt as _};
 use kube::Client;

@@ -5,7 +5,7 @@ use std::process::Output;
 use anyhow::{Result, ensure};
 use autopilot_shared::api::Outcome;
 use autopilot_shared::names;
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use serde_json::Value;
 use tokio::process::Command;
 

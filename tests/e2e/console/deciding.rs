@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use autopilot_shared::api::Outcome;
 use autopilot_shared::names;
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use kube::ResourceExt as _;
 use rustix::process::Signal;
 

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::api::{AutopilotRule, AutopilotRuleObject};
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::Cluster;
-use autopilot_stack::cluster::ADMIN_TOKEN;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::{Patch, PatchParams, PostParams};

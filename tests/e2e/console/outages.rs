@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Action, Cluster, FaultProxy, Match, TempDir, wait_for};
 use serde_json::json;
 

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::Outcome;
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::ClusterOptions;
-use autopilot_stack::cluster::ADMIN_TOKEN;
 use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
 use autopilot_tests::gitops::{Case, Gitops, Question, STEP};
 use futures::future::try_join_all;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::api::{ANNOTATION_REASON, ActionApproval};
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::Cluster;
-use autopilot_stack::cluster::ADMIN_TOKEN;
 use kube::{Api, ResourceExt as _};
 
 use crate::console::{Console, STEP};

@@ -1,4 +1,4 @@
-//! Where the servers' binaries are.
+//! The binaries of the servers, and those that this workspace builds.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -56,6 +56,18 @@ impl Binaries {
     fn of(folders: &OsStr) -> Self {
         Self { dirs: std::env::split_paths(folders).collect() }
     }
+}
+
+/// Returns a binary of this workspace that `cargo build` left beside the running test or benchmark, or above it.
+///
+/// # Errors
+/// When it has not been built.
+pub fn built_binary(name: &str, package: &str) -> Result<PathBuf> {
+    let running = std::env::current_exe().context("where this test's binary is")?;
+    let found = running.ancestors().skip(1).take(3).map(|dir| dir.join(name)).find(|path| path.is_file());
+    found.with_context(|| {
+        format!("no {name} above {}: run 'cargo build -p {package}' first", running.display())
+    })
 }
 
 async fn find() -> Result<Binaries> {

@@ -12,47 +12,14 @@ use serde_json::json;
 use tokio::sync::Mutex;
 
 use crate::binaries::Binaries;
+use crate::cluster_options::{ADMIN_TOKEN, ClusterOptions};
 use crate::port::free_port;
 use crate::process::{Process, Spec};
 use crate::servers;
 use crate::temp::TempDir;
 use crate::wait::wait_for;
 
-/// The token of the administrator (group `system:masters`).
-pub const ADMIN_TOKEN: &str = "stack-admin";
-
 const READY: Duration = Duration::from_secs(90);
-
-/// Somebody who may ask the API, with a static token. What they may do, RBAC says.
-#[derive(Debug, Clone)]
-pub struct User {
-    /// The bearer token.
-    pub token: String,
-    /// The name that RBAC and the audit see.
-    pub name: String,
-    /// The groups.
-    pub groups: Vec<String>,
-}
-
-/// What to start.
-#[derive(Debug, Clone)]
-pub struct ClusterOptions {
-    /// Whether to start kube-controller-manager with the garbage collector, the binder, and the
-    /// controllers of namespaces and of aggregated roles (without it, the roles view, edit and admin are empty).
-    pub controller_manager: bool,
-    /// Users besides the administrator.
-    pub users: Vec<User>,
-    /// How long events live; the server's default is an hour.
-    pub event_ttl: Option<Duration>,
-    /// More flags for kube-apiserver.
-    pub apiserver_flags: Vec<String>,
-}
-
-impl Default for ClusterOptions {
-    fn default() -> Self {
-        Self { controller_manager: true, users: Vec::new(), event_ttl: None, apiserver_flags: Vec::new() }
-    }
-}
 
 /// A running cluster; dropping it ends its servers and removes its files.
 #[derive(Debug)]

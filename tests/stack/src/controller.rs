@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::binaries::built_binary;
 use crate::process::{Killer, Process, Spec};
 use crate::temp::TempDir;
 use crate::wait::wait_for;
@@ -142,25 +143,14 @@ impl Controller {
     }
 }
 
-/// The controller's binary: `AUTOPILOT_CONTROLLER`, else the one that `cargo build` left beside the running test.
+/// Returns the controller's binary: `AUTOPILOT_CONTROLLER`, else the one that `cargo build` left beside the running test.
 ///
 /// # Errors
 /// When it has not been built.
 pub fn controller_binary() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("AUTOPILOT_CONTROLLER") {
-        return Ok(path.into());
+    match std::env::var_os("AUTOPILOT_CONTROLLER") {
+        Some(path) => Ok(path.into()),
+        None => built_binary("autopilot-controller", "autopilot-controller")
+            .context("set AUTOPILOT_CONTROLLER to use another"),
     }
-    let test = std::env::current_exe().context("where this test's binary is")?;
-    test.ancestors()
-        .skip(1)
-        .take(3)
-        .map(|dir| dir.join("autopilot-controller"))
-        .find(|path| path.is_file())
-        .with_context(|| {
-            format!(
-                "no autopilot-controller above {}: run 'cargo build -p autopilot-controller' first, or set \
-                 AUTOPILOT_CONTROLLER",
-                test.display()
-            )
-        })
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use anyhow::Result;
 use hyper::Response;
 
+use crate::http_server::{Server, full};
 use crate::lock::lock;
-use crate::serve::{Server, full};
 
 /// Name and labels of a series.
 type Series = (String, BTreeMap<String, String>);

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::serve::{Body, BoxError, Server, full};
+use crate::http_server::{Body, BoxError, Server, full};
 
 /// Serves the bare repositories in a folder, for reading: `URL/NAME.git`.
 pub(crate) fn serve(root: &Path) -> Result<Server> {

@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-use crate::cluster::{ADMIN_TOKEN, Cluster};
+use crate::cluster::Cluster;
+use crate::cluster_options::ADMIN_TOKEN;
 
 const LIMIT: Duration = Duration::from_secs(120);
 

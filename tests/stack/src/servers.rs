@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::binaries::Binaries;
-use crate::cluster::{ADMIN_TOKEN, ClusterOptions};
+use crate::cluster_options::{ADMIN_TOKEN, ClusterOptions};
 use crate::port::free_port;
 use crate::process::{Process, Spec};
 use crate::temp::TempDir;

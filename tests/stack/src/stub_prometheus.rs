@@ -16,8 +16,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::fetch::form_value;
+use crate::http_server::{Body, BoxError, Server, full};
 use crate::lock::lock;
-use crate::serve::{Body, BoxError, Server, full};
 
 /// A question that was asked.
 #[derive(Debug, Clone)]

@@ -34,14 +34,14 @@ impl Reply {
     }
 }
 
-struct World {
+struct GitHubScene {
     github: GitHub,
     proxy: FaultProxy,
     reviewer: Actor,
     bot: Actor,
 }
 
-impl World {
+impl GitHubScene {
     async fn start() -> Result<Self> {
         let github = GitHub::start(GitHubOptions::default()).await?;
         let proxy = FaultProxy::to_plain(&github.url())?;
@@ -98,33 +98,33 @@ impl World {
 
 #[tokio::test]
 async fn one_commit_by_the_git_data_api() -> Result<()> {
-    let world = World::start().await?;
-    world.reviewer.put("main", "folder/old.yaml", "old\n").await?;
-    let base = world.reviewer.branch("main").await?.context("main")?;
-    let commit = world.ask("GET", &format!("/git/commits/{base}"), Value::Null).await?;
+    let scene = GitHubScene::start().await?;
+    scene.reviewer.put("main", "folder/old.yaml", "old\n").await?;
+    let base = scene.reviewer.branch("main").await?.context("main")?;
+    let commit = scene.ask("GET", &format!("/git/commits/{base}"), Value::Null).await?;
     let tree = commit.json.pointer("/tree/sha").cloned().context("a tree")?;
 
     let entries = json!([
         { "path": "folder/new.yaml", "mode": "100644", "type": "blob", "content": "new\n" },
         { "path": "folder/old.yaml", "mode": "100644", "type": "blob", "sha": null },
     ]);
-    let made = world.ask("POST", "/git/trees", json!({ "base_tree": tree, "tree": entries })).await?;
+    let made = scene.ask("POST", "/git/trees", json!({ "base_tree": tree, "tree": entries })).await?;
     assert_eq!(made.status, 201, "{}", made.json);
     let who = json!({ "name": "Autopilot", "email": "a@example.com", "date": "2026-01-02T03:04:05Z" });
     let commit = json!({
         "message": "one", "tree": made.json["sha"], "parents": [base], "author": who, "committer": who,
     });
-    let first = world.ask("POST", "/git/commits", commit.clone()).await?;
-    let again = world.ask("POST", "/git/commits", commit).await?;
+    let first = scene.ask("POST", "/git/commits", commit.clone()).await?;
+    let again = scene.ask("POST", "/git/commits", commit).await?;
     assert_eq!(first.json["sha"], again.json["sha"], "the same commit is the same object");
     let sha = first.json["sha"].as_str().context("a sha")?;
 
     let new = json!({ "ref": "refs/heads/aut-apps-x", "sha": sha });
-    assert_eq!(world.ask("POST", "/git/refs", new.clone()).await?.status, 201);
-    assert_eq!(world.ask("POST", "/git/refs", new).await?.refusal(), (422, "Reference already exists"));
-    assert_eq!(world.bot.files("aut-apps-x").await?, ["README.md", "folder/new.yaml"]);
-    assert_eq!(world.bot.read("aut-apps-x", "folder/new.yaml").await?.as_deref(), Some("new\n"));
-    let commits = world.bot.commits("aut-apps-x").await?;
+    assert_eq!(scene.ask("POST", "/git/refs", new.clone()).await?.status, 201);
+    assert_eq!(scene.ask("POST", "/git/refs", new).await?.refusal(), (422, "Reference already exists"));
+    assert_eq!(scene.bot.files("aut-apps-x").await?, ["README.md", "folder/new.yaml"]);
+    assert_eq!(scene.bot.read("aut-apps-x", "folder/new.yaml").await?.as_deref(), Some("new\n"));
+    let commits = scene.bot.commits("aut-apps-x").await?;
     let last = commits.first().context("a commit")?;
     assert_eq!(
         (last.author.as_str(), last.parents.as_slice()),
@@ -133,26 +133,26 @@ async fn one_commit_by_the_git_data_api() -> Result<()> {
 
     // Not a fast-forward, and a branch that is not there.
     let back = json!({ "sha": base });
-    assert_eq!(world.ask("PATCH", "/git/refs/heads/aut-apps-x", back.clone()).await?.status, 422);
-    let gone = world.ask("PATCH", "/git/refs/heads/gone", back).await?;
+    assert_eq!(scene.ask("PATCH", "/git/refs/heads/aut-apps-x", back.clone()).await?.status, 422);
+    let gone = scene.ask("PATCH", "/git/refs/heads/gone", back).await?;
     assert_eq!(gone.refusal(), (422, "Reference does not exist"));
-    let gone = world.ask("DELETE", "/git/refs/heads/gone", Value::Null).await?;
+    let gone = scene.ask("DELETE", "/git/refs/heads/gone", Value::Null).await?;
     assert_eq!(gone.refusal(), (422, "Reference does not exist"));
     Ok(())
 }
 
 #[tokio::test]
 async fn pull_requests_are_refused_as_github_refuses_them() -> Result<()> {
-    let world = World::start().await?;
-    world.branch("one", "a.yaml", "a\n").await?;
-    let base = world.bot.branch("main").await?.context("main")?;
-    world.bot.create_branch("empty", &base).await?;
+    let scene = GitHubScene::start().await?;
+    scene.branch("one", "a.yaml", "a\n").await?;
+    let base = scene.bot.branch("main").await?.context("main")?;
+    scene.bot.create_branch("empty", &base).await?;
     let open = async |head: &str, base: &str| {
         let new = json!({ "head": head, "base": base, "title": "t", "body": "b" });
-        world.ask("POST", "/pulls", new).await
+        scene.ask("POST", "/pulls", new).await
     };
     assert_eq!(open("gone", "main").await?.json.pointer("/errors/0/field"), Some(&json!("head")));
-    assert!(world.bot.branch("gone").await?.is_none(), "no branch came of it");
+    assert!(scene.bot.branch("gone").await?.is_none(), "no branch came of it");
     assert_eq!(open("one", "gone").await?.json.pointer("/errors/0/field"), Some(&json!("base")));
     assert_eq!(open("empty", "main").await?.refusal(), (422, "No commits between main and empty"));
     let first = open("one", "main").await?;
@@ -166,139 +166,139 @@ async fn pull_requests_are_refused_as_github_refuses_them() -> Result<()> {
     let long = "ä".repeat(65_537);
     let new = json!({ "head": "one", "base": "main", "title": "t", "body": long });
     assert_eq!(
-        world.ask("POST", "/pulls", new).await?.refusal(),
+        scene.ask("POST", "/pulls", new).await?.refusal(),
         (422, "body is too long (maximum is 65536 characters)")
     );
 
     // Reviewers and labels; a reviewer is never the author.
     let reviewers =
-        world.ask("POST", "/pulls/1/requested_reviewers", json!({ "reviewers": ["alice"] })).await?;
+        scene.ask("POST", "/pulls/1/requested_reviewers", json!({ "reviewers": ["alice"] })).await?;
     assert_eq!(reviewers.status, 201);
     let own =
-        world.ask("POST", "/pulls/1/requested_reviewers", json!({ "reviewers": ["autopilot-bot"] })).await?;
+        scene.ask("POST", "/pulls/1/requested_reviewers", json!({ "reviewers": ["autopilot-bot"] })).await?;
     assert_eq!(own.status, 422);
-    world.bot.label(1, &["autopilot"]).await?;
-    let pull = world.bot.pull(1).await?;
+    scene.bot.label(1, &["autopilot"]).await?;
+    let pull = scene.bot.pull(1).await?;
     assert_eq!((pull.labels, pull.reviewers), (vec!["autopilot".to_owned()], vec!["alice".to_owned()]));
 
     // Somebody without the right to push changes only what is his own.
-    let mallory = world.github.actor(OUTSIDER_TOKEN)?;
+    let mallory = scene.github.actor(OUTSIDER_TOKEN)?;
     assert!(mallory.close(1).await.is_err());
     assert!(mallory.merge(1).await.is_err());
-    assert_eq!(world.bot.pull(1).await?.state, "open");
+    assert_eq!(scene.bot.pull(1).await?.state, "open");
 
     // Retargeted and edited.
-    world.bot.create_branch("release", &base).await?;
-    world.reviewer.retarget(1, "release").await?;
-    world.reviewer.edit(1, &json!({ "title": "other" })).await?;
-    let pull = world.bot.pull(1).await?;
+    scene.bot.create_branch("release", &base).await?;
+    scene.reviewer.retarget(1, "release").await?;
+    scene.reviewer.edit(1, &json!({ "title": "other" })).await?;
+    let pull = scene.bot.pull(1).await?;
     assert_eq!((pull.base.as_str(), pull.title.as_str()), ("release", "other"));
     Ok(())
 }
 
 #[tokio::test]
 async fn a_merge_keeps_what_the_base_got_meanwhile() -> Result<()> {
-    let world = World::start().await?;
-    world.reviewer.put("main", "shared.yaml", "1\n").await?;
-    let one = world.pull("one", "a.yaml").await?;
-    let two = world.pull("two", "b.yaml").await?;
+    let scene = GitHubScene::start().await?;
+    scene.reviewer.put("main", "shared.yaml", "1\n").await?;
+    let one = scene.pull("one", "a.yaml").await?;
+    let two = scene.pull("two", "b.yaml").await?;
     // Pushed after the pull request was opened.
-    let head = world.bot.put("one", "a.yaml", "edited\n").await?;
-    assert_eq!(world.bot.pull(one).await?.head_sha, head, "the head follows its branch");
-    world.reviewer.put("main", "c.yaml", "c\n").await?;
+    let head = scene.bot.put("one", "a.yaml", "edited\n").await?;
+    assert_eq!(scene.bot.pull(one).await?.head_sha, head, "the head follows its branch");
+    scene.reviewer.put("main", "c.yaml", "c\n").await?;
 
-    let alice = world.github.actor(ALICE_TOKEN)?;
+    let alice = scene.github.actor(ALICE_TOKEN)?;
     let merge = alice.merge(one).await?;
-    assert_eq!(world.bot.branch("main").await?, Some(merge.clone()));
-    world.reviewer.merge(two).await?;
-    assert_eq!(world.bot.files("main").await?, ["README.md", "a.yaml", "b.yaml", "c.yaml", "shared.yaml"]);
-    assert_eq!(world.bot.read("main", "a.yaml").await?.as_deref(), Some("edited\n"));
-    let pull = world.bot.pull(one).await?;
+    assert_eq!(scene.bot.branch("main").await?, Some(merge.clone()));
+    scene.reviewer.merge(two).await?;
+    assert_eq!(scene.bot.files("main").await?, ["README.md", "a.yaml", "b.yaml", "c.yaml", "shared.yaml"]);
+    assert_eq!(scene.bot.read("main", "a.yaml").await?.as_deref(), Some("edited\n"));
+    let pull = scene.bot.pull(one).await?;
     assert_eq!(
         (pull.state.as_str(), pull.merged, pull.merged_by.as_deref()),
         ("closed", true, Some("alice"))
     );
-    assert_eq!(world.bot.closed_by(one).await?.as_deref(), Some("alice"));
-    let raw = world.ask("GET", &format!("/pulls/{one}"), Value::Null).await?;
+    assert_eq!(scene.bot.closed_by(one).await?.as_deref(), Some("alice"));
+    let raw = scene.ask("GET", &format!("/pulls/{one}"), Value::Null).await?;
     assert_eq!(raw.json["merge_commit_sha"], json!(merge));
-    assert!(world.bot.reopen(one).await.is_err(), "merged is merged");
-    let again = world.ask("PUT", &format!("/pulls/{two}/merge"), json!({})).await?;
+    assert!(scene.bot.reopen(one).await.is_err(), "merged is merged");
+    let again = scene.ask("PUT", &format!("/pulls/{two}/merge"), json!({})).await?;
     assert_eq!(again.refusal(), (405, "Pull Request is not mergeable"));
 
     // Both sides changed the same file.
-    let base = world.bot.branch("main").await?.context("main")?;
-    world.bot.create_branch("clash", &base).await?;
-    world.bot.put("clash", "shared.yaml", "2\n").await?;
-    let clash = world.bot.open("clash", "main", "clash", "").await?;
-    let files = world.ask("GET", &format!("/pulls/{clash}/files"), Value::Null).await?;
+    let base = scene.bot.branch("main").await?.context("main")?;
+    scene.bot.create_branch("clash", &base).await?;
+    scene.bot.put("clash", "shared.yaml", "2\n").await?;
+    let clash = scene.bot.open("clash", "main", "clash", "").await?;
+    let files = scene.ask("GET", &format!("/pulls/{clash}/files"), Value::Null).await?;
     assert_eq!(files.json.pointer("/0/filename"), Some(&json!("shared.yaml")));
-    world.reviewer.put("main", "shared.yaml", "3\n").await?;
-    let refused = world.ask("PUT", &format!("/pulls/{clash}/merge"), json!({})).await?;
+    scene.reviewer.put("main", "shared.yaml", "3\n").await?;
+    let refused = scene.ask("PUT", &format!("/pulls/{clash}/merge"), json!({})).await?;
     assert_eq!(refused.status, 405);
-    let stale = world.ask("PUT", &format!("/pulls/{clash}/merge"), json!({ "sha": base })).await?;
+    let stale = scene.ask("PUT", &format!("/pulls/{clash}/merge"), json!({ "sha": base })).await?;
     assert_eq!(stale.status, 409);
-    assert_eq!(world.bot.read("main", "shared.yaml").await?.as_deref(), Some("3\n"));
+    assert_eq!(scene.bot.read("main", "shared.yaml").await?.as_deref(), Some("3\n"));
     Ok(())
 }
 
 #[tokio::test]
 async fn closed_reopened_deleted_forked() -> Result<()> {
-    let world = World::start().await?;
-    let one = world.pull("one", "a.yaml").await?;
-    world.reviewer.close(one).await?;
-    assert_eq!(world.bot.closed_by(one).await?.as_deref(), Some("platform"));
-    world.reviewer.reopen(one).await?;
-    assert_eq!(world.bot.pull(one).await?.state, "open");
+    let scene = GitHubScene::start().await?;
+    let one = scene.pull("one", "a.yaml").await?;
+    scene.reviewer.close(one).await?;
+    assert_eq!(scene.bot.closed_by(one).await?.as_deref(), Some("platform"));
+    scene.reviewer.reopen(one).await?;
+    assert_eq!(scene.bot.pull(one).await?.state, "open");
 
     // The branch is deleted by hand: its pull request is closed by that person, and stays so.
-    world.reviewer.delete_branch("one").await?;
-    let pull = world.bot.pull(one).await?;
+    scene.reviewer.delete_branch("one").await?;
+    let pull = scene.bot.pull(one).await?;
     assert_eq!((pull.state.as_str(), pull.merged), ("closed", false));
-    assert_eq!(world.bot.closed_by(one).await?.as_deref(), Some("platform"));
-    assert!(world.reviewer.reopen(one).await.is_err());
+    assert_eq!(scene.bot.closed_by(one).await?.as_deref(), Some("platform"));
+    assert!(scene.reviewer.reopen(one).await.is_err());
 
     // Closed, and replaced from the same branch: the old one stays closed.
-    let old = world.pull("again", "d.yaml").await?;
-    world.reviewer.close(old).await?;
-    let new = world.bot.open("again", "main", "again", "").await?;
-    assert!(world.reviewer.reopen(old).await.is_err());
-    assert!(world.reviewer.retarget(new, "gone").await.is_err());
-    assert!(world.bot.branch("gone").await?.is_none());
-    world.reviewer.close(new).await?;
-    world.reviewer.reopen(old).await?;
-    assert_eq!(world.bot.closed_by(old).await?, None);
+    let old = scene.pull("again", "d.yaml").await?;
+    scene.reviewer.close(old).await?;
+    let new = scene.bot.open("again", "main", "again", "").await?;
+    assert!(scene.reviewer.reopen(old).await.is_err());
+    assert!(scene.reviewer.retarget(new, "gone").await.is_err());
+    assert!(scene.bot.branch("gone").await?.is_none());
+    scene.reviewer.close(new).await?;
+    scene.reviewer.reopen(old).await?;
+    assert_eq!(scene.bot.closed_by(old).await?, None);
 
     // Force-pushed by somebody else.
-    let two = world.pull("two", "b.yaml").await?;
-    let other = world.branch("other", "c.yaml", "c\n").await?;
-    world.reviewer.force("two", &other).await?;
-    assert_eq!(world.bot.pull(two).await?.head_sha, other);
+    let two = scene.pull("two", "b.yaml").await?;
+    let other = scene.branch("other", "c.yaml", "c\n").await?;
+    scene.reviewer.force("two", &other).await?;
+    assert_eq!(scene.bot.pull(two).await?.head_sha, other);
 
     // A look-alike from a fork, from a branch of the same name.
-    let fork = world.github.actor(OUTSIDER_TOKEN)?.fork().await?;
+    let fork = scene.github.actor(OUTSIDER_TOKEN)?.fork().await?;
     let base = fork.branch("main").await?.context("main")?;
     fork.create_branch("two", &base).await?;
     fork.put("two", "evil.yaml", "evil\n").await?;
-    let evil = world.github.actor(OUTSIDER_TOKEN)?.open("mallory:two", "main", "two", "").await?;
-    let pull = world.bot.pull(evil).await?;
+    let evil = scene.github.actor(OUTSIDER_TOKEN)?.open("mallory:two", "main", "two", "").await?;
+    let pull = scene.bot.pull(evil).await?;
     assert_eq!((pull.head.as_str(), pull.head_repo.as_str()), ("two", "mallory/flux-get-started"));
-    let listed = world.ask("GET", "/pulls?state=all&head=platform:two", Value::Null).await?;
+    let listed = scene.ask("GET", "/pulls?state=all&head=platform:two", Value::Null).await?;
     assert_eq!(listed.json.as_array().map(Vec::len), Some(1));
-    let listed = world.ask("GET", "/pulls?state=all&head=two", Value::Null).await?;
+    let listed = scene.ask("GET", "/pulls?state=all&head=two", Value::Null).await?;
     assert_eq!(listed.json.as_array().map(Vec::len), Some(5), "a head without an owner is no filter");
-    world.reviewer.merge(evil).await?;
-    assert_eq!(world.bot.read("main", "evil.yaml").await?.as_deref(), Some("evil\n"));
+    scene.reviewer.merge(evil).await?;
+    assert_eq!(scene.bot.read("main", "evil.yaml").await?.as_deref(), Some("evil\n"));
     Ok(())
 }
 
 #[tokio::test]
 async fn lists_are_conditional_paged_and_sorted_by_change() -> Result<()> {
-    let world = World::start().await?;
+    let scene = GitHubScene::start().await?;
     for n in 1..=3 {
-        world.pull(&format!("b{n}"), &format!("{n}.yaml")).await?;
+        scene.pull(&format!("b{n}"), &format!("{n}.yaml")).await?;
     }
     let path = "/pulls?state=all&sort=updated&direction=desc&per_page=2";
-    let list = async |etag: String| world.ask_with("GET", path, Value::Null, BOT_TOKEN, &etag).await;
+    let list = async |etag: String| scene.ask_with("GET", path, Value::Null, BOT_TOKEN, &etag).await;
     let numbers = |reply: &Reply| {
         let pulls = reply.json.as_array().into_iter().flatten();
         pulls.filter_map(|pull| pull["number"].as_u64()).collect::<Vec<_>>()
@@ -311,33 +311,33 @@ async fn lists_are_conditional_paged_and_sorted_by_change() -> Result<()> {
     // The next page leads through the proxy, too.
     let next =
         first.header("link").split('>').next().and_then(|link| link.strip_prefix('<')).context("a link")?;
-    assert!(next.starts_with(&world.proxy.url()), "{next}");
-    assert_eq!(numbers(&world.ask_at("GET", next, Value::Null, BOT_TOKEN, "").await?), [1]);
+    assert!(next.starts_with(&scene.proxy.url()), "{next}");
+    assert_eq!(numbers(&scene.ask_at("GET", next, Value::Null, BOT_TOKEN, "").await?), [1]);
 
     // Nothing happened: 304, free of charge, and told apart in the log.
     let etag = first.header("etag").to_owned();
     assert!(etag.starts_with("W/\""), "{etag}");
-    let left = world.github.remaining("autopilot-bot");
+    let left = scene.github.remaining("autopilot-bot");
     let same = list(etag.clone()).await?;
     assert_eq!((same.status, same.json), (304, Value::Null));
-    assert_eq!(world.github.remaining("autopilot-bot"), left);
-    let last = world.proxy.requests().last().cloned().context("a request")?;
+    assert_eq!(scene.github.remaining("autopilot-bot"), left);
+    let last = scene.proxy.requests().last().cloned().context("a request")?;
     assert_eq!((last.conditional, last.status), (true, Some(304)));
 
     // A push, a comment and a close each bring a pull request to the front.
     let mut etag = etag;
     for n in [1, 2, 3] {
         match n {
-            1 => drop(world.reviewer.put("b1", "1.yaml", "pushed\n").await?),
-            2 => world.reviewer.comment(2, "hello").await?,
-            _ => world.reviewer.close(3).await?,
+            1 => drop(scene.reviewer.put("b1", "1.yaml", "pushed\n").await?),
+            2 => scene.reviewer.comment(2, "hello").await?,
+            _ => scene.reviewer.close(3).await?,
         }
         let changed = list(etag).await?;
         assert_eq!((changed.status, numbers(&changed).first()), (200, Some(&n)), "{n}");
         etag = changed.header("etag").to_owned();
     }
     assert_eq!(
-        world.bot.comments(2).await?.first().map(|one| one.author.clone()).as_deref(),
+        scene.bot.comments(2).await?.first().map(|one| one.author.clone()).as_deref(),
         Some("platform")
     );
     Ok(())
@@ -345,14 +345,14 @@ async fn lists_are_conditional_paged_and_sorted_by_change() -> Result<()> {
 
 #[tokio::test]
 async fn budgets_secondary_limits_tokens_and_protection() -> Result<()> {
-    let world = World::start().await?;
-    let read = async |token: &str| world.ask_with("GET", "/branches", Value::Null, token, "").await;
+    let scene = GitHubScene::start().await?;
+    let read = async |token: &str| scene.ask_with("GET", "/branches", Value::Null, token, "").await;
 
     // The budget of an hour is told, spent, used up, and there again.
     let full = read(BOT_TOKEN).await?;
     assert_eq!((full.header("x-ratelimit-limit"), full.header("x-ratelimit-remaining")), ("5000", "4999"));
     let budget = Budget { limit: 100, remaining: 1, resets_in: Duration::from_secs(3600) };
-    world.github.set_budget("autopilot-bot", budget);
+    scene.github.set_budget("autopilot-bot", budget);
     assert_eq!(read(BOT_TOKEN).await?.header("x-ratelimit-remaining"), "0");
     let spent = read(BOT_TOKEN_2).await?;
     assert_eq!(
@@ -362,59 +362,59 @@ async fn budgets_secondary_limits_tokens_and_protection() -> Result<()> {
     );
     assert!(spent.header("x-ratelimit-reset").parse::<i64>()? > 0);
     assert_eq!(read(ALICE_TOKEN).await?.status, 200, "others have their own");
-    world.github.set_budget("autopilot-bot", Budget { remaining: 0, resets_in: Duration::ZERO, ..budget });
+    scene.github.set_budget("autopilot-bot", Budget { remaining: 0, resets_in: Duration::ZERO, ..budget });
     assert_eq!(read(BOT_TOKEN).await?.header("x-ratelimit-remaining"), "99");
 
     // Writes that come too fast.
-    let base = world.bot.branch("main").await?.context("main")?;
+    let base = scene.bot.branch("main").await?.context("main")?;
     let per = Duration::from_secs(3600);
     let limit = SecondaryLimit { writes: 1, per, retry_after: Duration::from_secs(7), status: 429 };
-    world.github.set_secondary_limit(Some(limit));
+    scene.github.set_secondary_limit(Some(limit));
     let create = async |name: &str| {
         let new = json!({ "ref": format!("refs/heads/{name}"), "sha": base });
-        world.ask("POST", "/git/refs", new).await
+        scene.ask("POST", "/git/refs", new).await
     };
     assert_eq!(create("one").await?.status, 201);
     let refused = create("two").await?;
     assert_eq!((refused.status, refused.header("retry-after")), (429, "7"));
     assert_eq!(read(BOT_TOKEN).await?.status, 200, "reads go on");
-    world.github.set_secondary_limit(None);
+    scene.github.set_secondary_limit(None);
     assert_eq!(create("two").await?.status, 201);
 
     // A token is revoked, and another takes its place.
-    world.github.revoke(BOT_TOKEN);
+    scene.github.revoke(BOT_TOKEN);
     assert_eq!(read(BOT_TOKEN).await?.refusal(), (401, "Bad credentials"));
     assert_eq!(read("never-given-out").await?.status, 401);
     assert_eq!(read(BOT_TOKEN_2).await?.status, 200);
-    world.github.restore(BOT_TOKEN);
+    scene.github.restore(BOT_TOKEN);
     assert_eq!(read(BOT_TOKEN).await?.status, 200);
 
     // A protected base takes no commit but by a merge.
-    world.github.protect("main");
-    let one = world.pull("work", "a.yaml").await?;
-    let head = world.bot.branch("work").await?.context("work")?;
-    let moved = world.ask("PATCH", "/git/refs/heads/main", json!({ "sha": head })).await?;
+    scene.github.protect("main");
+    let one = scene.pull("work", "a.yaml").await?;
+    let head = scene.bot.branch("work").await?.context("work")?;
+    let moved = scene.ask("PATCH", "/git/refs/heads/main", json!({ "sha": head })).await?;
     assert_eq!(moved.status, 422);
-    assert!(world.bot.put("main", "b.yaml", "b\n").await.is_err());
-    assert_eq!(world.bot.branch("main").await?, Some(base));
-    world.github.actor(ALICE_TOKEN)?.merge(one).await?;
-    world.reviewer.put("main", "c.yaml", "c\n").await?;
-    world.github.unprotect("main");
-    world.bot.put("main", "b.yaml", "b\n").await?;
-    assert_eq!(world.bot.files("main").await?, ["README.md", "a.yaml", "b.yaml", "c.yaml"]);
+    assert!(scene.bot.put("main", "b.yaml", "b\n").await.is_err());
+    assert_eq!(scene.bot.branch("main").await?, Some(base));
+    scene.github.actor(ALICE_TOKEN)?.merge(one).await?;
+    scene.reviewer.put("main", "c.yaml", "c\n").await?;
+    scene.github.unprotect("main");
+    scene.bot.put("main", "b.yaml", "b\n").await?;
+    assert_eq!(scene.bot.files("main").await?, ["README.md", "a.yaml", "b.yaml", "c.yaml"]);
     Ok(())
 }
 
 #[tokio::test]
 async fn faults_of_the_proxy() -> Result<()> {
-    let world = World::start().await?;
-    let proxy = &world.proxy;
-    let base = world.bot.branch("main").await?.context("main")?;
+    let scene = GitHubScene::start().await?;
+    let proxy = &scene.proxy;
+    let base = scene.bot.branch("main").await?.context("main")?;
     let create = async |name: &str| {
         let new = json!({ "ref": format!("refs/heads/{name}"), "sha": base });
-        world.ask("POST", "/git/refs", new).await
+        scene.ask("POST", "/git/refs", new).await
     };
-    let is_there = async |name: &str| anyhow::Ok(world.reviewer.branch(name).await?.is_some());
+    let is_there = async |name: &str| anyhow::Ok(scene.reviewer.branch(name).await?.is_some());
 
     // Lost requests, lost answers.
     let lost = proxy.rule(Match::writes().nth(1), Action::DropRequest);
@@ -438,10 +438,10 @@ async fn faults_of_the_proxy() -> Result<()> {
     ] {
         let message = refusal.message.clone();
         let rule = proxy.rule(Match::any().path("/branches").nth(1), Action::Refuse(refusal));
-        let reply = world.ask("GET", "/branches", Value::Null).await?;
+        let reply = scene.ask("GET", "/branches", Value::Null).await?;
         assert_eq!(reply.refusal(), (status, message.as_str()));
         assert!(header.is_empty() || !reply.header(header).is_empty(), "{header}");
-        assert_eq!(world.ask("GET", "/branches", Value::Null).await?.status, 200);
+        assert_eq!(scene.ask("GET", "/branches", Value::Null).await?.status, 200);
         proxy.remove(rule);
     }
 
@@ -468,7 +468,7 @@ async fn faults_of_the_proxy() -> Result<()> {
         fired.wait(LIMIT).await?;
         assert_eq!(is_there(name).await?, when == KillWhen::AfterForward);
     }
-    let (status, _) = world.bot.request(Method::GET, "/branches", &Value::Null).await?;
+    let (status, _) = scene.bot.request(Method::GET, "/branches", &Value::Null).await?;
     assert_eq!(status, StatusCode::OK);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use autopilot_stack::cluster::ADMIN_TOKEN;
+use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::process::Spec;
 use autopilot_stack::{
     Action, Cluster, ClusterOptions, FaultProxy, KillWhen, Match, Process, Refusal, StubAnswer,
@@ -18,7 +18,7 @@ use kube::{Api, Client, ResourceExt};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-struct World {
+struct ProxyScene {
     proxy: FaultProxy,
     /// Through the proxy.
     maps: Api<ConfigMap>,
@@ -28,7 +28,7 @@ struct World {
     _cluster: Cluster,
 }
 
-impl World {
+impl ProxyScene {
     async fn start() -> Result<Self> {
         let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
         let cluster = Cluster::start(options).await?;
@@ -63,11 +63,11 @@ fn code<T>(result: kube::Result<T>) -> Option<(u16, String)> {
 
 #[tokio::test]
 async fn writes_meet_faults_and_are_counted() -> Result<()> {
-    let world = World::start().await?;
-    let proxy = &world.proxy;
+    let scene = ProxyScene::start().await?;
+    let proxy = &scene.proxy;
 
     // Nothing in the way: the client's own token counts, and the write is the first.
-    world.create("one").await?;
+    scene.create("one").await?;
     let first = proxy.writes().first().cloned().context("a write was recorded")?;
     assert_eq!((first.write, first.upstream, first.status), (Some(1), Some(201), Some(201)));
     assert_eq!(first.resource(), "/api/v1/namespaces/default/configmaps");
@@ -75,17 +75,17 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
 
     // The second takes effect, but the client does not learn it.
     proxy.drop_answer_at(2);
-    assert!(world.create("two").await.is_err());
-    assert!(world.is_there("two").await?);
+    assert!(scene.create("two").await.is_err());
+    assert!(scene.is_there("two").await?);
     let second = proxy.writes().get(1).cloned().context("the second write")?;
     assert_eq!((second.upstream, second.status), (Some(201), None));
 
     // The third never arrives.
     let rule = proxy.rule(Match::writes().path("/configmaps").nth(1), Action::DropRequest);
-    assert!(world.create("three").await.is_err());
-    assert!(!world.is_there("three").await?);
+    assert!(scene.create("three").await.is_err());
+    assert!(!scene.is_there("three").await?);
     assert_eq!(proxy.applied(rule), 1);
-    world.create("three").await?;
+    scene.create("three").await?;
 
     // Refusals are read as the server's own.
     for (refusal, expected) in [
@@ -98,25 +98,25 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
         (Refusal::timeout(), (504, "Timeout")),
     ] {
         let rule = proxy.rule(Match::any().method("DELETE").nth(1), Action::Refuse(refusal));
-        let answer = world.maps.delete("one", &DeleteParams::default()).await;
+        let answer = scene.maps.delete("one", &DeleteParams::default()).await;
         assert_eq!(code(answer), Some((expected.0, expected.1.to_owned())));
         proxy.remove(rule);
     }
-    assert!(world.is_there("one").await?);
+    assert!(scene.is_there("one").await?);
     let (status, _) = fetch::get(&format!("{}/api/v1/configmaps", proxy.url())).await?;
     assert_eq!(status.as_u16(), 403, "without a token nobody is the administrator");
 
     // A delay comes on top.
     proxy.rule(Match::reads().path("/configmaps"), Action::Delay(Duration::from_millis(300)));
     let start = Instant::now();
-    world.maps.list(&ListParams::default()).await?;
+    scene.maps.list(&ListParams::default()).await?;
     assert!(start.elapsed() >= Duration::from_millis(300));
 
     // Leases are writes that nobody counts.
     let count = proxy.write_count();
     let lease = http::Request::post("/apis/coordination.k8s.io/v1/namespaces/default/leases")
         .body(br#"{"metadata":{"name":"a"}}"#.to_vec())?;
-    world.client.request_text(lease).await?;
+    scene.client.request_text(lease).await?;
     assert_eq!(proxy.write_count(), count);
     assert_eq!(proxy.requests().last().map(|request| request.write), Some(None));
     Ok(())
@@ -124,7 +124,7 @@ async fn writes_meet_faults_and_are_counted() -> Result<()> {
 
 #[tokio::test]
 async fn a_hook_kills_before_or_after_the_write() -> Result<()> {
-    let world = World::start().await?;
+    let scene = ProxyScene::start().await?;
     let dir = TempDir::new("hook")?;
     for (when, name) in [(KillWhen::BeforeForward, "before"), (KillWhen::AfterForward, "after")] {
         let victim = Process::spawn(Spec {
@@ -135,42 +135,42 @@ async fn a_hook_kills_before_or_after_the_write() -> Result<()> {
             log: dir.join(name),
         })?;
         let killer = victim.killer();
-        world.proxy.clear_log();
-        let fired = world.proxy.kill_at(1, when, move || killer.kill9());
+        scene.proxy.clear_log();
+        let fired = scene.proxy.kill_at(1, when, move || killer.kill9());
         assert!(!fired.has_fired());
-        assert!(world.create(name).await.is_err());
+        assert!(scene.create(name).await.is_err());
         fired.wait(LIMIT).await?;
         assert!(victim.exited()?.is_some(), "the victim is dead");
-        assert_eq!(world.is_there(name).await?, when == KillWhen::AfterForward);
+        assert_eq!(scene.is_there(name).await?, when == KillWhen::AfterForward);
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn watches_are_cut_expired_and_held_back() -> Result<()> {
-    let world = World::start().await?;
-    let proxy = &world.proxy;
+    let scene = ProxyScene::start().await?;
+    let proxy = &scene.proxy;
     let seen = Arc::new(AtomicUsize::new(0));
     let watch = async |version: &str| {
-        let events = world.maps.watch(&WatchParams::default(), version).await?.boxed();
+        let events = scene.maps.watch(&WatchParams::default(), version).await?.boxed();
         wait_for("an open watch", LIMIT, async || Ok((proxy.open_watches() == 1).then_some(()))).await?;
         anyhow::Ok(events)
     };
     let version = async || {
-        let list = world.truth.list(&ListParams::default()).await?;
+        let list = scene.truth.list(&ListParams::default()).await?;
         list.metadata.resource_version.context("a list has a version")
     };
 
     // Event by event, while the watch stays open.
     let mut events = watch(&version().await?).await?;
-    world.create("one").await?;
+    scene.create("one").await?;
     let event = tokio::time::timeout(LIMIT, events.try_next()).await??;
     assert!(matches!(&event, Some(WatchEvent::Added(map)) if map.name_any() == "one"), "{event:?}");
 
     // Held back: the truth moves on, the watch does not, and nothing is lost.
     proxy.hold_watches("/configmaps");
-    world.create("two").await?;
-    world.create("three").await?;
+    scene.create("two").await?;
+    scene.create("three").await?;
     let counter = Arc::clone(&seen);
     let reader = tokio::spawn(async move {
         let mut names = Vec::new();
@@ -183,7 +183,7 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
         anyhow::Ok((names, events))
     });
     // A watch past the proxy has seen both by now, so that the held one could have.
-    let mut direct = world.truth.watch(&WatchParams::default(), "0").await?.boxed();
+    let mut direct = scene.truth.watch(&WatchParams::default(), "0").await?.boxed();
     for _ in 0..3 {
         tokio::time::timeout(LIMIT, direct.try_next()).await??;
     }
@@ -206,7 +206,7 @@ async fn watches_are_cut_expired_and_held_back() -> Result<()> {
 
     // A watch that is asked for anew is expired at once, by rule.
     proxy.rule(Match::watches().nth(1), Action::ExpireWatch);
-    let mut events = world.maps.watch(&WatchParams::default(), &version().await?).await?.boxed();
+    let mut events = scene.maps.watch(&WatchParams::default(), &version().await?).await?.boxed();
     let event = tokio::time::timeout(LIMIT, events.try_next()).await??;
     assert!(matches!(&event, Some(WatchEvent::Error(status)) if status.code == 410), "{event:?}");
     Ok(())

@@ -7,7 +7,7 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
-use super::{Behaviour, Resize};
+use super::behaviour::{Behaviour, Resize};
 use crate::quantity::bytes;
 
 const INFEASIBLE: &str = "ControllerResizeInfeasible";

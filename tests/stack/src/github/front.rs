@@ -18,8 +18,8 @@ use tokio::sync::{RwLock, watch};
 use super::ask::{Answer, Ask, bearer};
 use super::limits::{Limited, Limits};
 use super::route::{Route, route};
+use crate::http_server::{Body, BoxError, full};
 use crate::lock::lock;
-use crate::serve::{Body, BoxError, full};
 
 /// What GitHub takes of a title, a body or a comment, in characters.
 const TITLE: usize = 256;

@@ -15,12 +15,13 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-use super::GitHub;
 use super::front::Front;
 use super::pulls::path_of;
+use super::server::GitHub;
 use crate::git_http::{self, git};
+use crate::http_server::Server;
 use crate::lock::lock;
-use crate::serve::{Server, runtime};
+use crate::runtime::runtime;
 use crate::temp::TempDir;
 use crate::wait::wait_for;
 

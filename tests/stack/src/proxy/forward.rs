@@ -2,27 +2,17 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 
-use super::record::{enter, note};
 use super::refusal::Refusal;
 use super::rule::{Action, Hook, KillWhen, Seen};
-use super::{Shared, watch};
+use super::shared::Shared;
+use super::watch;
+use crate::http_server::{Body, BoxError, full};
 use crate::lock::lock;
-use crate::serve::{Body, BoxError, full};
-
-/// The server behind the proxy.
-pub(super) struct Upstream {
-    pub(super) url: String,
-    pub(super) client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-}
 
 /// They speak about one connection, not about the request.
 const HOP: [HeaderName; 5] =
@@ -52,13 +42,13 @@ pub(super) async fn handle(
     // A task of its own: a client that dies, be it by our own hook, does not undo what it has sent.
     tokio::spawn(async move {
         let conditional = parts.headers.contains_key(header::IF_NONE_MATCH);
-        let (seq, write) = enter(&shared, &parts.method, &path, &agent, conditional, &body);
+        let (seq, write) = shared.enter(&parts.method, &path, &agent, conditional, &body);
         let watch = parts.method == Method::GET && is_watch(&path);
         let seen = Seen { method: parts.method, path, write, watch, user_agent: agent, body };
         let answer = decide(&shared, seq, &seen, parts.headers).await;
         if let Ok(response) = &answer {
             let status = response.status().as_u16();
-            note(&shared, seq, |request| request.status = Some(status));
+            shared.note(seq, |request| request.status = Some(status));
         }
         answer
     })
@@ -139,7 +129,7 @@ async fn forward(
     let mut response = shared.upstream.client.request(request).await?;
     strip(response.headers_mut());
     let status = response.status().as_u16();
-    note(shared, seq, |request| request.upstream = Some(status));
+    shared.note(seq, |request| request.upstream = Some(status));
     Ok(response)
 }
 

@@ -11,26 +11,10 @@ use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use tokio::sync::mpsc;
 
-use super::Shared;
+use super::order::Order;
 use super::refusal::Refusal;
-use crate::serve::{Body, BoxError};
-
-/// A part of a path; empty means any.
-#[derive(Debug, Clone)]
-pub(super) struct Pattern(pub(super) String);
-
-impl Pattern {
-    fn matches(&self, path: &str) -> bool {
-        path.contains(&self.0)
-    }
-}
-
-/// Something that is to happen to the open watches.
-#[derive(Debug, Clone)]
-pub(super) enum Order {
-    Cut(Pattern),
-    Expire(Pattern),
-}
+use super::shared::Shared;
+use crate::http_server::{Body, BoxError};
 
 type Chunk = Result<Bytes, BoxError>;
 

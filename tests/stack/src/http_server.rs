@@ -1,12 +1,10 @@
-//! In-process HTTP servers on loopback, on a runtime of their own: a test that blocks its thread, or ends its runtime, does
-//! not stop them.
+//! In-process HTTP servers on loopback, on the harness's own runtime.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -15,48 +13,34 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// An error of a handler: the connection is closed without an answer.
-pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::runtime::runtime;
 
-/// A body of any kind.
-pub(crate) type Body = UnsyncBoxBody<Bytes, BoxError>;
+/// The error of a handler. The connection is closed without an answer.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-static RUNTIME: OnceLock<std::result::Result<Runtime, String>> = OnceLock::new();
+/// The body of an answer, whole or streamed.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
-/// The harness's own runtime, alive until the process ends.
-pub(crate) fn runtime() -> Result<Handle> {
-    RUNTIME
-        .get_or_init(|| {
-            Builder::new_multi_thread()
-                .worker_threads(2)
-                .thread_name("stack")
-                .enable_all()
-                .build()
-                .map_err(|error| error.to_string())
-        })
-        .as_ref()
-        .map(|runtime| runtime.handle().clone())
-        .map_err(|error| anyhow!("the harness's runtime: {error}"))
-}
-
-/// A body that is there as a whole.
-pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
+/// Returns a body that is sent as a whole.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 /// A listening server; dropping it closes its port and its connections.
 #[derive(Debug)]
-pub(crate) struct Server {
+pub struct Server {
     address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Server {
     /// Listens on a free port of 127.0.0.1. A handler that fails closes the connection.
-    pub(crate) fn start<H, F>(handler: H) -> Result<Self>
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub fn start<H, F>(handler: H) -> Result<Self>
     where
         H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = std::result::Result<Response<Body>, BoxError>> + Send + 'static,
@@ -73,11 +57,15 @@ impl Server {
         Ok(Self { address, task })
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Returns the address it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Returns `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }

@@ -1,0 +1,37 @@
+//! What a cluster is started with.
+
+use std::time::Duration;
+
+/// The token of the administrator (group `system:masters`).
+pub const ADMIN_TOKEN: &str = "stack-admin";
+
+/// Somebody who may ask the API, with a static token. What they may do, RBAC says.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The bearer token.
+    pub token: String,
+    /// The name that RBAC and the audit see.
+    pub name: String,
+    /// The groups.
+    pub groups: Vec<String>,
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// Whether to start kube-controller-manager with the garbage collector, the binder, and the
+    /// controllers of namespaces and of aggregated roles (without it, the roles view, edit and admin are empty).
+    pub controller_manager: bool,
+    /// Users besides the administrator.
+    pub users: Vec<User>,
+    /// How long events live; the server's default is an hour.
+    pub event_ttl: Option<Duration>,
+    /// More flags for kube-apiserver.
+    pub apiserver_flags: Vec<String>,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self { controller_manager: true, users: Vec::new(), event_ttl: None, apiserver_flags: Vec::new() }
+    }
+}
