@@ -10,16 +10,17 @@ use std::time::Duration;
 
 use anyhow::Result;
 use autopilot_stack::fetch::form_value;
+use autopilot_stack::http_server::{BoxError, Server};
+use autopilot_stack::lock;
 use futures::stream;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+use super::answers::{self, Answer, read};
 use super::fleet::{Fleet, NAMESPACES};
-use super::http::{self, Answer, Server, read};
 use super::patch::{Failed, apply, merge};
-use super::prometheus::lock;
 
 /// Longest time that a watch stays open, when the client does not say.
 const WATCH: u64 = 300;
@@ -54,7 +55,7 @@ pub struct Stub {
 
 impl Stub {
     /// Starts it with the rules of the fleet.
-    pub async fn start(fleet: Fleet) -> Result<Stub> {
+    pub fn start(fleet: Fleet) -> Result<Stub> {
         let rules = (0..fleet.rules).map(|i| {
             let rule = Fleet::rule(i);
             ((String::new(), text(&rule, "/metadata/name")), rule)
@@ -70,7 +71,10 @@ impl Stub {
             unknown: Mutex::default(),
         });
         let served = Arc::clone(&shared);
-        let server = Server::start(move |request| answer(Arc::clone(&served), request)).await?;
+        let server = Server::start(move |request| {
+            let answered = answer(Arc::clone(&served), request);
+            async move { answered.await.map_err(BoxError::from) }
+        })?;
         Ok(Stub { server, shared })
     }
 
@@ -143,7 +147,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
     if head.method == Method::GET && path.name.is_none() {
         return match form_value(&query, "watch").is_some_and(|watch| watch == "true" || watch == "1") {
             true => shared.watch(&path, &query),
-            false => http::json(200, shared.list(&path, &query)),
+            false => answers::json(200, shared.list(&path, &query)),
         };
     }
     let body = read(body).await?;
@@ -214,7 +218,7 @@ impl Shared {
             }
         });
         let end = tokio::time::Instant::now() + Duration::from_secs(seconds);
-        http::lines(stream::unfold(receiver, move |mut receiver| async move {
+        answers::lines(stream::unfold(receiver, move |mut receiver| async move {
             let line = tokio::time::timeout_at(end, receiver.recv()).await.ok().flatten()?;
             Some((line, receiver))
         }))
@@ -244,12 +248,12 @@ impl Shared {
             if path.plural != "events" {
                 kind.objects.insert(key, sent);
             }
-            return http::json(201, body);
+            return answers::json(201, body);
         }
         let key = (path.namespace, path.name.unwrap_or_default());
         let Some(object) = kind.objects.get_mut(&key) else { return refuse(404, "NotFound") };
         match *method {
-            Method::GET => return http::json(200, object.to_string()),
+            Method::GET => return answers::json(200, object.to_string()),
             Method::PATCH if sent.is_object() => {
                 let expected = sent.pointer("/metadata/resourceVersion");
                 if expected
@@ -273,7 +277,7 @@ impl Shared {
         object["metadata"]["resourceVersion"] = json!(self.next());
         let written = object.clone();
         kind.tell("MODIFIED", &written);
-        http::json(200, written.to_string())
+        answers::json(200, written.to_string())
     }
 }
 
@@ -292,7 +296,7 @@ fn refuse(code: u16, reason: &str) -> Result<Answer> {
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": format!("the stub says {reason}"), "reason": reason, "code": code,
     });
-    http::json(code, status.to_string())
+    answers::json(code, status.to_string())
 }
 
 fn text(value: &Value, pointer: &str) -> String {

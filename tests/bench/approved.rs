@@ -7,13 +7,14 @@ use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRuleObject};
 use autopilot_shared::names;
 use autopilot_stack::wait_for;
+use autopilot_tests::objects::requested_size;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::real::{ClaimName, LOOKBACK, Observer, Site, requested};
+use super::real::{ClaimName, LOOKBACK, Observer, Site};
 use crate::table::{Row, p50_p99};
 
 const CLAIMS: usize = 100;
@@ -110,7 +111,7 @@ async fn approve(
     };
     loop {
         let (at, pvc) = patches.next().await?;
-        if ClaimName::of(&pvc) == *claim && requested(&pvc) != Some("10Gi") {
+        if ClaimName::of(&pvc) == *claim && requested_size(&pvc) != Some("10Gi") {
             return Ok(at.saturating_duration_since(seen).as_secs_f64() * 1000.0);
         }
     }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
+use autopilot_tests::objects::requested_size;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use super::real::{ClaimName, KEY, LOOKBACK, Observer, Site, requested};
-use super::rows::say;
+use super::progress::progress;
+use super::real::{ClaimName, KEY, LOOKBACK, Observer, Site};
 use crate::table::{Row, p50_p99};
 
 const CLAIMS: usize = 10_000;
@@ -26,7 +27,7 @@ pub async fn measure() -> Result<Vec<Row>> {
     let mut site = Site::start(SCRAPE).await?;
     let began = Instant::now();
     let claims = site.claims(CLAIMS, 100).await?;
-    say(&format!("{CLAIMS} claims made in {:.0} s", began.elapsed().as_secs_f64()));
+    progress(&format!("{CLAIMS} claims made in {:.0} s", began.elapsed().as_secs_f64()));
     sleep(Duration::from_secs(LOOKBACK + 1)).await;
     site.rule("crossing", INTERVAL, &json!({})).await?;
     let metrics = site.prometheus.url().to_owned();
@@ -44,7 +45,7 @@ pub async fn measure() -> Result<Vec<Row>> {
         let round_waits =
             seen.with_context(|| format!("round {round}: not all were patched; {}", site.log()))??;
         let (median, worst) = p50_p99(round_waits.clone());
-        say(&format!("round {round}: median {median:.2} s, p99 {worst:.2} s"));
+        progress(&format!("round {round}: median {median:.2} s, p99 {worst:.2} s"));
         waits.extend(round_waits);
     }
     let (median, worst) = p50_p99(waits);
@@ -97,7 +98,7 @@ async fn cross(
             change = patches.next() => {
                 let (at, claim) = change?;
                 let name = ClaimName::of(&claim);
-                if wanted.contains(&name) && requested(&claim) != Some("10Gi") {
+                if wanted.contains(&name) && requested_size(&claim) != Some("10Gi") {
                     patched.entry(name).or_insert(at);
                 }
             }

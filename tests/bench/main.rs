@@ -3,15 +3,16 @@
 //! `--only 1,4` runs some rows; `BENCH_FULL=1` measures the quiet minutes for all ten of them. Exit code 1 when a target
 //! is missed.
 
+mod answers;
 mod api;
 mod approved;
 mod console;
 mod crossing;
 mod fleet;
 mod forge;
-mod http;
 mod late;
 mod patch;
+mod progress;
 mod prometheus;
 mod quiet;
 mod real;

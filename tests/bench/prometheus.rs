@@ -1,15 +1,17 @@
 //! A Prometheus that knows three questions about the fleet, and counts what it answers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use autopilot_stack::fetch::form_value;
+use autopilot_stack::http_server::{BoxError, Server};
+use autopilot_stack::lock;
 use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 
+use super::answers::{Answer, json, read};
 use super::fleet::Fleet;
-use super::http::{Answer, Server, json, read};
 
 /// What was answered in one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct Stub {
 
 impl Stub {
     /// Starts it.
-    pub async fn start(fleet: Fleet) -> Result<Stub> {
+    pub fn start(fleet: Fleet) -> Result<Stub> {
         let shared = Arc::new(Shared {
             present: fleet.present().into(),
             count: fleet.count().into(),
@@ -50,7 +52,10 @@ impl Stub {
             passes: Mutex::default(),
         });
         let served = Arc::clone(&shared);
-        let server = Server::start(move |request| answer(Arc::clone(&served), request)).await?;
+        let server = Server::start(move |request| {
+            let answered = answer(Arc::clone(&served), request);
+            async move { answered.await.map_err(BoxError::from) }
+        })?;
         Ok(Stub { server, shared })
     }
 
@@ -111,9 +116,4 @@ impl Shared {
         made.insert(time.to_owned(), body.clone());
         body
     }
-}
-
-/// The lock, also after a panic elsewhere: what is behind it is counters.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,8 +13,8 @@ use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::fleet::{Fleet, INTERVAL};
+use super::progress::progress;
 use super::prometheus::Asked;
-use super::rows::say;
 use super::{api, prometheus, usage};
 use crate::table::{Row, percentile};
 
@@ -62,9 +62,9 @@ impl Quiet {
             return Ok(figures.clone());
         }
         let what = format!("{claims} PVCs, {rules} rules");
-        say(&format!("{what}: starts"));
+        progress(&format!("{what}: starts"));
         let figures = run(fleet, passes).await.with_context(|| what.clone())?;
-        say(&format!(
+        progress(&format!(
             "{what}: quiet after {:.0} s; CPU a pass {:.1?} ms; {:.1} MB, at most {:.1} MB; first pass {:?}",
             figures.settled.as_secs_f64(),
             figures.cpu,
@@ -195,8 +195,8 @@ fn megabytes(bytes: u64) -> f64 {
 }
 
 async fn run(fleet: Fleet, passes: u64) -> Result<Figures> {
-    let metrics = prometheus::Stub::start(fleet).await?;
-    let api = api::Stub::start(fleet).await?;
+    let metrics = prometheus::Stub::start(fleet)?;
+    let api = api::Stub::start(fleet)?;
     let dir = TempDir::new("bench")?;
     let controller = start(&dir, &api.url(), &metrics.url())?;
     let measured = measure(fleet, passes, &api, &metrics, &controller).await;
@@ -293,7 +293,7 @@ async fn settle(
         if told.elapsed() > Duration::from_secs(30) {
             told = Instant::now();
             let journals = api.objects("autopilotruleobjects");
-            say(&format!(
+            progress(&format!(
                 "{journals} of {expected} journals, {writes} writes, the last {:?}",
                 api.last_writes().last()
             ));

@@ -1,6 +1,5 @@
 //! What the rows on real servers share: a cluster with the shipped CRDs and permissions, claims, metrics, controller.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -8,6 +7,7 @@ use autopilot_shared::api::AutopilotRule;
 use autopilot_stack::{
     Cluster, ClusterOptions, Controller, ControllerCommand, Exporter, Prometheus, PrometheusOptions, wait_for,
 };
+use autopilot_tests::{GIB, install};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{ListParams, Patch, PatchParams, PostParams, WatchEvent, WatchParams};
@@ -24,8 +24,6 @@ pub const KEY: &str = "100 * kubelet_volume_stats_used_bytes / kubelet_volume_st
 pub const LOOKBACK: u64 = 5;
 /// Requests at once while claims are made.
 const AT_ONCE: usize = 24;
-/// Bytes in a gibibyte.
-const GIB: f64 = 1_073_741_824.0;
 
 /// Everything but the claims.
 pub struct Site {
@@ -53,12 +51,7 @@ impl Site {
         // The binder would bind ten thousand claims at its own pace: they are bound as they are made.
         let cluster = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
         let (cluster, prometheus) = tokio::try_join!(Cluster::start(cluster), Prometheus::start(options))?;
-        let deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-        let (crds, rbac) = (deploy.join("crds"), deploy.join("rbac"));
-        let (crds, rbac) = (crds.to_string_lossy(), rbac.to_string_lossy());
-        cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
-        let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds];
-        cluster.kubectl(&wait).await?.ok()?;
+        install::crds_and_permissions(&cluster).await?;
         let class = json!({
             "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": { "name": "fast" },
             "provisioner": autopilot_stack::csi::DRIVER, "allowVolumeExpansion": true,
@@ -247,12 +240,6 @@ impl<K> Drop for Observer<K> {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// The size that a claim requests.
-pub fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
-    let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
-    Some(requests.get("storage")?.0.as_str())
 }
 
 async fn bound_claim(client: Client, claim: &ClaimName) -> Result<()> {

@@ -92,11 +92,6 @@ fn selection(arguments: &[String]) -> Result<BTreeSet<u8>> {
         .collect()
 }
 
-/// A line on standard error, so that a person sees what takes so long.
-pub fn say(text: &str) {
-    eprintln!("bench: {text}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::selection;

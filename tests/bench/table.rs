@@ -41,7 +41,7 @@ pub struct Table(Vec<Row>);
 impl Table {
     /// Adds a row, and says at once what came out.
     pub fn add(&mut self, row: Row) {
-        super::rows::say(&format!(
+        super::progress::progress(&format!(
             "row {}: {}: {} (target {})",
             row.number, row.what, row.figure, row.target
         ));

@@ -74,11 +74,7 @@ const DECISIONS: &[Case] = &[
 async fn a_decision_about_what_is_not_so_any_more_is_refused() -> Result<()> {
     let cluster =
         Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
-    let crds = autopilot_tests::checkout("deploy/crds");
-    let crds = crds.to_string_lossy();
-    cluster.kubectl(&["apply", "-f", &crds]).await?.ok()?;
-    let established = ["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds];
-    cluster.kubectl(&established).await?.ok()?;
+    autopilot_tests::install::crds(&cluster).await?;
     let client = cluster.admin_client().await?;
     let api: Api<ActionApproval> = Api::namespaced(client.clone(), "default");
     for (name, shown, now, latched, taken) in DECISIONS {

@@ -1,12 +1,54 @@
 //! Controllers that share a command line and a log: started, killed, and replaced when a fault kills them.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
-use anyhow::{Result, ensure};
-use autopilot_stack::{Controller, ControllerCommand, FaultProxy, Fired, KillWhen, Match, TempDir};
+use anyhow::{Context as _, Result, ensure};
+use autopilot_stack::{
+    Controller, ControllerCommand, FaultProxy, Fired, KillWhen, Match, TempDir, fetch, lock,
+};
+use serde_json::Value;
 
-/// The controllers of a case or a world.
+/// How a line of a controller's log begins to say where it serves its metrics.
+const SERVING: &str = "serving /metrics";
+
+/// Returns the command line of a controller with this kubeconfig: a free port for its metrics, a log for people who look for
+/// the cause of a failure, and more arguments.
+///
+/// # Errors
+/// When the binary has not been built.
+pub fn command(kubeconfig: &Path, more: &[&str]) -> Result<ControllerCommand> {
+    let mut args =
+        vec!["--metrics-addr", "127.0.0.1:0", "--log-level", "debug,hyper=info,kube=info,tower=info"];
+    args.extend(more);
+    Ok(ControllerCommand::new(args)?.env("KUBECONFIG", kubeconfig))
+}
+
+/// Waits until a controller says where it serves, and returns that address.
+///
+/// # Errors
+/// When it does not say so in time.
+pub async fn serving_url(controller: &Controller) -> Result<String> {
+    url_of(&controller.wait_for_log(SERVING, Duration::from_secs(40)).await?)
+}
+
+/// Returns the metrics page of the controller that began to serve last, as its log says.
+///
+/// # Errors
+/// When none serves.
+pub async fn metrics_page(log: &str) -> Result<String> {
+    let line = log.lines().rev().find(|line| line.contains(SERVING)).context("no controller serves")?;
+    let (_, body) = fetch::get(&format!("{}/metrics", url_of(line)?)).await?;
+    Ok(String::from_utf8_lossy(&body).into_owned())
+}
+
+fn url_of(line: &str) -> Result<String> {
+    let line: Value = serde_json::from_str(line)?;
+    Ok(format!("http://{}", line["address"].as_str().context("no address")?))
+}
+
+/// The controllers of a case or a scene.
 #[derive(Clone)]
 pub struct Controllers {
     command: ControllerCommand,
@@ -16,7 +58,7 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// None yet.
+    /// Returns none yet; they will be started with this command.
     ///
     /// # Errors
     /// When there is no room for the log.
@@ -28,7 +70,7 @@ impl Controllers {
     }
 
     fn running(&self) -> MutexGuard<'_, Vec<Controller>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.running)
     }
 
     /// Starts one more.

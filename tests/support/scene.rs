@@ -1,6 +1,5 @@
 //! A world: real API server, real Prometheus, storage that resizes, and the controller with its own permissions.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,14 +7,13 @@ use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
 use autopilot_shared::names;
 use autopilot_stack::{
-    Cluster, ClusterOptions, Controller, ControllerCommand, CsiDriver, Exporter, Prometheus,
-    PrometheusOptions, wait_for,
+    Cluster, ClusterOptions, Controller, CsiDriver, Exporter, Prometheus, PrometheusOptions, wait_for,
 };
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::api::ListParams;
 use kube::{Api, Client, ResourceExt as _};
 
-use crate::GIB;
+use super::{controllers, install, objects, series};
 
 /// How long a step of a test may take.
 const STEP: Duration = Duration::from_secs(120);
@@ -63,11 +61,6 @@ pub struct Scene {
     storage_class: String,
 }
 
-/// A folder of the checkout.
-pub fn checkout(path: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
 impl Scene {
     /// Starts everything but the controller. CRDs and permissions are applied with `kubectl`, as a person would.
     ///
@@ -76,14 +69,7 @@ impl Scene {
     pub async fn start(options: SceneOptions) -> Result<Scene> {
         let (url, config) = (options.prometheus_url.clone(), options.config.clone());
         let mut scene = Scene::servers(options).await?;
-        let (crds, rbac) = (checkout("deploy/crds"), checkout("deploy/rbac"));
-        let (crds, rbac) = (crds.to_string_lossy(), rbac.to_string_lossy());
-        scene.cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
-        scene
-            .cluster
-            .kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds])
-            .await?
-            .ok()?;
+        install::crds_and_permissions(&scene.cluster).await?;
         scene.token = scene.cluster.service_account_token("kube-system", "autopilot").await?;
         scene.csi.storage_class(&scene.storage_class, true).await?;
         let url = match (&scene.prometheus, url) {
@@ -133,10 +119,7 @@ impl Scene {
     /// # Errors
     /// When the API refuses.
     pub async fn configure(&self, url: &str, more: &str) -> Result<()> {
-        let text = format!(
-            "providers:\n- name: default\n  type: prometheus\n  params: url={url},timeout=3\nmin_poll_interval: 1\n{more}"
-        );
-        self.configure_text(&text).await
+        self.configure_text(&install::prometheus_config(url, more)).await
     }
 
     /// Writes the text of the configuration as it is.
@@ -144,13 +127,7 @@ impl Scene {
     /// # Errors
     /// When the API refuses.
     pub async fn configure_text(&self, text: &str) -> Result<()> {
-        let map = serde_json::json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": "autopilot-config", "namespace": "kube-system" },
-            "data": { "config.yaml": text },
-        });
-        self.cluster.apply(&map.to_string()).await?;
-        Ok(())
+        install::configuration(&self.cluster, text).await
     }
 
     /// Starts a controller with the shipped permissions and nothing else, directly at the API.
@@ -178,11 +155,7 @@ impl Scene {
     pub async fn controller_at(&mut self, server: &str, more: &[&str]) -> Result<&Controller> {
         let direct = server == self.cluster.url();
         let kubeconfig = self.cluster.kubeconfig(&self.token, (!direct).then_some(server))?;
-        let mut args =
-            vec!["--metrics-addr", "127.0.0.1:0", "--log-level", "debug,hyper=info,kube=info,tower=info"];
-        args.extend(more);
-        let command = ControllerCommand::new(args)?.env("KUBECONFIG", &kubeconfig);
-        let controller = Controller::start(command)?;
+        let controller = Controller::start(controllers::command(&kubeconfig, more)?)?;
         self.controllers.push(controller);
         self.controllers.last().context("just pushed")
     }
@@ -211,8 +184,7 @@ impl Scene {
 
     /// Sets a volume's series, by volume name as Portworx exports them.
     pub fn usage(&self, volume: &str, used_gib: f64, capacity_gib: f64) {
-        self.exporter.set("px_volume_usage_bytes", &[("volumename", volume)], used_gib * GIB);
-        self.exporter.set("px_volume_capacity_bytes", &[("volumename", volume)], capacity_gib * GIB);
+        series::set_usage(&self.exporter, volume, used_gib, capacity_gib);
     }
 
     /// Waits until something is so.
@@ -237,12 +209,7 @@ impl Scene {
     pub async fn request(&self, namespace: &str, name: &str) -> Result<String> {
         let claim =
             Api::<PersistentVolumeClaim>::namespaced(self.client.clone(), namespace).get(name).await?;
-        claim
-            .spec
-            .and_then(|s| s.resources)
-            .and_then(|r| r.requests)
-            .and_then(|r| r.get("storage").map(|q| q.0.clone()))
-            .context("no size is requested")
+        objects::requested_size(&claim).map(str::to_owned).context("no size is requested")
     }
 
     /// Waits until a PVC requests this size.
@@ -285,12 +252,7 @@ impl Scene {
                 let digest = journal.proposal.as_ref().map(|p| p.digest.as_str());
                 let adopted =
                     journal.approval.as_ref().is_some_and(|r| Some(&r.uid) == a.metadata.uid.as_ref());
-                let bound = a
-                    .spec
-                    .actions
-                    .iter()
-                    .flatten()
-                    .any(|x| x.proposal.as_deref() == digest && digest.is_some());
+                let bound = digest.is_some() && objects::digest(a) == digest;
                 a.spec.approval_state.as_deref() == Some("pending")
                     && adopted
                     && bound

@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
-use super::Walk;
+use super::walk::Walk;
+use crate::support::objects::digest;
 
 /// Polls that a declined object must be quiet for.
 pub const QUIET_POLLS: usize = 10;
@@ -152,8 +153,6 @@ impl Walk<'_> {
         self.stage.shell.run(&format!("kubectl delete actionapproval {name} -n {}", self.namespace)).await?;
         let new = self.until_pending().await?;
         ensure!(new.uid() != declined.uid(), "the approval is still the declined one");
-        let digest =
-            |a: &ActionApproval| a.spec.actions.iter().flatten().find_map(|action| action.proposal.clone());
         ensure!(digest(&new) != digest(declined), "the new approval has the digest of the declined one");
         self.until_told(
             &["ActiveActionsDeclined => Triggered", "Triggered => ActionAwaitingApproval"],

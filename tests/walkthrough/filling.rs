@@ -1,12 +1,13 @@
 //! A workload that fills a volume, as Prometheus sees it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use anyhow::Result;
-use autopilot_stack::quantity;
+use autopilot_stack::{lock, quantity};
 
-use crate::{GIB, Scene};
+use crate::support::scene::Scene;
+use crate::support::series::GIB;
 
 /// GiB that are written in a second.
 const SPEED: f64 = 1.0;
@@ -63,16 +64,12 @@ impl Filling {
             Some(resize) => quantity::bytes(&resize.to)? as f64 / GIB,
             None => self.size,
         };
-        let labels: &[(&str, &str)] = &[("volumename", &self.volume)];
-        scene.exporter.set_all([
-            ("px_volume_usage_bytes", labels, used * GIB),
-            ("px_volume_capacity_bytes", labels, size * GIB),
-        ]);
+        scene.usage(&self.volume, used, size);
         Ok(())
     }
 
     fn level(&self) -> MutexGuard<'_, Level> {
-        self.level.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.level)
     }
 }
 

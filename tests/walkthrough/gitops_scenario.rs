@@ -3,15 +3,17 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_shared::api::PullRequestState;
+use autopilot_shared::api::{ActionApproval, PullRequestState};
 use autopilot_stack::github::BOT_TOKEN;
 use autopilot_stack::github::PullRequest as Pull;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use super::scenario::{heading, title};
-use super::{Pace, Stage, Walk};
-use crate::support::gitops::{FOLDER, Hub, KUSTOMIZATION};
+use super::pace::Pace;
+use super::print::{heading, title};
+use super::stage::Stage;
+use super::walk::Walk;
+use crate::support::gitops::{FOLDER, GitOpsServers, KUSTOMIZATION};
 
 /// The rule and the namespace of the guide.
 const RULE: &str = "volume-resize";
@@ -30,7 +32,7 @@ metadata:
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub async fn tell_pulls(pace: Pace) -> Result<()> {
+pub async fn play_gitops(pace: Pace) -> Result<()> {
     let start = Instant::now();
     title("Autopilot with GitHub and Flux: merge approves, close declines");
     println!(
@@ -42,20 +44,20 @@ pub async fn tell_pulls(pace: Pace) -> Result<()> {
     let mut stage = Stage::new(pace).await?;
     stage.shell.run("kubectl apply -f deploy/crds -f deploy/rbac -f deploy/gitops").await?;
     stage.shell.run("kubectl wait --for=condition=Established --timeout=30s -f deploy/crds").await?;
-    let hub = Hub::start(&stage.scene.cluster).await?;
+    let servers = GitOpsServers::start(&stage.scene.cluster).await?;
 
     heading("Token and configuration");
-    install(&mut stage, &hub).await?;
+    install(&mut stage, &servers).await?;
 
     heading("The folder that Flux applies");
     println!(
         "{FOLDER}/{NAMESPACE}.yaml is pushed to {}/{}:\n\n{}",
-        hub.github.owner(),
-        hub.github.name(),
+        servers.github.owner(),
+        servers.github.name(),
         indented(MANIFEST)
     );
-    hub.reviewer.put(hub.github.base(), &format!("{FOLDER}/{NAMESPACE}.yaml"), MANIFEST).await?;
-    hub.synced().await?;
+    servers.reviewer.put(servers.github.base(), &format!("{FOLDER}/{NAMESPACE}.yaml"), MANIFEST).await?;
+    servers.synced().await?;
     let shell = &stage.shell;
     shell.run("kubectl get gitrepositories,kustomizations -n flux-system").await?;
     shell.run(&format!("kubectl get namespace {NAMESPACE} -L type")).await?;
@@ -65,55 +67,71 @@ pub async fn tell_pulls(pace: Pace) -> Result<()> {
     walk.until_usage(30.0).await?;
     shell.run("kubectl apply -f tests/fixtures/volume-resize.yaml").await?;
     if pace != Pace::GUIDE {
-        shell
-            .run(&format!(
-                "kubectl patch autopilotrule {RULE} --type=merge \
-                 -p '{{\"spec\":{{\"pollInterval\":{},\"conditions\":{{\"for\":{}}},\"actionsCoolDownPeriod\":{}}}}}'",
-                pace.poll, pace.hold, pace.cool_down
-            ))
-            .await?;
+        stage.set_times(RULE).await?;
     }
     walk.starts_normal().await?;
 
     heading("The volume fills, and a pull request asks");
     let question = walk.is_asked(6.0, 60.0, "PVC will resize from 10Gi to 20Gi").await?;
-    let first = shown(&walk, &hub, "").await?;
-    let commits = hub.reviewer.commits(&first.head).await?;
+    let first = shown(&walk, &servers, "").await?;
+    let commits = servers.reviewer.commits(&first.head).await?;
     let commit = commits.first().context("no commit")?;
     println!("Its only commit is by {}. It adds one file:\n", commit.author);
-    let path = files(&hub, &first.head).await?.pop().context("no file")?;
-    let text = hub.reviewer.read(&first.head, &path).await?.context("no file")?;
+    let path = files(&servers, &first.head).await?.pop().context("no file")?;
+    let text = servers.reviewer.read(&first.head, &path).await?.context("no file")?;
     println!("{path}\n\n{}", indented(&text));
 
+    merge(&mut walk, &servers, &first).await?;
+    let second = close(&mut walk, &servers, &first, &question).await?;
+    let third = ask_anew(&mut walk, &servers, &second).await?;
+    take_back(&walk, &servers, &third.head).await?;
+    stage.stop_controller().await?;
+    println!("All as it should be, after {} s.", start.elapsed().as_secs());
+    Ok(())
+}
+
+/// The reviewer merges: the volume grows, and nothing is left of the pull request.
+async fn merge(walk: &mut Walk<'_>, servers: &GitOpsServers, first: &Pull) -> Result<()> {
     heading("Merge: approved");
     println!(
         "{} merges #{}. Flux applies the file, and the volume grows.\n",
-        hub.github.owner(),
+        servers.github.owner(),
         first.number
     );
-    hub.reviewer.merge(first.number).await?;
+    servers.reviewer.merge(first.number).await?;
     walk.grows(&["10Gi", "20Gi"]).await?;
-    no_branch(&walk, &hub, &first.head).await?;
-    println!("The file has done its work; the last commits on {}:\n", hub.github.base());
-    for commit in hub.reviewer.commits(hub.github.base()).await?.iter().take(3) {
+    no_branch(walk, servers, &first.head).await?;
+    let base = servers.github.base();
+    println!("The file has done its work; the last commits on {base}:\n");
+    for commit in servers.reviewer.commits(base).await?.iter().take(3) {
         println!("    {}  {}", commit.author, commit.message.lines().next().unwrap_or_default());
     }
     println!();
-    ensure!(files(&hub, hub.github.base()).await?.is_empty(), "the file is on the base branch");
-    comments(&hub, first.number, "**Done.**").await?;
-    hub.synced().await?;
+    ensure!(files(servers, base).await?.is_empty(), "the file is on the base branch");
+    comments(servers, first.number, "**Done.**").await?;
+    servers.synced().await?;
+    let shell = &walk.stage.shell;
     shell.run(&format!("kubectl get kustomization {KUSTOMIZATION} -n flux-system")).await?;
+    Ok(())
+}
 
+/// The reviewer closes the next pull request.
+async fn close(
+    walk: &mut Walk<'_>,
+    servers: &GitOpsServers,
+    first: &Pull,
+    approved: &ActionApproval,
+) -> Result<Closed> {
     heading("Close: declined");
     println!("The volume fills again.\n");
-    let second_question = walk.is_asked(17.0, 85.0, "PVC will resize from 20Gi to 40Gi").await?;
-    ensure!(second_question.uid() != question.uid(), "the approval is still the first one");
-    let second = shown(&walk, &hub, &first.head_sha).await?;
-    println!("{} closes #{}.\n", hub.github.owner(), second.number);
-    hub.reviewer.close(second.number).await?;
+    let question = walk.is_asked(17.0, 85.0, "PVC will resize from 20Gi to 40Gi").await?;
+    ensure!(question.uid() != approved.uid(), "the approval is still the first one");
+    let pull = shown(walk, servers, &first.head_sha).await?;
+    println!("{} closes #{}.\n", servers.github.owner(), pull.number);
+    servers.reviewer.close(pull.number).await?;
     walk.until_told(&["ActionAwaitingApproval => ActiveActionsDeclined"], 0).await?;
     walk.show_last_events(1).await?;
-    let declined = walk
+    let approval = walk
         .until("the decline in the spec, and nothing left on GitHub", 10, async || {
             let scene = &walk.stage.scene;
             let found = scene.approval(NAMESPACE, RULE, walk.data.volume()).await?;
@@ -123,33 +141,45 @@ pub async fn tell_pulls(pace: Pace) -> Result<()> {
         })
         .await?;
     walk.show_approval("declined").await?;
-    no_branch(&walk, &hub, &second.head).await?;
-    comments(&hub, second.number, "**Declined.**").await?;
+    no_branch(walk, servers, &pull.head).await?;
+    comments(servers, pull.number, "**Declined.**").await?;
+    Ok(Closed { pull, approval })
+}
 
+/// A declined approval and its pull request.
+struct Closed {
+    pull: Pull,
+    approval: ActionApproval,
+}
+
+/// The declined approval is deleted. Returns the pull request that asks anew.
+async fn ask_anew(walk: &mut Walk<'_>, servers: &GitOpsServers, closed: &Closed) -> Result<Pull> {
     heading("Delete the approval: asked anew");
-    walk.delete_declined(&declined).await?;
-    let third = shown(&walk, &hub, &second.head_sha).await?;
-    ensure!(third.number != second.number && third.head == second.head, "{third:?}");
+    walk.delete_declined(&closed.approval).await?;
+    let pull = shown(walk, servers, &closed.pull.head_sha).await?;
+    ensure!(pull.number != closed.pull.number && pull.head == closed.pull.head, "{pull:?}");
     walk.check_untouched().await?;
+    Ok(pull)
+}
 
+/// The rule goes while it asks.
+async fn take_back(walk: &Walk<'_>, servers: &GitOpsServers, branch: &str) -> Result<()> {
     heading("Take the question back");
     println!("The rule goes; nothing stays behind on GitHub.\n");
-    shell.run(&format!("kubectl delete autopilotrule {RULE}")).await?;
-    no_branch(&walk, &hub, &third.head).await?;
-    let listed = hub.reviewer.pulls("all").await?;
+    walk.stage.shell.run(&format!("kubectl delete autopilotrule {RULE}")).await?;
+    no_branch(walk, servers, branch).await?;
+    let listed = servers.reviewer.pulls("all").await?;
     for pull in &listed {
         let state = if pull.merged { "merged" } else { &pull.state };
         println!("    #{}  {state:<7}  {}", pull.number, pull.title);
     }
     println!();
     ensure!(listed.len() == 3 && listed.iter().all(|p| p.state == "closed"), "{listed:?}");
-    stage.stop_controller().await?;
-    println!("All as it should be, after {} s.", start.elapsed().as_secs());
     Ok(())
 }
 
 /// Secret and ConfigMap as the guide has them; the controller starts.
-async fn install(stage: &mut Stage, hub: &Hub) -> Result<()> {
+async fn install(stage: &mut Stage, servers: &GitOpsServers) -> Result<()> {
     stage.shell.export("GITHUB_TOKEN", BOT_TOKEN);
     stage
         .shell
@@ -159,8 +189,7 @@ async fn install(stage: &mut Stage, hub: &Hub) -> Result<()> {
         )
         .await?;
     let more: &[(&str, Value)] = &[("clusterName", json!("production"))];
-    let config = hub.configuration(&stage.metrics.url(), more);
-    let step = stage.pace.step;
+    let config = servers.configuration(&stage.metrics.url(), more);
     let github = &config["providers"][1]["github"];
     let setting = |key: &str| github[key].as_str().map_or_else(|| github[key].to_string(), str::to_owned);
     let settings: Vec<String> =
@@ -168,20 +197,9 @@ async fn install(stage: &mut Stage, hub: &Hub) -> Result<()> {
             .iter()
             .map(|key| format!("        {key}: {}", setting(key)))
             .collect();
-    stage
-        .shell
-        .run(&format!(
-            "kubectl apply -f - <<'EOF'\n\
-             apiVersion: v1\n\
-             kind: ConfigMap\n\
-             metadata:\n  name: autopilot-config\n  namespace: kube-system\n\
-             data:\n  config.yaml: |\n    providers:\n    - name: default\n      type: prometheus\n      \
-             params: url={}\n    - name: github\n      type: github-scm\n      github:\n{}\n    min_poll_interval: {step}\n\
-             EOF",
-            stage.metrics.url(),
-            settings.join("\n"),
-        ))
-        .await?;
+    let more =
+        format!("    - name: github\n      type: github-scm\n      github:\n{}\n", settings.join("\n"));
+    stage.configure(&more).await?;
     stage.scene.token = stage.scene.cluster.service_account_token("kube-system", "autopilot").await?;
     stage.start_controller().await?;
     println!("autopilot-controller runs with the token of ServiceAccount kube-system/autopilot.\n");
@@ -189,10 +207,10 @@ async fn install(stage: &mut Stage, hub: &Hub) -> Result<()> {
 }
 
 /// Waits for the open pull request whose head is not this, and shows it as GitHub does.
-async fn shown(walk: &Walk<'_>, hub: &Hub, other_than: &str) -> Result<Pull> {
+async fn shown(walk: &Walk<'_>, servers: &GitOpsServers, other_than: &str) -> Result<Pull> {
     let pull = walk
         .until("an open pull request", 20, async || {
-            let open = hub.reviewer.pulls("open").await?;
+            let open = servers.reviewer.pulls("open").await?;
             Ok(open.into_iter().find(|p| p.head_sha != other_than))
         })
         .await?;
@@ -211,8 +229,8 @@ async fn shown(walk: &Walk<'_>, hub: &Hub, other_than: &str) -> Result<Pull> {
 }
 
 /// Shows the comments on a pull request; the last one begins like this.
-async fn comments(hub: &Hub, number: u64, last: &str) -> Result<()> {
-    let said = hub.reviewer.comments(number).await?;
+async fn comments(servers: &GitOpsServers, number: u64, last: &str) -> Result<()> {
+    let said = servers.reviewer.comments(number).await?;
     println!("On #{number}:\n");
     for comment in &said {
         println!("    {} says\n{}", comment.author, indented(&comment.body));
@@ -221,17 +239,19 @@ async fn comments(hub: &Hub, number: u64, last: &str) -> Result<()> {
     Ok(())
 }
 
-async fn no_branch(walk: &Walk<'_>, hub: &Hub, name: &str) -> Result<()> {
-    walk.until("the branch to go", 20, async || Ok(hub.reviewer.branch(name).await?.is_none().then_some(())))
-        .await?;
-    let branches: Vec<String> = hub.reviewer.branches().await?.into_keys().collect();
+async fn no_branch(walk: &Walk<'_>, servers: &GitOpsServers, name: &str) -> Result<()> {
+    walk.until("the branch to go", 20, async || {
+        Ok(servers.reviewer.branch(name).await?.is_none().then_some(()))
+    })
+    .await?;
+    let branches: Vec<String> = servers.reviewer.branches().await?.into_keys().collect();
     println!("Branches: {}.\n", branches.join(", "));
     Ok(())
 }
 
 /// Files of approvals at a branch.
-async fn files(hub: &Hub, at: &str) -> Result<Vec<String>> {
-    let all = hub.reviewer.files(at).await?;
+async fn files(servers: &GitOpsServers, at: &str) -> Result<Vec<String>> {
+    let all = servers.reviewer.files(at).await?;
     Ok(all.into_iter().filter(|f| f.starts_with(&format!("{FOLDER}/{RULE}-"))).collect())
 }
 

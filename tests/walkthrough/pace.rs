@@ -28,7 +28,7 @@ impl Pace {
     pub const FLUX: Pace = Pace { poll: 1, hold: 1, cool_down: 15, step: 1 };
 
     /// `REAL_TIME=1` leaves the guide's rule untouched.
-    pub fn of_environment() -> Pace {
+    pub fn from_environment() -> Pace {
         match std::env::var("REAL_TIME").as_deref() {
             Ok("" | "0" | "false") | Err(_) => Pace::SECONDS,
             Ok(_) => Pace::GUIDE,

@@ -1,12 +1,14 @@
 //! The walk-through as a person reads it.
 
-use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
 use kube::ResourceExt as _;
 
-use super::{Pace, Stage, Walk};
+use super::pace::Pace;
+use super::print::{heading, title};
+use super::stage::Stage;
+use super::walk::Walk;
 
 /// The rule of the guide.
 const RULE: &str = "volume-resize";
@@ -15,7 +17,7 @@ const RULE: &str = "volume-resize";
 ///
 /// # Errors
 /// The first thing that is not as it should be.
-pub async fn tell(pace: Pace) -> Result<()> {
+pub async fn play(pace: Pace) -> Result<()> {
     let start = Instant::now();
     title("Autopilot, from a metric to a resized volume");
     println!(
@@ -48,13 +50,7 @@ pub async fn tell(pace: Pace) -> Result<()> {
             "Shortened here: poll, `for` and cool-down are seconds instead of 10 s, 30 s and 300 s.\n\
              REAL_TIME=1 leaves the rule untouched.\n"
         );
-        shell
-            .run(&format!(
-                "kubectl patch autopilotrule {RULE} --type=merge \
-                 -p '{{\"spec\":{{\"pollInterval\":{},\"conditions\":{{\"for\":{}}},\"actionsCoolDownPeriod\":{}}}}}'",
-                pace.poll, pace.hold, pace.cool_down
-            ))
-            .await?;
+        stage.set_times(RULE).await?;
     }
     walk.starts_normal().await?;
     walk.show_events().await?;
@@ -102,28 +98,4 @@ pub async fn tell(pace: Pace) -> Result<()> {
     stage.stop_controller().await?;
     println!("All as it should be, after {} s.", start.elapsed().as_secs());
     Ok(())
-}
-
-pub(super) fn title(text: &str) {
-    println!("{text}\n{}\n", "=".repeat(text.chars().count()));
-}
-
-pub(super) fn heading(text: &str) {
-    println!("{text}\n{}\n", "-".repeat(text.chars().count()));
-}
-
-/// How a walk-through ends: the reason, when something is not as it should be.
-pub fn report(told: Result<()>) -> ExitCode {
-    match told {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("\nNot as it should be: {}", error.root_cause());
-            // What was done, outermost last; the end of the controller's log is among it.
-            let causes: Vec<_> = error.chain().collect();
-            for context in causes.iter().rev().skip(1) {
-                eprintln!("\n{context}");
-            }
-            ExitCode::FAILURE
-        }
-    }
 }

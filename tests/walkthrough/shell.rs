@@ -10,7 +10,7 @@ use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Binaries, Cluster};
 use tokio::process::Command;
 
-use crate::support::scene::checkout;
+use crate::support::install::checkout;
 
 /// `kubectl` answers at once, or waits for what it was told to wait for.
 const LIMIT: Duration = Duration::from_secs(120);

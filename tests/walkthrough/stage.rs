@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_stack::{Controller, ControllerCommand, FaultProxy, Recorded, fetch, wait_for};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::Api;
 use tokio::sync::Mutex;
 
 use super::pace::Pace;
 use super::shell::Shell;
-use crate::{Scene, SceneOptions};
+use crate::support::scene::{Scene, SceneOptions};
 
 /// How long the controller may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(10);
@@ -55,19 +57,7 @@ impl Stage {
     pub async fn install(&mut self) -> Result<()> {
         self.shell.run("kubectl apply -f deploy/crds -f deploy/rbac").await?;
         self.shell.run("kubectl wait --for=condition=Established --timeout=30s -f deploy/crds").await?;
-        let url = self.metrics.url();
-        let step = self.pace.step;
-        self.shell
-            .run(&format!(
-                "kubectl apply -f - <<'EOF'\n\
-                 apiVersion: v1\n\
-                 kind: ConfigMap\n\
-                 metadata:\n  name: autopilot-config\n  namespace: kube-system\n\
-                 data:\n  config.yaml: |\n    providers:\n    - name: default\n      type: prometheus\n      \
-                 params: url={url}\n    min_poll_interval: {step}\n\
-                 EOF"
-            ))
-            .await?;
+        self.configure("").await?;
         self.scene.token = self.scene.cluster.service_account_token("kube-system", "autopilot").await?;
         Ok(())
     }
@@ -140,5 +130,49 @@ impl Stage {
     pub fn writes(&self) -> Vec<String> {
         let body = |w: &Recorded| String::from_utf8_lossy(&w.body).into_owned();
         self.api.writes().iter().map(|w| format!("{} {} {}", w.method, w.resource(), body(w))).collect()
+    }
+
+    /// A claim as it stands.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn claim(&self, namespace: &str, name: &str) -> Result<PersistentVolumeClaim> {
+        Ok(Api::namespaced(self.scene.client.clone(), namespace).get(name).await?)
+    }
+
+    /// Gives the guide's rule the times of the walk-through.
+    ///
+    /// # Errors
+    /// When `kubectl` fails.
+    pub(super) async fn set_times(&self, rule: &str) -> Result<()> {
+        let pace = self.pace;
+        self.shell
+            .run(&format!(
+                "kubectl patch autopilotrule {rule} --type=merge \
+                 -p '{{\"spec\":{{\"pollInterval\":{},\"conditions\":{{\"for\":{}}},\"actionsCoolDownPeriod\":{}}}}}'",
+                pace.poll, pace.hold, pace.cool_down
+            ))
+            .await?;
+        Ok(())
+    }
+
+    /// Applies the ConfigMap: the metrics, and the lines of more providers.
+    ///
+    /// # Errors
+    /// When `kubectl` fails.
+    pub(super) async fn configure(&self, more: &str) -> Result<()> {
+        let (url, step) = (self.metrics.url(), self.pace.step);
+        self.shell
+            .run(&format!(
+                "kubectl apply -f - <<'EOF'\n\
+                 apiVersion: v1\n\
+                 kind: ConfigMap\n\
+                 metadata:\n  name: autopilot-config\n  namespace: kube-system\n\
+                 data:\n  config.yaml: |\n    providers:\n    - name: default\n      type: prometheus\n      \
+                 params: url={url}\n{more}    min_poll_interval: {step}\n\
+                 EOF"
+            ))
+            .await?;
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use autopilot_tests::pty::binary;
 use autopilot_tui::cli::snapshot::render;
 use autopilot_tui::clock::Now;
 use autopilot_tui::model::link::KindName;
@@ -13,7 +14,7 @@ use autopilot_tui::table::{Rows, TableState};
 use autopilot_tui::update::{Feed, Msg, update};
 
 use super::seed::{APPROVALS, approval};
-use super::timed_console::{SIZE, binary};
+use super::timed_console::SIZE;
 use crate::table::{Row, p50_p99};
 
 /// How often each is done.
@@ -37,7 +38,7 @@ fn milliseconds(since: Instant) -> f64 {
 /// Row 17.
 pub fn frame_and_filter() -> Result<Vec<Row>> {
     let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
-    let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, SIZE);
+    let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, (SIZE.columns, SIZE.rows));
     for feed in [Feed::Contact, Feed::Approvals(approvals()?), Feed::Done(KindName::Approvals)] {
         update(&mut model, now, Msg::Feed(0, feed));
     }
@@ -46,7 +47,7 @@ pub fn frame_and_filter() -> Result<Vec<Row>> {
         let began = Instant::now();
         let screen = render(&mut model)?;
         frames.push(milliseconds(began));
-        ensure!(screen.area.width == SIZE.0);
+        ensure!(screen.area.width == SIZE.columns);
     }
     let mut rows = Rows::default();
     approvals()?.into_iter().for_each(|row| rows.put(row));

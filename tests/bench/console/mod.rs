@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Cluster, ClusterOptions, FaultProxy};
+use autopilot_tests::install;
 use futures::{AsyncBufReadExt as _, StreamExt as _};
 use kube::Client;
 use tokio::time::sleep;
 
 pub use inside::{frame_and_filter, program};
 use seed::{APPROVALS, EVENTS, Updates};
-use timed_console::Console;
+use timed_console::TimedConsole;
 
-use crate::rows::say;
+use crate::progress::progress;
 use crate::table::{Row, p50_p99};
 use crate::usage;
 
@@ -53,15 +54,11 @@ impl Consoles {
         if self.site.is_none() {
             let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
             let cluster = Cluster::start(options).await?;
-            let crds = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/crds");
-            let crds = crds.to_string_lossy().into_owned();
-            cluster.kubectl(&["apply", "-f", &crds]).await?.ok()?;
-            let wait = ["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds];
-            cluster.kubectl(&wait).await?.ok()?;
+            install::crds(&cluster).await?;
             let client = cluster.admin_client().await?;
             let began = Instant::now();
             seed::approvals(&cluster, &client).await?;
-            say(&format!("{APPROVALS} approvals made in {:.0} s", began.elapsed().as_secs_f64()));
+            progress(&format!("{APPROVALS} approvals made in {:.0} s", began.elapsed().as_secs_f64()));
             // The server has still to compact and to collect what it made.
             sleep(WARM).await;
             self.site = Some(Site { client, cluster, events: false });
@@ -76,7 +73,7 @@ impl Consoles {
         let (mut first, mut all, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..TIMES {
             let mut console = site.console()?;
-            let began = console.started;
+            let began = console.started();
             let shown = console.until("row", |screen| screen.contents().contains("data-postgres-"))?;
             first.push(shown.duration_since(began).as_secs_f64());
             all.push(whole(&mut console)?.duration_since(began).as_secs_f64());
@@ -140,7 +137,7 @@ impl Consoles {
     pub async fn rest(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let proxy = FaultProxy::to_cluster(&site.cluster)?;
-        let mut counted = Console::start(&site.cluster.kubeconfig(ADMIN_TOKEN, Some(&proxy.url()))?)?;
+        let mut counted = TimedConsole::start(&site.cluster.kubeconfig(ADMIN_TOKEN, Some(&proxy.url()))?)?;
         let mut console = site.console()?;
         whole(&mut counted)?;
         whole(&mut console)?;
@@ -264,8 +261,8 @@ impl Consoles {
 }
 
 impl Site {
-    fn console(&self) -> Result<Console> {
-        Console::start(&self.cluster.kubeconfig(ADMIN_TOKEN, None)?)
+    fn console(&self) -> Result<TimedConsole> {
+        TimedConsole::start(&self.cluster.kubeconfig(ADMIN_TOKEN, None)?)
     }
 
     /// How long the server takes for a list at the beginning of a watch.
@@ -287,7 +284,7 @@ impl Site {
         if !self.events {
             let began = Instant::now();
             seed::events(&self.client).await?;
-            say(&format!("{EVENTS} events made in {:.0} s", began.elapsed().as_secs_f64()));
+            progress(&format!("{EVENTS} events made in {:.0} s", began.elapsed().as_secs_f64()));
             self.events = true;
         }
         Ok(())
@@ -295,7 +292,7 @@ impl Site {
 }
 
 /// When all approvals were there.
-fn whole(console: &mut Console) -> Result<Instant> {
+fn whole(console: &mut TimedConsole) -> Result<Instant> {
     console.until("all approvals", |screen| {
         let text = screen.contents();
         text.contains("1 Approvals 10000") && text.contains(" live") && text.contains("data-postgres-")
@@ -324,13 +321,13 @@ struct Spent {
 
 impl Spent {
     #[expect(clippy::cast_precision_loss, reason = "some million")]
-    fn since(console: &mut Console) -> Result<Spent> {
+    fn since(console: &mut TimedConsole) -> Result<Spent> {
         let pid = console.pid();
         let (cpu, wakes) = (usage::cpu(pid)?.as_secs_f64(), usage::switches(pid)? as f64);
         Ok(Spent { at: Instant::now(), cpu, bytes: console.bytes() as f64, wakes })
     }
 
-    fn until(self, console: &mut Console) -> Result<Spent> {
+    fn until(self, console: &mut TimedConsole) -> Result<Spent> {
         let now = Spent::since(console)?;
         let seconds = now.at.duration_since(self.at).as_secs_f64();
         Ok(Spent {
@@ -344,10 +341,10 @@ impl Spent {
 
 /// The line that is selected.
 fn selected(screen: &vt100::Screen) -> Option<u16> {
-    (2..timed_console::SIZE.1).find(|y| screen.cell(*y, 20).is_some_and(vt100::Cell::inverse))
+    (2..timed_console::SIZE.rows).find(|y| screen.cell(*y, 20).is_some_and(vt100::Cell::inverse))
 }
 
-async fn move_row(console: &mut Console, when: &str, limit: f64, note: String) -> Result<Row> {
+async fn move_row(console: &mut TimedConsole, when: &str, limit: f64, note: String) -> Result<Row> {
     const PAGE: usize = 30;
     let mut waits = Vec::new();
     while waits.len() < KEYS {
@@ -386,7 +383,7 @@ struct Filtered {
 }
 
 impl Filtered {
-    async fn measure(console: &mut Console) -> Result<Filtered> {
+    async fn measure(console: &mut TimedConsole) -> Result<Filtered> {
         let mut all = Filtered::default();
         let since = |from: Instant, to: Instant| to.duration_since(from).as_secs_f64() * 1000.0;
         for n in 0..FILTERS {

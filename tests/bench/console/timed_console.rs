@@ -1,113 +1,70 @@
-//! The release console in a terminal of 160 by 50, and when each of its bytes arrived.
+//! The release console in a terminal of 160 by 50, with the moments at which its bytes arrived.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
-use autopilot_stack::TempDir;
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use anyhow::{Result, bail};
+use autopilot_tests::pty::{self, Size};
 
-/// Columns and lines of the terminal.
-pub const SIZE: (u16, u16) = (160, 50);
+/// The size of the terminal.
+pub(crate) const SIZE: Size = Size { columns: 160, rows: 50 };
 /// How long anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A running console; ended on drop.
-pub struct Console {
-    child: Child,
-    keys: File,
-    _terminal: OwnedFd,
-    _state: TempDir,
-    output: Receiver<(Instant, Vec<u8>)>,
+/// Bytes that the console wrote, and when they arrived.
+struct Part {
+    at: Instant,
+    bytes: Vec<u8>,
+}
+
+/// A running console, killed on drop.
+pub(crate) struct TimedConsole {
+    console: pty::Console,
+    output: Receiver<Part>,
     parser: vt100::Parser,
     bytes: u64,
-    /// When it was started.
-    pub started: Instant,
 }
 
-/// The binary beside the running benchmark.
-pub fn binary() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("autopilot");
-    if path.is_file() { Ok(path) } else { bail!("{} is missing", path.display()) }
-}
-
-impl Console {
+impl TimedConsole {
     /// Starts it on a kubeconfig.
-    pub fn start(kubeconfig: &Path) -> Result<Console> {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        let name = ptsname(&master, Vec::new())?;
-        let terminal = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
-        tcsetwinsize(&terminal, Winsize { ws_row: SIZE.1, ws_col: SIZE.0, ws_xpixel: 0, ws_ypixel: 0 })?;
-        let state = TempDir::new("console")?;
-        let stdio = || -> Result<Stdio> { Ok(Stdio::from(terminal.try_clone()?)) };
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--", "setsid", "--ctty"])
-            .arg(binary()?)
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .envs([("XDG_STATE_HOME", state.path()), ("XDG_CONFIG_HOME", state.path())])
-            .env("TERM", "xterm-256color")
-            .env_remove("NO_COLOR")
-            .stdin(stdio()?)
-            .stdout(stdio()?)
-            .stderr(stdio()?);
-        let started = Instant::now();
-        let child = command.spawn().context("start the console")?;
-        let (tell, output) = channel();
-        let mut from = File::from(master.try_clone()?);
-        // Ends with the terminal: a read fails once nobody has it open.
-        std::thread::spawn(move || {
-            let mut part = [0; 65536];
-            while let Ok(n @ 1..) = from.read(&mut part) {
-                if tell.send((Instant::now(), part[..n].to_vec())).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Console {
-            child,
-            keys: File::from(master),
-            _terminal: terminal,
-            _state: state,
-            output,
-            parser: vt100::Parser::new(SIZE.1, SIZE.0, 0),
-            bytes: 0,
-            started,
-        })
+    pub(crate) fn start(kubeconfig: &Path) -> Result<TimedConsole> {
+        let (sender, output) = channel();
+        let console = pty::Console::start(kubeconfig, &[], &[], SIZE, move |part| {
+            // Nobody reads once the console is dropped.
+            let _ = sender.send(Part { at: Instant::now(), bytes: part.to_vec() });
+        })?;
+        let parser = vt100::Parser::new(SIZE.rows, SIZE.columns, 0);
+        Ok(TimedConsole { console, output, parser, bytes: 0 })
     }
 
-    /// Its process.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
+    /// Returns when it was started.
+    pub(crate) fn started(&self) -> Instant {
+        self.console.started()
     }
 
-    /// Types, all at once. When that was.
-    pub fn keys(&mut self, text: &str) -> Result<Instant> {
+    /// Returns its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.console.pid()
+    }
+
+    /// Types all at once. Returns when that was.
+    pub(crate) fn keys(&mut self, text: &str) -> Result<Instant> {
         self.take_all();
         let at = Instant::now();
-        self.keys.write_all(text.as_bytes())?;
+        self.console.write(text)?;
         Ok(at)
     }
 
-    /// When the bytes arrived after which the screen was like this.
-    pub fn until(&mut self, what: &str, like: impl Fn(&vt100::Screen) -> bool) -> Result<Instant> {
+    /// Waits until the screen is like this. Returns when the bytes arrived that made it so.
+    pub(crate) fn until(&mut self, what: &str, like: impl Fn(&vt100::Screen) -> bool) -> Result<Instant> {
         let end = Instant::now() + LIMIT;
         let mut last = Instant::now();
         while !like(self.parser.screen()) {
             match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
-                Ok((at, part)) => {
+                Ok(part) => {
                     self.take(&part);
-                    last = at;
+                    last = part.at;
                 }
                 Err(RecvTimeoutError::Timeout) => bail!("no {what}; the screen is:\n{}", self.text()),
                 Err(RecvTimeoutError::Disconnected) => bail!("no {what}: the console ended\n{}", self.text()),
@@ -116,14 +73,14 @@ impl Console {
         Ok(last)
     }
 
-    /// How many bytes were written to the terminal so far.
-    pub fn bytes(&mut self) -> u64 {
+    /// Returns how many bytes were written to the terminal so far.
+    pub(crate) fn bytes(&mut self) -> u64 {
         self.take_all();
         self.bytes
     }
 
-    /// The screen.
-    pub fn screen(&mut self) -> &vt100::Screen {
+    /// Returns the screen.
+    pub(crate) fn screen(&mut self) -> &vt100::Screen {
         self.take_all();
         self.parser.screen()
     }
@@ -132,21 +89,14 @@ impl Console {
         self.parser.screen().contents()
     }
 
-    fn take(&mut self, part: &[u8]) {
-        self.bytes += part.len() as u64;
-        self.parser.process(part);
+    fn take(&mut self, part: &Part) {
+        self.bytes += part.bytes.len() as u64;
+        self.parser.process(&part.bytes);
     }
 
     fn take_all(&mut self) {
-        while let Ok((_, part)) = self.output.try_recv() {
+        while let Ok(part) = self.output.try_recv() {
             self.take(&part);
         }
-    }
-}
-
-impl Drop for Console {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

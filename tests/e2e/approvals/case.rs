@@ -1,4 +1,4 @@
-//! One cell of the table in the cluster, and what is seen of all of them.
+//! One case of the table in the cluster, and what is seen of all of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,18 +10,19 @@ use autopilot_shared::api::{
 };
 use autopilot_shared::names;
 use autopilot_tests::Scene;
+use autopilot_tests::objects::requested_size;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
 use crate::table::{File, Must, Onto, Writer};
 
-/// Where all cells live.
+/// Where all cases live.
 pub const NAMESPACE: &str = "pg1";
 
 /// A volume of its own, with its approval.
 #[derive(Clone, Debug)]
-pub struct Cell {
+pub struct Case {
     pub writer: Writer,
     pub file: File,
     pub onto: Onto,
@@ -38,7 +39,7 @@ pub struct Cell {
     pub before: Option<Decision>,
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -49,15 +50,15 @@ impl fmt::Display for Cell {
 }
 
 /// All that the API shows, at one time.
-pub struct World {
+pub struct ClusterSnapshot {
     sizes: BTreeMap<String, String>,
     approvals: BTreeMap<String, ActionApproval>,
     journals: BTreeMap<String, AutopilotRuleObjectStatus>,
     stale: Vec<(String, String)>,
 }
 
-impl World {
-    pub async fn look(scene: &Scene) -> Result<World> {
+impl ClusterSnapshot {
+    pub async fn look(scene: &Scene) -> Result<ClusterSnapshot> {
         let all = ListParams::default();
         let client = || scene.client.clone();
         let (claims, approvals, journals) = (
@@ -73,13 +74,10 @@ impl World {
             journals.list(&all),
             events.list(&told)
         )?;
-        let requested = |claim: &PersistentVolumeClaim| {
-            let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
-            Some(requests.get("storage")?.0.clone())
-        };
+        let size = |claim: &PersistentVolumeClaim| requested_size(claim).unwrap_or_default().to_owned();
         let text = |event: Event| Some((event.involved_object.name?, event.message?));
-        Ok(World {
-            sizes: claims.items.iter().map(|c| (c.name_any(), requested(c).unwrap_or_default())).collect(),
+        Ok(ClusterSnapshot {
+            sizes: claims.items.iter().map(|c| (c.name_any(), size(c))).collect(),
             approvals: approvals.items.into_iter().map(|a| (a.name_any(), a)).collect(),
             journals: journals
                 .items
@@ -90,19 +88,19 @@ impl World {
         })
     }
 
-    pub fn approval(&self, cell: &Cell) -> Option<&ActionApproval> {
-        self.approvals.get(&cell.approval)
+    pub fn approval(&self, case: &Case) -> Option<&ActionApproval> {
+        self.approvals.get(&case.approval)
     }
 
-    pub fn decision(&self, cell: &Cell) -> Option<&Decision> {
-        self.approval(cell)?.status.as_ref()?.decision.as_ref()
+    pub fn decision(&self, case: &Case) -> Option<&Decision> {
+        self.approval(case)?.status.as_ref()?.decision.as_ref()
     }
 
     /// The digest of a question that waits for its answer.
-    pub fn question(&self, cell: &Cell) -> Result<&str> {
-        let journal = self.journals.get(&names::rule_object_name(&cell.volume, cell.rule));
+    pub fn question(&self, case: &Case) -> Result<&str> {
+        let journal = self.journals.get(&names::rule_object_name(&case.volume, case.rule));
         let Some(proposal) = journal.and_then(|j| j.proposal.as_ref()) else { bail!("nothing is proposed") };
-        let Some(approval) = self.approval(cell) else { bail!("there is no approval") };
+        let Some(approval) = self.approval(case) else { bail!("there is no approval") };
         let digest = approval.spec.actions.as_deref().and_then(|a| a.first()?.proposal.as_deref());
         let state = approval.spec.approval_state.as_deref();
         let adopted =
@@ -113,10 +111,10 @@ impl World {
         }
     }
 
-    pub fn is(&self, cell: &Cell, size: &str, state: RuleState) -> Result<()> {
-        let found = self.sizes.get(&cell.claim).map(String::as_str).unwrap_or_default();
+    pub fn is(&self, case: &Case, size: &str, state: RuleState) -> Result<()> {
+        let found = self.sizes.get(&case.claim).map(String::as_str).unwrap_or_default();
         let journal =
-            self.journals.get(&names::rule_object_name(&cell.volume, cell.rule)).and_then(|j| j.state);
+            self.journals.get(&names::rule_object_name(&case.volume, case.rule)).and_then(|j| j.state);
         if found != size || journal != Some(state) {
             bail!("{found} and {journal:?}, wanted {size} and {state:?}");
         }
@@ -124,65 +122,65 @@ impl World {
     }
 
     /// Latched like this, about the current question.
-    pub fn latched(&self, cell: &Cell, outcome: Outcome, via: &str) -> Result<()> {
-        match self.decision(cell) {
-            Some(d) if d.outcome == outcome && d.digest == cell.current && d.via == via => Ok(()),
-            other => bail!("the decision is {other:?}, wanted {outcome:?} of {} via {via}", cell.current),
+    pub fn latched(&self, case: &Case, outcome: Outcome, via: &str) -> Result<()> {
+        match self.decision(case) {
+            Some(d) if d.outcome == outcome && d.digest == case.current && d.via == via => Ok(()),
+            other => bail!("the decision is {other:?}, wanted {outcome:?} of {} via {via}", case.current),
         }
     }
 
     /// Said to be stale, with the name of who wrote it.
-    pub fn told_stale(&self, cell: &Cell) -> Result<()> {
-        let conditions = self.approval(cell).and_then(|a| a.status.as_ref()?.conditions.as_ref());
+    pub fn told_stale(&self, case: &Case) -> Result<()> {
+        let conditions = self.approval(case).and_then(|a| a.status.as_ref()?.conditions.as_ref());
         if !conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "StaleApproval")) {
             bail!("no condition StaleApproval: {conditions:?}");
         }
-        let writer = format!("written by {}", cell.writer.manager());
-        let told = self.stale.iter().any(|(name, text)| *name == cell.approval && text.contains(&writer));
+        let writer = format!("written by {}", case.writer.manager());
+        let told = self.stale.iter().any(|(name, text)| *name == case.approval && text.contains(&writer));
         if !told {
             bail!("no event says {writer:?}");
         }
         Ok(())
     }
 
-    /// Whether the cell is as it must be after its write, before anything else moves.
-    pub fn as_it_must(&self, cell: &Cell) -> Result<()> {
-        let stays = || match cell.onto {
+    /// Whether the case is as it must be after its write, before anything else moves.
+    pub fn as_it_must(&self, case: &Case) -> Result<()> {
+        let stays = || match case.onto {
             Onto::Pending => Ok(()),
-            Onto::Declined => self.is(cell, "10Gi", RuleState::ActionsDeclined),
-            Onto::Canceled | Onto::Absent => self.is(cell, "10Gi", RuleState::Normal),
-            Onto::Executed => self.is(cell, "20Gi", RuleState::ActiveActionsTaken),
+            Onto::Declined => self.is(case, "10Gi", RuleState::ActionsDeclined),
+            Onto::Canceled | Onto::Absent => self.is(case, "10Gi", RuleState::Normal),
+            Onto::Executed => self.is(case, "20Gi", RuleState::ActiveActionsTaken),
         };
-        match cell.must {
+        match case.must {
             Must::Resize => {
-                self.latched(cell, Outcome::Approved, cell.writer.via())?;
-                self.is(cell, "20Gi", RuleState::ActiveActionsTaken)
+                self.latched(case, Outcome::Approved, case.writer.via())?;
+                self.is(case, "20Gi", RuleState::ActiveActionsTaken)
             }
             Must::Decline => {
-                self.latched(cell, Outcome::Declined, cell.writer.via())?;
-                self.is(cell, "10Gi", RuleState::ActionsDeclined)
+                self.latched(case, Outcome::Declined, case.writer.via())?;
+                self.is(case, "10Gi", RuleState::ActionsDeclined)
             }
-            Must::Inert if cell.onto == Onto::Pending => {
-                self.told_stale(cell)?;
-                if self.question(cell)? != cell.current {
-                    bail!("it asks {}, not {}", self.question(cell)?, cell.current);
+            Must::Inert if case.onto == Onto::Pending => {
+                self.told_stale(case)?;
+                if self.question(case)? != case.current {
+                    bail!("it asks {}, not {}", self.question(case)?, case.current);
                 }
-                self.undecided(cell)?;
-                self.is(cell, "10Gi", RuleState::ActionAwaitingApproval)
+                self.undecided(case)?;
+                self.is(case, "10Gi", RuleState::ActionAwaitingApproval)
             }
             Must::Inert => {
-                self.told_stale(cell)?;
-                self.undecided(cell)?;
+                self.told_stale(case)?;
+                self.undecided(case)?;
                 stays()
             }
             Must::Nothing | Must::Refused => {
-                if self.decision(cell) != cell.before.as_ref() || cell.before.is_none() {
-                    bail!("the decision was {:?} and is {:?}", cell.before, self.decision(cell));
+                if self.decision(case) != case.before.as_ref() || case.before.is_none() {
+                    bail!("the decision was {:?} and is {:?}", case.before, self.decision(case));
                 }
                 stays()
             }
             Must::Gone | Must::NotFound => {
-                if self.approval(cell).is_some() {
+                if self.approval(case).is_some() {
                     bail!("there is an approval");
                 }
                 stays()
@@ -191,35 +189,39 @@ impl World {
     }
 
     /// A new question, that nothing written before has answered.
-    pub fn asks_anew(&self, cell: &Cell) -> Result<()> {
-        let digest = self.question(cell)?;
-        if digest == cell.current || digest == cell.old {
+    pub fn asks_anew(&self, case: &Case) -> Result<()> {
+        let digest = self.question(case)?;
+        if digest == case.current || digest == case.old {
             bail!("it asks with a digest of before");
         }
-        self.undecided(cell)?;
-        self.is(cell, "10Gi", RuleState::ActionAwaitingApproval)
+        self.undecided(case)?;
+        self.is(case, "10Gi", RuleState::ActionAwaitingApproval)
     }
 
-    fn undecided(&self, cell: &Cell) -> Result<()> {
-        self.decision(cell).map_or(Ok(()), |d| Err(anyhow!("it is decided: {d:?}")))
+    fn undecided(&self, case: &Case) -> Result<()> {
+        self.decision(case).map_or(Ok(()), |d| Err(anyhow!("it is decided: {d:?}")))
     }
 }
 
-/// Waits until all cells are so; names those that are not.
+/// Waits until all cases are so; names those that are not.
 pub async fn until(
     scene: &Scene,
     what: &str,
-    cells: &[Cell],
-    so: impl Fn(&World, &Cell) -> Result<()>,
-) -> Result<World> {
+    cases: &[Case],
+    so: impl Fn(&ClusterSnapshot, &Case) -> Result<()>,
+) -> Result<ClusterSnapshot> {
     scene
         .until(what, async || {
-            let world = World::look(scene).await?;
-            let wrong: Vec<String> = cells
+            let snapshot = ClusterSnapshot::look(scene).await?;
+            let wrong: Vec<String> = cases
                 .iter()
-                .filter_map(|c| so(&world, c).err().map(|why| format!("\n  {c}: {why:#}")))
+                .filter_map(|c| so(&snapshot, c).err().map(|why| format!("\n  {c}: {why:#}")))
                 .collect();
-            if wrong.is_empty() { Ok(Some(world)) } else { bail!("{} cells:{}", wrong.len(), wrong.concat()) }
+            if wrong.is_empty() {
+                Ok(Some(snapshot))
+            } else {
+                bail!("{} cases:{}", wrong.len(), wrong.concat())
+            }
         })
         .await
 }

@@ -5,8 +5,8 @@ use autopilot_shared::names;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use jiff::Timestamp;
 
-use crate::RULE;
-use crate::case::{Cell, NAMESPACE, World};
+use crate::case::{Case, ClusterSnapshot, NAMESPACE};
+use crate::given::RULE;
 use crate::table::{File, Must, Onto, Writer};
 
 /// When the controller set a stale approval back to pending, as its log says.
@@ -32,7 +32,7 @@ async fn a_stale_file_that_is_put_back_again_and_again_never_acts_and_is_set_bac
     let volume = scene.claim(NAMESPACE, "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 9.0, 10.0);
     scene.until_pending(NAMESPACE, RULE, &volume).await?;
-    let mut cell = Cell {
+    let mut case = Case {
         writer: Writer::Flux,
         file: File::Bare,
         onto: Onto::Pending,
@@ -45,13 +45,13 @@ async fn a_stale_file_that_is_put_back_again_and_again_never_acts_and_is_set_bac
         current: String::new(),
         before: None,
     };
-    cell.current = World::look(&scene).await?.question(&cell)?.to_owned();
+    case.current = ClusterSnapshot::look(&scene).await?.question(&case)?.to_owned();
 
     // When it is put back whenever it was set back,
     let times = scene
         .until("three resets", async || {
-            if World::look(&scene).await?.question(&cell).is_ok() {
-                cell.writer.write(&scene, &cell).await?;
+            if ClusterSnapshot::look(&scene).await?.question(&case).is_ok() {
+                case.writer.write(&scene, &case).await?;
             }
             let times = resets(&scene)?;
             Ok((times.len() >= 3).then_some(times))
@@ -64,14 +64,14 @@ async fn a_stale_file_that_is_put_back_again_and_again_never_acts_and_is_set_bac
         times.iter().zip(&times[1..]).map(|(a, b)| b.duration_since(*a).as_secs_f64()).collect();
     ensure!(pauses[0] >= 1.0 && pauses[1] >= 3.0, "{pauses:?}");
     // nothing was done, and when the file is gone the question stands, and is answered.
-    let name = cell.approval.clone();
-    let world = scene
+    let name = case.approval.clone();
+    let snapshot = scene
         .until("the question stands", async || {
-            let world = World::look(&scene).await?;
-            Ok(world.question(&cell).is_ok().then_some(world))
+            let snapshot = ClusterSnapshot::look(&scene).await?;
+            Ok(snapshot.question(&case).is_ok().then_some(snapshot))
         })
         .await?;
-    world.as_it_must(&cell)?;
+    snapshot.as_it_must(&case)?;
     scene.answer(NAMESPACE, &name, "approved").await?;
     scene.until_request(NAMESPACE, "data", "20Gi").await?;
     ensure!(scene.csi.requests(NAMESPACE, "data") == ["10Gi", "20Gi"]);

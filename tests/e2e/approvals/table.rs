@@ -1,6 +1,6 @@
 //! Who may approve, as data: what must happen when each writer brings each file to each approval.
 //!
-//! The rule behind all cells (design §6): a spec acts only on an open question, and only when it names that question: the
+//! The rule behind all cases (design §6): a spec acts only on an open question, and only when it names that question: the
 //! digest in `spec.actions[].proposal` is the journal's, or a typed client dropped it from an object that still carries it
 //! in its annotation.
 

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, bail};
 use autopilot_shared::api::ActionApproval;
 use autopilot_tests::Scene;
+use autopilot_tests::objects::original_approval;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::case::Cell;
+use crate::case::{Case, NAMESPACE};
 use crate::table::{File, Writer};
 
-const ORIGINAL: &str = include_str!("../../fixtures/approvals/original.yaml");
 const OURS: &str = include_str!("../../fixtures/approvals/ours.yaml");
 
 /// What became of a write.
@@ -49,13 +49,12 @@ impl Writer {
         }
     }
 
-    /// Brings a cell's file to its approval.
-    pub async fn write(self, scene: &Scene, cell: &Cell) -> Result<Answer> {
+    /// Brings a case's file to its approval.
+    pub async fn write(self, scene: &Scene, case: &Case) -> Result<Answer> {
         let resource = ApiResource::erase::<ActionApproval>(&());
-        let api: Api<DynamicObject> =
-            Api::namespaced_with(scene.client.clone(), crate::case::NAMESPACE, &resource);
-        let name = cell.approval.as_str();
-        let file = cell.content()?;
+        let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), NAMESPACE, &resource);
+        let name = case.approval.as_str();
+        let file = case.content()?;
         let patch = PatchParams { field_manager: Some(self.manager().to_owned()), ..PatchParams::default() };
         let put = PostParams { field_manager: Some(self.manager().to_owned()), ..PostParams::default() };
         let done = match self {
@@ -88,17 +87,19 @@ impl Writer {
             Ok(()) => Ok(Answer::Written),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(Answer::NotFound),
             Err(kube::Error::Api(status)) if status.message.contains(NO_NEW_FINALIZER) => Ok(Answer::Refused),
-            Err(error) => Err(error).with_context(|| format!("{cell}")),
+            Err(error) => Err(error).with_context(|| format!("{case}")),
         }
     }
 }
 
 async fn client_side_apply(scene: &Scene, file: &Value) -> Result<Answer> {
     let output = scene.cluster.kubectl_stdin(&["apply", "-f", "-"], &file.to_string()).await?;
-    match () {
-        () if output.status.success() => Ok(Answer::Written),
-        () if output.stderr.contains(NO_NEW_FINALIZER) => Ok(Answer::Refused),
-        () => bail!("{}{}", output.stdout, output.stderr),
+    if output.status.success() {
+        Ok(Answer::Written)
+    } else if output.stderr.contains(NO_NEW_FINALIZER) {
+        Ok(Answer::Refused)
+    } else {
+        bail!("{}{}", output.stdout, output.stderr)
     }
 }
 
@@ -125,21 +126,22 @@ struct TypedAction {
     params: BTreeMap<String, String>,
 }
 
-impl Cell {
-    /// What the cell's file says.
+impl Case {
+    /// What the case's file says.
     pub fn content(&self) -> Result<Value> {
-        let (text, digest) = match self.file {
-            File::Original => (ORIGINAL, ""),
-            File::Bare => (OURS, ""),
-            File::Old => (OURS, self.old.as_str()),
-            File::Current | File::Declined | File::Edited => (OURS, self.current.as_str()),
+        let digest = match self.file {
+            File::Original | File::Bare => "",
+            File::Old => self.old.as_str(),
+            File::Current | File::Declined | File::Edited => self.current.as_str(),
         };
-        let text = text
-            .replace("$OBJECT", &self.volume)
-            .replace("$RULE", self.rule)
-            .replace("$NAMESPACE", crate::case::NAMESPACE)
-            .replace("$CLAIM", &self.claim)
-            .replace("$DIGEST", digest);
+        let text = match self.file {
+            File::Original => original_approval(&self.volume, self.rule, NAMESPACE, &self.claim),
+            _ => OURS
+                .replace("$OBJECT", &self.volume)
+                .replace("$RULE", self.rule)
+                .replace("$NAMESPACE", NAMESPACE)
+                .replace("$DIGEST", digest),
+        };
         let mut file: Value = serde_saphyr::from_str(&text)?;
         if digest.is_empty()
             && let Some(action) = file["spec"]["actions"][0].as_object_mut()

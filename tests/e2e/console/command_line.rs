@@ -9,12 +9,12 @@ use autopilot_stack::ADMIN_TOKEN;
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::console::binary;
-use crate::scene::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
+use crate::scene::{ConsoleScene, NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
+use autopilot_tests::pty::binary;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_does_what_the_console_does() -> Result<()> {
-    let (scene, volumes) = waiting(&["first", "second"]).await?;
+    let ConsoleScene { scene, volumes } = waiting(&["first", "second"]).await?;
     let admin = scene.cluster.kubeconfig(ADMIN_TOKEN, None)?;
     let viewer = scene.cluster.kubeconfig(VIEWER, None)?;
     let state = scene.cluster.dir().join("state");

@@ -1,18 +1,14 @@
-//! The console in a terminal of its own: keys in, screen out, and every byte kept.
+//! The console as a person sees it: keys in, screen out.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use autopilot_stack::{TempDir, wait_for};
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcgetattr, tcsetwinsize};
+use autopilot_stack::{TempDir, lock, wait_for};
+use autopilot_tests::pty::{self, Size};
+use rustix::process::Signal;
 
 /// How long a step may take.
 pub const STEP: Duration = Duration::from_secs(90);
@@ -48,62 +44,28 @@ fn last(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).rposition(|window| window == what)
 }
 
-/// A running console; ended on drop.
-pub struct Console {
-    child: Child,
-    keys: File,
-    terminal: OwnedFd,
-    seen: Arc<Mutex<Seen>>,
-    /// Where its local log is.
-    pub state: TempDir,
-}
+/// The size of the terminal at the start.
+const SIZE: Size = Size { columns: 120, rows: 40 };
 
-/// The console's binary.
-pub fn binary() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let found = test.ancestors().skip(1).take(3).map(|dir| dir.join("autopilot")).find(|path| path.is_file());
-    found.context("no autopilot above this test: run 'cargo build -p autopilot-tui' first")
+/// A running console, killed on drop.
+pub struct Console {
+    console: pty::Console,
+    seen: Arc<Mutex<Seen>>,
 }
 
 impl Console {
     /// Starts it on a kubeconfig, with more arguments and variables.
     pub fn start(kubeconfig: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<Console> {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        let name = ptsname(&master, Vec::new())?;
-        let slave = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty())?;
-        tcsetwinsize(&slave, Winsize { ws_row: 40, ws_col: 120, ws_xpixel: 0, ws_ypixel: 0 })?;
-        let state = TempDir::new("console")?;
-        let stdio = || -> Result<Stdio> { Ok(Stdio::from(slave.try_clone()?)) };
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig", "KILL", "--", "setsid", "--ctty"])
-            .arg(binary()?)
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .args(more)
-            .env("XDG_STATE_HOME", state.path())
-            .env("XDG_CONFIG_HOME", state.path())
-            .env("TERM", "xterm-256color")
-            .env_remove("NO_COLOR")
-            .env("RUST_BACKTRACE", "0")
-            .envs(env.iter().copied())
-            .stdin(stdio()?)
-            .stdout(stdio()?)
-            .stderr(stdio()?);
-        let child = command.spawn().context("start the console")?;
-        let parser = vt100::Parser::new(40, 120, 0);
+        let parser = vt100::Parser::new(SIZE.rows, SIZE.columns, 0);
         let seen = Arc::new(Mutex::new(Seen { bytes: Vec::new(), shown: 0, parser }));
-        let (mut out, into) = (File::from(master.try_clone()?), Arc::clone(&seen));
-        // Ends with the terminal: a read fails once nobody has it open.
-        std::thread::spawn(move || {
-            let mut part = [0; 65536];
-            while let Ok(n @ 1..) = out.read(&mut part) {
-                into.lock().unwrap_or_else(PoisonError::into_inner).add(&part[..n]);
-            }
-        });
-        Ok(Console { child, keys: File::from(master), terminal: slave, seen, state })
+        let into = Arc::clone(&seen);
+        let console = pty::Console::start(kubeconfig, more, env, SIZE, move |part| lock(&into).add(part))?;
+        Ok(Console { console, seen })
+    }
+
+    /// Returns the folder with its local log.
+    pub fn state(&self) -> &TempDir {
+        self.console.state()
     }
 
     /// Types, a key at a time, as a person does: text that comes at once is taken for pasted.
@@ -118,7 +80,7 @@ impl Console {
 
     /// Types all at once, as a terminal does that pastes without brackets.
     pub fn rush(&mut self, text: &str) -> Result<()> {
-        Ok(self.keys.write_all(text.as_bytes())?)
+        self.console.write(text)
     }
 
     /// Pastes as terminals do.
@@ -127,7 +89,7 @@ impl Console {
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.seen)
     }
 
     /// The screen as text.
@@ -206,30 +168,27 @@ impl Console {
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: rustix::process::Signal) -> Result<()> {
-        let pid =
-            i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw).context("no pid")?;
-        Ok(rustix::process::kill_process(pid, signal)?)
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.console.signal(signal)
     }
 
-    /// Another size. The kernel tells the console.
+    /// Changes the size of the terminal.
     pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
         let mut seen = self.seen();
         seen.parser.screen_mut().set_size(rows, columns);
-        tcsetwinsize(&self.terminal, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
-        Ok(())
+        self.console.resize(Size { columns, rows })
     }
 
-    /// Whether it still runs.
+    /// Returns whether it still runs.
     pub fn runs(&mut self) -> Result<bool> {
-        Ok(self.child.try_wait()?.is_none())
+        Ok(self.console.exited()?.is_none())
     }
 
     /// Waits for its end.
     pub async fn ends(&mut self) -> Result<ExitStatus> {
         wait_for("the console's end", STEP, || {
-            let ended = self.child.try_wait();
-            async move { Ok(ended?) }
+            let ended = self.console.exited();
+            async move { ended }
         })
         .await
     }
@@ -242,7 +201,7 @@ impl Console {
 
     /// Whether the terminal is as it was: main screen, cursor, no mouse, no brackets, cooked.
     pub fn given_back(&self) -> Result<bool> {
-        let cooked = tcgetattr(&self.terminal)?.local_modes.contains(rustix::termios::LocalModes::ICANON);
+        let cooked = self.console.is_cooked()?;
         let seen = self.seen();
         let screen = seen.parser.screen();
         let mouse = screen.mouse_protocol_mode() == vt100::MouseProtocolMode::None;
@@ -251,12 +210,5 @@ impl Console {
             && !screen.alternate_screen()
             && !screen.hide_cursor()
             && !screen.bracketed_paste())
-    }
-}
-
-impl Drop for Console {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

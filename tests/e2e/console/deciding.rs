@@ -8,12 +8,12 @@ use kube::ResourceExt as _;
 use rustix::process::Signal;
 
 use crate::console::Console;
-use crate::scene::{NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
+use crate::scene::{ConsoleScene, NAMESPACE, RULE, VIEWER, approval, until_decided, waiting};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_decided_is_what_was_shown() -> Result<()> {
     let claims = ["first", "second", "third", "fourth", "fifth", "sixth"];
-    let (scene, volumes) = waiting(&claims).await?;
+    let ConsoleScene { scene, volumes } = waiting(&claims).await?;
     let kubeconfig = scene.cluster.kubeconfig(ADMIN_TOKEN, None)?;
     let mut console = Console::start(&kubeconfig, &[], &[])?;
     console.shows(&["live", "first", "sixth", "10Gi → 20Gi", "1 Approvals 6"]).await?;
@@ -109,7 +109,7 @@ async fn what_is_decided_is_what_was_shown() -> Result<()> {
     console.keys("q").await?;
     ensure!(console.ends().await?.success());
     console.shows(&["reason: cleanup runs at six", "done"]).await?;
-    let log = std::fs::read_to_string(console.state.join("autopilot/decisions.jsonl"))?;
+    let log = std::fs::read_to_string(console.state().join("autopilot/decisions.jsonl"))?;
     ensure!(log.lines().count() == 6, "{log}");
     ensure!(log.lines().filter(|l| l.contains("\"outcome\":\"done\"")).count() == 5, "{log}");
     console.until_given_back().await
@@ -117,7 +117,7 @@ async fn what_is_decided_is_what_was_shown() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_is_told_why_and_writes_nothing() -> Result<()> {
-    let (scene, volumes) = waiting(&["first"]).await?;
+    let ConsoleScene { scene, volumes } = waiting(&["first"]).await?;
     let kubeconfig = scene.cluster.kubeconfig(VIEWER, None)?;
     let mut viewer = Console::start(&kubeconfig, &[], &[])?;
     viewer.shows(&["live", "first", "as vera", "RBAC: you may not patch actionapprovals"]).await?;
@@ -137,7 +137,7 @@ async fn who_may_not_is_told_why_and_writes_nothing() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_that_is_ended_notes_what_was_held() -> Result<()> {
-    let (scene, volumes) = waiting(&["first"]).await?;
+    let ConsoleScene { scene, volumes } = waiting(&["first"]).await?;
     let kubeconfig = scene.cluster.kubeconfig(ADMIN_TOKEN, None)?;
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
         let mut console = Console::start(&kubeconfig, &[], &[])?;
@@ -147,7 +147,7 @@ async fn a_console_that_is_ended_notes_what_was_held() -> Result<()> {
         console.shows(&["takes it back"]).await?;
         console.signal(signal)?;
         console.ends().await?;
-        let log = std::fs::read_to_string(console.state.join("autopilot/decisions.jsonl"))?;
+        let log = std::fs::read_to_string(console.state().join("autopilot/decisions.jsonl"))?;
         ensure!(log.lines().count() == 1 && log.contains("\"outcome\":\"not sent\""), "{signal:?}: {log}");
     }
     // A panic is no excuse.
@@ -160,7 +160,7 @@ async fn a_console_that_is_ended_notes_what_was_held() -> Result<()> {
     ensure!(!console.ends().await?.success());
     console.until_given_back().await?;
     console.shows(&["asked for", "not sent (the console failed)"]).await?;
-    let log = std::fs::read_to_string(console.state.join("autopilot/decisions.jsonl"))?;
+    let log = std::fs::read_to_string(console.state().join("autopilot/decisions.jsonl"))?;
     ensure!(log.lines().count() == 1 && log.contains("\"outcome\":\"not sent\""), "{log}");
     ensure!(approval(&scene, &volumes[0]).await?.spec.approval_state.as_deref() == Some("pending"));
     Ok(())

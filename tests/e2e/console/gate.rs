@@ -1,10 +1,11 @@
 //! A gate before the API server: it passes bytes on, counts who comes, can be shut, and breaks what is open.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use autopilot_stack::lock;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -57,13 +58,13 @@ impl Gate {
 
     /// How many came since then.
     pub fn came(&self, since: Instant) -> usize {
-        let came = self.shared.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = lock(&self.shared.came);
         came.iter().filter(|at| **at >= since).count()
     }
 
     /// Who came since then came at most once a second.
     pub fn calm(&self, since: Instant) -> Result<()> {
-        let came = self.shared.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let came = lock(&self.shared.came);
         let times: Vec<Duration> = came.iter().filter_map(|at| at.checked_duration_since(since)).collect();
         let limit = since.elapsed().as_secs() + 1;
         ensure!(times.len() as u64 <= limit, "{} connections in {limit} s: {times:?}", times.len());
@@ -82,7 +83,7 @@ impl Drop for Gate {
 
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((mut near, _)) = listener.accept().await {
-        shared.came.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
+        lock(&shared.came).push(Instant::now());
         let mut open = shared.open.subscribe();
         if !*open.borrow_and_update() {
             continue;

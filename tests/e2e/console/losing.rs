@@ -8,7 +8,7 @@ use autopilot_stack::ADMIN_TOKEN;
 
 use crate::console::Console;
 use crate::gate::Gate;
-use crate::scene::{NAMESPACE, RULE, waiting};
+use crate::scene::{ConsoleScene, NAMESPACE, RULE, waiting};
 
 /// How long the server is frozen.
 const FROZEN: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ pub const BACK: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_and_a_killed_server_are_noticed_and_forgiven() -> Result<()> {
-    let (scene, volumes) = waiting(&["first", "second"]).await?;
+    let ConsoleScene { scene, volumes } = waiting(&["first", "second"]).await?;
     let kubeconfig = scene.cluster.kubeconfig(ADMIN_TOKEN, None)?;
     let mut console = Console::start(&kubeconfig, &[], &[])?;
     console.shows(&["live", "first"]).await?;

@@ -14,11 +14,13 @@ mod scene;
 mod terminal;
 mod typing;
 
+use autopilot_tests::install;
+
 /// On one cluster with approvals that are written by hand, side by side.
 #[tokio::test(flavor = "multi_thread")]
 async fn strange_text_is_only_text() -> anyhow::Result<()> {
     let cluster = scene::bare().await?;
-    scene::install(&cluster).await?;
+    install::crds(&cluster).await?;
     tokio::try_join!(
         hostile::stays_text(&cluster),
         typing::pasting_confirms_nothing(&cluster),

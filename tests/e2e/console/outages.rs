@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::{Action, Cluster, FaultProxy, Match, TempDir, wait_for};
+use autopilot_tests::install;
 use serde_json::json;
 
 use crate::console::{Console, STEP};
 use crate::gate::Gate;
 use crate::losing::{BACK, NOTICED};
-use crate::scene::{VIEWER, bare, install, put, replace};
+use crate::scene::{VIEWER, bare, put, replace};
 
 /// What is dim in the default theme.
 const DIM: vt100::Color = vt100::Color::Rgb(0x8b, 0x93, 0xa3);
@@ -23,7 +24,7 @@ async fn what_is_the_matter_is_told_and_forgotten() -> Result<()> {
     let admin = cluster.kubeconfig(ADMIN_TOKEN, None)?;
     let console = Console::start(&admin, &[], &[])?;
     console.shows_within(&["no Autopilot here for ", "CRDs are missing"], NOTICED).await?;
-    install(&cluster).await?;
+    install::crds(&cluster).await?;
     put(&cluster.admin_client().await?, "default", "at-last", |_| {}).await?;
     console.shows_within(&["live", "at-last"], 2 * BACK).await?;
 
@@ -38,8 +39,8 @@ async fn what_is_the_matter_is_told_and_forgotten() -> Result<()> {
     Ok(())
 }
 
-async fn told(what: &'static str, lane: impl Future<Output = Result<()>>) -> Result<()> {
-    lane.await.context(what)
+async fn told(what: &'static str, outage: impl Future<Output = Result<()>>) -> Result<()> {
+    outage.await.context(what)
 }
 
 /// A console on one namespace, with two rows: one is selected, the other shows what is dim.

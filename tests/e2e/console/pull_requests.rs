@@ -6,7 +6,7 @@ use autopilot_shared::api::Outcome;
 use autopilot_stack::ADMIN_TOKEN;
 use autopilot_stack::ClusterOptions;
 use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
-use autopilot_tests::gitops::{Case, Gitops, Question, STEP};
+use autopilot_tests::gitops::{Case, GitOpsScene, Question, STEP};
 use futures::future::try_join_all;
 
 use crate::console::Console;
@@ -14,14 +14,14 @@ use crate::console::Console;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Result<()> {
     let cluster = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
-    let world = Gitops::start(cluster).await?;
-    let mut console = Console::start(&world.scene.cluster.kubeconfig(ADMIN_TOKEN, None)?, &[], &[])?;
+    let gitops = GitOpsScene::start(cluster).await?;
+    let mut console = Console::start(&gitops.scene.cluster.kubeconfig(ADMIN_TOKEN, None)?, &[], &[])?;
     console.shows(&["live", "Nothing waits for you"]).await?;
     let names = ["merging", "closing", "yes-here", "no-here"];
-    let mut cases = try_join_all(names.iter().map(|name| Case::new(&world, name))).await?;
+    let mut cases = try_join_all(names.iter().map(|name| Case::new(&gitops, name))).await?;
     // What was done stays long enough to be looked at.
     cases.iter_mut().for_each(|case| case.cool_down = 30);
-    world.controller()?;
+    gitops.controller()?;
     let questions = try_join_all(cases.iter().map(Case::asked)).await?;
 
     // Without a key pressed, each row has its pull request.
@@ -32,7 +32,7 @@ async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Res
     let [q_merged, q_closed, q_approved, q_declined] = &questions[..] else { unreachable!("four questions") };
 
     // A merge over there.
-    world.reviewer.merge(q_merged.number()).await?;
+    gitops.reviewer.merge(q_merged.number()).await?;
     shows(&console, merged, q_merged, &["merged"]).await?;
     merged.until_request("20Gi").await?;
 
@@ -41,7 +41,7 @@ async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Res
     console.asks("a", "Approve this?").await?;
     let told = format!("pull request #{} will be closed with a comment", q_closed.number());
     console.shows(&["pg", &told][1..]).await?;
-    world.reviewer.close(q_closed.number()).await?;
+    gitops.reviewer.close(q_closed.number()).await?;
     console.shows_within(&["withdrawn, nothing was written"], STEP).await?;
     console.asks("", "esc goes on").await?;
     console.keys("\r").await?;
@@ -66,7 +66,7 @@ async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Res
         (declined, q_declined, "**Declined in the cluster**", "the cleanup runs at six"),
     ] {
         case.until_clean().await?;
-        let pull = world.reviewer.pull(question.number()).await?;
+        let pull = gitops.reviewer.pull(question.number()).await?;
         ensure!(pull.state == "closed" && !pull.merged, "{pull:?}");
         let said = case.comments(question.number()).await?;
         let outcome = said.iter().filter(|s| s.starts_with(starts) && s.contains(has)).count();

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use autopilot_shared::api::{ActionApproval, Decision};
 use autopilot_shared::names;
 use autopilot_stack::{Cluster, ClusterOptions, User};
-use autopilot_tests::{RuleText, Scene, SceneOptions, checkout};
+use autopilot_tests::{RuleText, Scene, SceneOptions};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -18,8 +18,15 @@ pub const RULE: &str = "volume-resize";
 /// Token of somebody who may look and not touch.
 pub const VIEWER: &str = "console-viewer";
 
-/// A cluster in which these claims wait for an answer; their volumes come back.
-pub async fn waiting(claims: &[&str]) -> Result<(Scene, Vec<String>)> {
+/// A cluster with a controller, whose claims wait for an answer.
+pub struct ConsoleScene {
+    pub scene: Scene,
+    /// The claims' volumes, in their order.
+    pub volumes: Vec<String>,
+}
+
+/// Starts a cluster in which these claims wait for an answer.
+pub async fn waiting(claims: &[&str]) -> Result<ConsoleScene> {
     let viewer = User { token: VIEWER.to_owned(), name: "vera".to_owned(), groups: Vec::new() };
     let cluster = ClusterOptions { users: vec![viewer], ..ClusterOptions::default() };
     let mut scene = Scene::start(SceneOptions { cluster, ..SceneOptions::default() }).await?;
@@ -48,7 +55,7 @@ pub async fn waiting(claims: &[&str]) -> Result<(Scene, Vec<String>)> {
     for volume in &volumes {
         scene.until_pending(NAMESPACE, RULE, volume).await?;
     }
-    Ok((scene, volumes))
+    Ok(ConsoleScene { scene, volumes })
 }
 
 /// The approval of a volume.
@@ -73,15 +80,6 @@ pub async fn bare() -> Result<Cluster> {
         |token: &str, name: &str| User { token: token.to_owned(), name: name.to_owned(), groups: Vec::new() };
     let users = vec![user(VIEWER, "vera")];
     Cluster::start(ClusterOptions { controller_manager: false, users, ..ClusterOptions::default() }).await
-}
-
-/// Installs the kinds.
-pub async fn install(cluster: &Cluster) -> Result<()> {
-    let crds = checkout("deploy/crds");
-    let crds = crds.to_string_lossy();
-    cluster.kubectl(&["apply", "-f", &crds]).await?.ok()?;
-    cluster.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "-f", &crds]).await?.ok()?;
-    Ok(())
 }
 
 /// Writes an approval as the controller leaves it, changed by `change`; its PVC has the same name.

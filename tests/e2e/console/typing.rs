@@ -19,7 +19,7 @@ pub async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
     let args = ["--namespace", "pasted"];
     let mut console = Console::start(&cluster.kubeconfig(ADMIN_TOKEN, None)?, &args, &[])?;
     console.shows(&["live", "first", "10Gi → 20Gi"]).await?;
-    let log = console.state.join("autopilot/decisions.jsonl");
+    let log = console.state().join("autopilot/decisions.jsonl");
 
     // Before a question: keys that would ask and answer.
     console.paste("ayyy\r")?;

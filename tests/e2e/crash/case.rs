@@ -1,23 +1,24 @@
-//! One case: a rule and a PVC of its own on a lane, the person who answers, and the storage's metrics that follow.
+//! One case: a rule and a PVC of its own on a cluster, the person who answers, and the storage's metrics that follow.
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject, AutopilotRuleObjectStatus};
 use autopilot_shared::names;
-use autopilot_tests::{Controllers, GIB, RuleText};
+use autopilot_stack::{lock, wait_for};
+use autopilot_tests::{Controllers, RuleText, objects, series};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
 use kube::{Api, Resource, ResourceExt as _};
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::cluster::Lane;
+use super::cluster::CaseCluster;
 use super::writes;
 
 /// How long one step may take on a machine that has other things to do.
@@ -88,14 +89,12 @@ pub struct Look {
 impl Look {
     /// Requested size.
     pub fn request(&self) -> &str {
-        let requests = self.claim.spec.as_ref().and_then(|s| s.resources.as_ref()?.requests.as_ref());
-        requests.and_then(|r| r.get("storage")).map_or("", |q| &q.0)
+        objects::requested_size(&self.claim).unwrap_or_default()
     }
 
     /// Size that there is.
     pub fn capacity(&self) -> &str {
-        let capacity = self.claim.status.as_ref().and_then(|s| s.capacity.as_ref());
-        capacity.and_then(|r| r.get("storage")).map_or("", |q| &q.0)
+        objects::capacity(&self.claim).unwrap_or_default()
     }
 
     /// State in the journal.
@@ -114,7 +113,7 @@ impl Look {
         })
     }
 
-    /// What is missing for the end of the story: resized, told, Normal, no approval left.
+    /// What is missing for the end of the scenario: resized, told, Normal, no approval left.
     pub fn unfinished(&self) -> Vec<&'static str> {
         let journal = &self.journal;
         [
@@ -135,8 +134,8 @@ fn pending(approval: &ActionApproval) -> bool {
 }
 
 /// A case.
-pub struct Case<'l> {
-    pub lane: &'l Lane,
+pub struct Case<'c> {
+    pub cluster: &'c CaseCluster,
     pub path: Path,
     /// Of namespace, rule and PVC.
     pub name: String,
@@ -149,29 +148,29 @@ pub struct Case<'l> {
     pub by_hand: AtomicUsize,
 }
 
-impl<'l> Case<'l> {
+impl<'c> Case<'c> {
     /// Namespace, volume and metrics; no rule and no controller yet. Faults of earlier cases are gone.
-    pub async fn new(lane: &'l Lane, path: Path) -> Result<Case<'l>> {
-        Case::start(lane, path, false).await
+    pub async fn new(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
+        Case::start(cluster, path, false).await
     }
 
     /// The same, with controllers that elect a leader.
-    pub async fn with_election(lane: &'l Lane, path: Path) -> Result<Case<'l>> {
-        Case::start(lane, path, true).await
+    pub async fn with_election(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
+        Case::start(cluster, path, true).await
     }
 
-    async fn start(lane: &'l Lane, path: Path, election: bool) -> Result<Case<'l>> {
+    async fn start(cluster: &'c CaseCluster, path: Path, election: bool) -> Result<Case<'c>> {
         let name = format!("case-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        lane.proxy().clear_rules();
-        lane.proxy().clear_log();
-        lane.cluster().namespace(&name, &[("type", &name)]).await?;
-        let volume = lane.csi().provision(&name, &name, "10Gi", &[("app", "postgres")], "fast").await?;
-        let mut command = lane.command();
+        cluster.proxy.clear_rules();
+        cluster.proxy.clear_log();
+        cluster.servers.namespace(&name, &[("type", &name)]).await?;
+        let volume = cluster.csi.provision(&name, &name, "10Gi", &[("app", "postgres")], "fast").await?;
+        let mut command = cluster.command();
         command.args.extend(["--leader-election", if election { "true" } else { "false" }].map(Into::into));
         let controllers = Controllers::new(command)?;
         let person = Mutex::new(if path == Path::Unasked { Person::Away } else { Person::Careful });
         let case = Case {
-            lane,
+            cluster,
             path,
             name,
             volume,
@@ -186,16 +185,12 @@ impl<'l> Case<'l> {
 
     /// Who answers from now on.
     pub fn person(&self, person: Person) {
-        *self.person.lock().unwrap_or_else(PoisonError::into_inner) = person;
+        *lock(&self.person) = person;
     }
 
     /// What the metrics say of the volume.
     pub fn usage(&self, used: f64, capacity: f64) {
-        let labels: &[(&str, &str)] = &[("volumename", &self.volume)];
-        self.lane.metrics.exporter.set_all([
-            ("px_volume_usage_bytes", labels, used * GIB),
-            ("px_volume_capacity_bytes", labels, capacity * GIB),
-        ]);
+        series::set_usage(&self.cluster.metrics.exporter, &self.volume, used, capacity);
     }
 
     /// The rule comes.
@@ -204,7 +199,7 @@ impl<'l> Case<'l> {
             .set("/namespaceSelector", json!({ "matchLabels": { "type": self.name } }));
         let text = if self.path == Path::Unasked { text.without_approval() } else { text };
         let rule: AutopilotRule = serde_json::from_str(&text.text())?;
-        Api::all(self.lane.client.clone()).create(&PostParams::default(), &rule).await?;
+        Api::all(self.cluster.client.clone()).create(&PostParams::default(), &rule).await?;
         Ok(())
     }
 
@@ -213,7 +208,7 @@ impl<'l> Case<'l> {
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     {
-        Api::namespaced(self.lane.client.clone(), &self.name)
+        Api::namespaced(self.cluster.client.clone(), &self.name)
     }
 
     /// Looks at everything.
@@ -234,7 +229,7 @@ impl<'l> Case<'l> {
         } else if self.path == Path::Grows && look.journal.items.is_empty() && self.known_normal().await? {
             self.usage(6.0, 10.0);
         }
-        let person = *self.person.lock().unwrap_or_else(PoisonError::into_inner);
+        let person = *lock(&self.person);
         let wanted = match person {
             Person::Away => None,
             Person::Careful => look.question(),
@@ -248,13 +243,13 @@ impl<'l> Case<'l> {
 
     /// Whether the rule's status says that its object is Normal: a restart knows it from there.
     async fn known_normal(&self) -> Result<bool> {
-        let rule: AutopilotRule = Api::all(self.lane.client.clone()).get(&self.name).await?;
+        let rule: AutopilotRule = Api::all(self.cluster.client.clone()).get(&self.name).await?;
         Ok(rule.status.is_some_and(|s| s.states.get("Normal") == Some(&1)))
     }
 
     fn has_been_seen(&self, approval: &ActionApproval) -> bool {
         let uid = approval.metadata.uid.clone().unwrap_or_default();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         seen.entry(uid).or_insert_with(Instant::now).elapsed() >= REACTION
     }
 
@@ -299,9 +294,9 @@ impl<'l> Case<'l> {
         bail!("waited {STEP:?} for {what}; last error: {last:?}; the journal: {journal:?}")
     }
 
-    /// Until the story has ended, and the next pass brought no write.
+    /// Until the scenario has ended, and the next pass brought no write.
     pub async fn until_quiet(&self) -> Result<Look> {
-        let look = self.until("the end of the story", |look| look.unfinished().is_empty()).await;
+        let look = self.until("the end of the scenario", |look| look.unfinished().is_empty()).await;
         let look = match look {
             Ok(look) => look,
             Err(error) => return Err(error.context(self.look().await?.unfinished().join(", "))),
@@ -314,7 +309,7 @@ impl<'l> Case<'l> {
     /// The same, doing something whenever the journal shows another state.
     pub async fn until_quiet_with(&self, at_each_state: impl Fn(RuleState)) -> Result<Look> {
         let known = Cell::new(None);
-        self.until("the end of the story, disturbed", |look| {
+        self.until("the end of the scenario, disturbed", |look| {
             let state = look.journal.state;
             if known.replace(state) != state {
                 state.map(&at_each_state);
@@ -328,15 +323,15 @@ impl<'l> Case<'l> {
     /// Until there has been no write for some time.
     pub async fn until_no_write(&self, quiet: Duration) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
-        let mut known = (self.lane.proxy().write_count(), Instant::now());
+        let mut known = (self.cluster.proxy.write_count(), Instant::now());
         while known.1.elapsed() < quiet {
             if Instant::now() > deadline {
-                let writes = self.lane.proxy().writes();
+                let writes = self.cluster.proxy.writes();
                 let last: Vec<String> = writes.iter().rev().take(10).map(writes::label).collect();
                 bail!("it does not get quiet; the last writes, newest first: {last:#?}");
             }
             sleep(PAUSE).await;
-            let count = self.lane.proxy().write_count();
+            let count = self.cluster.proxy.write_count();
             if count != known.0 {
                 known = (count, Instant::now());
             }
@@ -346,9 +341,9 @@ impl<'l> Case<'l> {
 
     /// The end: the rule is deleted, which the controller must let go; the rest is swept away.
     pub async fn end(self) -> Result<()> {
-        let rules: Api<AutopilotRule> = Api::all(self.lane.client.clone());
+        let rules: Api<AutopilotRule> = Api::all(self.cluster.client.clone());
         rules.delete(&self.name, &DeleteParams::default()).await.context("delete the rule")?;
-        let gone = autopilot_stack::wait_for("the rule to be gone", STEP, async || {
+        let gone = wait_for("the rule to be gone", STEP, async || {
             Ok(rules.get_opt(&self.name).await?.is_none().then_some(()))
         })
         .await;
@@ -357,25 +352,34 @@ impl<'l> Case<'l> {
         gone.with_context(|| self.controllers.tail(30))
     }
 
-    /// The end of a case that failed: its lane is not used again.
+    /// Ends a case with this result; of one that failed it tells what its controllers did.
+    pub async fn finish(self, what: &str, result: Result<()>) -> Result<()> {
+        match self.with_log(result) {
+            Ok(()) => self.end().await,
+            Err(error) => {
+                self.abandon().await;
+                Err(error.context(what.to_owned()))
+            }
+        }
+    }
+
+    /// The end of a case that failed: its cluster is not used again.
     pub async fn abandon(self) {
         self.controllers.kill();
-        self.lane.spoil();
-        // What cannot be removed goes with the lane.
+        self.cluster.spoil();
+        // What cannot be removed goes with the cluster.
         let _ = self.sweep().await;
     }
 
     /// Whatever is left goes, without a controller.
     async fn sweep(&self) -> Result<()> {
-        self.lane.proxy().clear_rules();
+        self.cluster.proxy.clear_rules();
         let none = ListParams::default();
         let params = DeleteParams::default();
         self.api::<AutopilotRuleObject>().delete_collection(&params, &none).await?;
         self.api::<ActionApproval>().delete_collection(&params, &none).await?;
         self.api::<PersistentVolumeClaim>().delete_collection(&params, &none).await?;
-        let labels: &[(&str, &str)] = &[("volumename", &self.volume)];
-        self.lane.metrics.exporter.remove("px_volume_usage_bytes", labels);
-        self.lane.metrics.exporter.remove("px_volume_capacity_bytes", labels);
+        series::remove_usage(&self.cluster.metrics.exporter, &self.volume);
         Ok(())
     }
 }

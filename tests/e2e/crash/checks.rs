@@ -55,7 +55,7 @@ impl Case<'_> {
 
     /// Events in the order of their names, which is that of time.
     async fn events(&self, namespace: &str, fields: &str) -> Result<Vec<Event>> {
-        let api: Api<Event> = Api::namespaced(self.lane.client.clone(), namespace);
+        let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), namespace);
         let mut events = api.list(&ListParams::default().fields(fields)).await?.items;
         events.sort_by_key(ResourceExt::name_any);
         Ok(events)
@@ -87,8 +87,8 @@ impl Case<'_> {
         must(told.others.is_empty(), "no other event about the rule".to_owned());
         must(look.journal.told == look.journal.transitions, "all is told".to_owned());
 
-        let log = self.lane.proxy().writes();
-        let sizes = self.lane.csi().requests(&self.name, &self.name);
+        let log = self.cluster.proxy.writes();
+        let sizes = self.cluster.csi.requests(&self.name, &self.name);
         let patched = writes::resizes(&log);
         must(patched == resizes, format!("{resizes} resizes, not {patched}"));
         let changes = resizes + self.by_hand.load(Ordering::Relaxed);
@@ -106,7 +106,7 @@ impl Case<'_> {
         )
     }
 
-    /// The end of the story in the right order, once: for cases that nothing legitimate can lead astray.
+    /// The end of the scenario in the right order, once: for cases that nothing legitimate can lead astray.
     pub async fn check_once(&self) -> Result<()> {
         let approvals = usize::from(self.path != super::case::Path::Unasked);
         self.check(&self.path.transitions(), 1, approvals).await
@@ -116,8 +116,8 @@ impl Case<'_> {
     pub fn with_log<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
             let writes: Vec<String> = self
-                .lane
-                .proxy()
+                .cluster
+                .proxy
                 .writes()
                 .iter()
                 .map(|w| {

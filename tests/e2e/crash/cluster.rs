@@ -1,6 +1,8 @@
-//! Lanes: clusters behind fault proxies that the tests take in turn. One Prometheus for all: names of volumes differ.
+//! The clusters of these tests: API servers behind fault proxies, which the cases use in turn. One Prometheus serves all:
+//! the names of volumes differ.
 
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,126 +10,89 @@ use autopilot_stack::{
     Cluster, ClusterOptions, ControllerCommand, CsiDriver, Exporter, FaultProxy, Prometheus,
     PrometheusOptions,
 };
+use autopilot_tests::{ClusterPool, PooledCluster, SharedPool, controllers, install};
 use kube::Client;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 
-/// Metrics of all lanes.
-pub struct Metrics {
-    prometheus: Prometheus,
-    /// What Prometheus scrapes, four times a second.
-    pub exporter: Exporter,
+/// Nearly all of the time is waiting: many clusters cost little.
+const CLUSTERS: usize = 8;
+
+static POOL: SharedPool<Pool> = SharedPool::new();
+
+struct Pool {
+    clusters: Arc<ClusterPool<ProxiedCluster>>,
+    metrics: OnceCell<Arc<Metrics>>,
 }
 
-/// What a lane is made of.
-struct Parts {
-    // Ends first.
-    csi: CsiDriver,
-    proxy: FaultProxy,
-    cluster: Cluster,
-    command: ControllerCommand,
+/// The metrics of all clusters.
+pub struct Metrics {
+    prometheus: Prometheus,
+    /// Scraped four times a second.
+    pub exporter: Exporter,
 }
 
 /// A cluster with CRDs, permissions and configuration, the proxy in front of it, and its storage. No binder: `CsiDriver`
 /// binds, and starting takes half the time.
-pub struct Lane {
-    parts: Option<Parts>,
-    /// As administrator, past the proxy. Belongs to the runtime of the test that took the lane.
+pub struct ProxiedCluster {
+    // Ends first.
+    pub csi: CsiDriver,
+    /// Between the controllers and the API server.
+    pub proxy: FaultProxy,
+    /// etcd and the API server.
+    pub servers: Cluster,
+    command: ControllerCommand,
+}
+
+/// A cluster while a case uses it.
+pub struct CaseCluster {
+    cluster: PooledCluster<ProxiedCluster>,
+    /// The administrator's, past the proxy. Belongs to the runtime of the test that took the cluster.
     pub client: Client,
-    /// Metrics.
     pub metrics: Arc<Metrics>,
-    /// Something went wrong in it: not used again.
-    pub spoilt: std::sync::atomic::AtomicBool,
-    pool: Arc<Pool>,
-    _permit: OwnedSemaphorePermit,
 }
 
-struct Pool {
-    idle: Mutex<Vec<Parts>>,
-    permits: Arc<Semaphore>,
-    metrics: tokio::sync::OnceCell<Arc<Metrics>>,
+/// Keeps idle clusters running while a test takes one after the other.
+pub struct Clusters(Arc<Pool>);
+
+/// Returns the clusters of this process.
+pub fn clusters() -> Clusters {
+    Clusters(POOL.get(|| Pool { clusters: Arc::new(ClusterPool::new(count())), metrics: OnceCell::new() }))
 }
 
-/// Lives as long as a test needs it, so that everything ends with the last one.
-static POOL: Mutex<Weak<Pool>> = Mutex::new(Weak::new());
-
-/// How many lanes there are: `AUTOPILOT_LANES`, else 8: nearly all of the time is waiting.
-pub fn lanes() -> usize {
-    std::env::var("AUTOPILOT_LANES").ok().and_then(|n| n.parse().ok()).unwrap_or(8).max(1)
+/// Returns how many clusters may run at once.
+pub fn count() -> usize {
+    ClusterPool::<ProxiedCluster>::size(CLUSTERS)
 }
 
-/// Keeps idle lanes running while a test takes one after the other.
-pub struct Keep(Arc<Pool>);
-
-/// The lanes of this process.
-pub fn keep() -> Keep {
-    let mut known = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    Keep(known.upgrade().unwrap_or_else(|| {
-        let pool = Arc::new(Pool {
-            idle: Mutex::default(),
-            permits: Arc::new(Semaphore::new(lanes())),
-            metrics: tokio::sync::OnceCell::new(),
-        });
-        *known = Arc::downgrade(&pool);
-        pool
-    }))
-}
-
-impl Keep {
-    /// Waits for a free lane; starts one when none idles.
-    pub async fn lane(&self) -> Result<Lane> {
-        let pool = Arc::clone(&self.0);
-        let permit = Arc::clone(&pool.permits).acquire_owned().await?;
-        let metrics = Arc::clone(pool.metrics.get_or_try_init(Metrics::start).await?);
-        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let parts = match idle {
-            Some(parts) => parts,
-            None => Parts::start(&metrics).await?,
-        };
-        let client = parts.cluster.admin_client().await?;
-        let spoilt = std::sync::atomic::AtomicBool::new(false);
-        Ok(Lane { parts: Some(parts), client, metrics, spoilt, pool, _permit: permit })
+impl Clusters {
+    /// Waits for a free cluster. Starts one if none idles.
+    pub async fn take(&self) -> Result<CaseCluster> {
+        let metrics = Arc::clone(self.0.metrics.get_or_try_init(Metrics::start).await?);
+        let cluster = self.0.clusters.take(async || ProxiedCluster::start(&metrics).await).await?;
+        let client = cluster.servers.admin_client().await?;
+        Ok(CaseCluster { cluster, client, metrics })
     }
 }
 
-impl Lane {
-    #[expect(clippy::expect_used, reason = "taken out in drop only")]
-    fn parts(&self) -> &Parts {
-        self.parts.as_ref().expect("a lane has its parts until it is dropped")
-    }
-
-    /// The cluster.
-    pub fn cluster(&self) -> &Cluster {
-        &self.parts().cluster
-    }
-
-    /// The faults.
-    pub fn proxy(&self) -> &FaultProxy {
-        &self.parts().proxy
-    }
-
-    /// The storage.
-    pub fn csi(&self) -> &CsiDriver {
-        &self.parts().csi
-    }
-
-    /// A controller behind the proxy with the shipped permissions; arguments and log are to be added.
-    pub fn command(&self) -> ControllerCommand {
-        self.parts().command.clone()
-    }
-
-    /// Says that what is left in the lane is not known.
+impl CaseCluster {
+    /// Marks it as not to be used again: what is left in it is unknown.
     pub fn spoil(&self) {
-        self.spoilt.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.cluster.spoil();
     }
 }
 
-impl Drop for Lane {
+impl Deref for CaseCluster {
+    type Target = ProxiedCluster;
+
+    fn deref(&self) -> &ProxiedCluster {
+        &self.cluster
+    }
+}
+
+impl Drop for CaseCluster {
     fn drop(&mut self) {
-        let spoilt = self.spoilt.load(std::sync::atomic::Ordering::Relaxed) || std::thread::panicking();
-        if let Some(parts) = self.parts.take().filter(|_| !spoilt) {
-            parts.proxy.clear_rules();
-            self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(parts);
-        }
+        // The next case begins without the faults of this one.
+        self.cluster.proxy.clear_rules();
     }
 }
 
@@ -144,40 +109,25 @@ impl Metrics {
     }
 }
 
-impl Parts {
-    async fn start(metrics: &Metrics) -> Result<Parts> {
+impl ProxiedCluster {
+    async fn start(metrics: &Metrics) -> Result<ProxiedCluster> {
         let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
-        let cluster = Cluster::start(options).await?;
-        let folder = |path: &str| format!("{}/../deploy/{path}", env!("CARGO_MANIFEST_DIR"));
-        let (crds, rbac) = (folder("crds"), folder("rbac"));
-        cluster.kubectl(&["apply", "-f", &crds, "-f", &rbac]).await?.ok()?;
-        cluster
-            .kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "-f", &crds])
-            .await?
-            .ok()?;
-        let config = format!(
-            "providers:\n- name: default\n  type: prometheus\n  params: url={},timeout=3\nmin_poll_interval: 1\n",
-            metrics.prometheus.url()
-        );
-        let map = serde_json::json!({
-            "apiVersion": "v1", "kind": "ConfigMap",
-            "metadata": { "name": "autopilot-config", "namespace": "kube-system" },
-            "data": { "config.yaml": config },
-        });
-        cluster.apply(&map.to_string()).await?;
-        let csi = CsiDriver::start(&cluster).await?;
+        let servers = Cluster::start(options).await?;
+        install::crds_and_permissions(&servers).await?;
+        let config = install::prometheus_config(metrics.prometheus.url(), "");
+        install::configuration(&servers, &config).await?;
+        let csi = CsiDriver::start(&servers).await?;
         csi.storage_class("fast", true).await?;
-        let token = cluster.service_account_token("kube-system", "autopilot").await?;
-        let proxy = FaultProxy::to_cluster(&cluster)?;
-        let kubeconfig = cluster.kubeconfig(&token, Some(&proxy.url()))?;
-        let command = ControllerCommand::new([
-            "--metrics-addr",
-            "127.0.0.1:0",
-            "--log-level",
-            "debug,hyper=info,kube=info,tower=info",
-        ])
-        .context("the controller's binary")?
-        .env("KUBECONFIG", kubeconfig);
-        Ok(Parts { csi, proxy, cluster, command })
+        let token = servers.service_account_token("kube-system", "autopilot").await?;
+        let proxy = FaultProxy::to_cluster(&servers)?;
+        let kubeconfig = servers.kubeconfig(&token, Some(&proxy.url()))?;
+        let command = controllers::command(&kubeconfig, &[]).context("the controller's binary")?;
+        Ok(ProxiedCluster { csi, proxy, servers, command })
+    }
+
+    /// Returns the command line of a controller behind the proxy with the shipped permissions; arguments and log are to be
+    /// added.
+    pub fn command(&self) -> ControllerCommand {
+        self.command.clone()
     }
 }

@@ -1,15 +1,15 @@
-//! The controller is killed before and after every write of the story, and every write's answer is lost.
+//! The controller is killed before and after every write of the scenario, and every write's answer is lost.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use autopilot_stack::{Action, KillWhen, Match};
+use autopilot_stack::{Action, KillWhen, Match, lock};
 use futures::future::{join_all, try_join_all};
 
 use super::case::{Case, Path, Person};
-use super::cluster::{Keep, Lane, keep, lanes};
+use super::cluster::{CaseCluster, Clusters, clusters, count};
 use super::writes::{label, labelled};
 
 /// What happens at a write.
@@ -40,12 +40,12 @@ struct Plan {
 }
 
 /// The writes of a path without a fault, in their order.
-async fn writes_without_fault(lane: &Lane, path: Path) -> Result<Vec<String>> {
-    let case = Case::new(lane, path).await?;
+async fn writes_without_fault(cluster: &CaseCluster, path: Path) -> Result<Vec<String>> {
+    let case = Case::new(cluster, path).await?;
     case.controllers.start()?;
     let result = see(&case).await;
     case.with_log(result)?;
-    let told = lane.proxy().writes().iter().map(label).collect();
+    let told = cluster.proxy.writes().iter().map(label).collect();
     case.end().await?;
     Ok(told)
 }
@@ -57,21 +57,21 @@ async fn see(case: &Case<'_>) -> Result<()> {
 }
 
 /// Runs a case; tells what the write said that met the fault, if one did.
-async fn run(lane: &Lane, plan: &Plan) -> Result<Option<String>> {
-    let case = Case::new(lane, plan.path).await?;
+async fn run(cluster: &CaseCluster, plan: &Plan) -> Result<Option<String>> {
+    let case = Case::new(cluster, plan.path).await?;
     let request = match &plan.at {
         At::Write(n) => Match::writes().write(*n),
         At::Step(step) => labelled(step),
     };
     match plan.fault {
         Fault::KilledBefore => {
-            drop(case.controllers.restart_on(lane.proxy(), request, KillWhen::BeforeForward))
+            drop(case.controllers.restart_on(&cluster.proxy, request, KillWhen::BeforeForward))
         }
         Fault::KilledAfter => {
-            drop(case.controllers.restart_on(lane.proxy(), request, KillWhen::AfterForward))
+            drop(case.controllers.restart_on(&cluster.proxy, request, KillWhen::AfterForward))
         }
         Fault::AnswerLost => {
-            lane.proxy().rule(request.times(1), Action::DropAnswer);
+            cluster.proxy.rule(request.times(1), Action::DropAnswer);
         }
     }
     if plan.path != Path::Unasked {
@@ -80,7 +80,7 @@ async fn run(lane: &Lane, plan: &Plan) -> Result<Option<String>> {
     case.controllers.start()?;
     let result = see(&case).await;
     // Nothing else is left without an answer on a server that is well.
-    let met = || lane.proxy().writes().iter().find(|w| w.status.is_none()).map(label);
+    let met = || cluster.proxy.writes().iter().find(|w| w.status.is_none()).map(label);
     if let Err(error) = case.with_log(result) {
         let met = met();
         case.abandon().await;
@@ -91,14 +91,14 @@ async fn run(lane: &Lane, plan: &Plan) -> Result<Option<String>> {
     Ok(met())
 }
 
-/// Runs plans on one lane after the other, until none is left.
-async fn work(lanes: &Keep, plans: &Mutex<VecDeque<Plan>>) -> Vec<(Plan, Result<Option<String>>)> {
-    let next = || plans.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+/// Runs plans on one cluster after the other, until none is left.
+async fn work(clusters: &Clusters, plans: &Mutex<VecDeque<Plan>>) -> Vec<(Plan, Result<Option<String>>)> {
+    let next = || lock(plans).pop_front();
     let mut found = Vec::new();
     while let Some(plan) = next() {
-        let result = match lanes.lane().await {
-            Ok(lane) => run(&lane, &plan).await,
-            Err(error) => Err(error.context("no lane")),
+        let result = match clusters.take().await {
+            Ok(cluster) => run(&cluster, &plan).await,
+            Err(error) => Err(error.context("no cluster")),
         };
         if let Err(error) = &result {
             println!("\n==== FAILED {plan:?}: {error:#}");
@@ -117,10 +117,10 @@ struct Tally {
 }
 
 impl Tally {
-    async fn run(&mut self, pool: &Keep, plans: Vec<Plan>) {
+    async fn run(&mut self, pool: &Clusters, plans: Vec<Plan>) {
         self.cases += plans.len();
         let plans = Mutex::new(VecDeque::from(plans));
-        let found = join_all((0..lanes()).map(|_| work(pool, &plans))).await;
+        let found = join_all((0..count()).map(|_| work(pool, &plans))).await;
         for (plan, result) in found.into_iter().flatten() {
             match result {
                 Ok(Some(step)) => drop(self.met.entry((plan.path, step)).or_default().insert(plan.fault)),
@@ -131,8 +131,8 @@ impl Tally {
     }
 
     /// The steps that have not met every fault.
-    fn missing(&self, stories: &BTreeMap<Path, Vec<String>>) -> Vec<Plan> {
-        let steps = stories.iter().flat_map(|(path, steps)| steps.iter().map(|step| (*path, step.clone())));
+    fn missing(&self, scenarios: &BTreeMap<Path, Vec<String>>) -> Vec<Plan> {
+        let steps = scenarios.iter().flat_map(|(path, steps)| steps.iter().map(|step| (*path, step.clone())));
         let steps: BTreeSet<(Path, String)> = steps.collect();
         let unmet =
             |key: &(Path, String), fault: &Fault| !self.met.get(key).is_some_and(|f| f.contains(fault));
@@ -148,14 +148,14 @@ impl Tally {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_resize_and_one_event_each_with_a_fault_at_every_write() -> Result<()> {
     let began = Instant::now();
-    let pool = keep();
+    let pool = clusters();
     let dry = [Path::Approved, Path::Grows, Path::Unasked].map(async |path| {
-        let lane = pool.lane().await?;
-        anyhow::Ok((path, writes_without_fault(&lane, path).await?))
+        let cluster = pool.take().await?;
+        anyhow::Ok((path, writes_without_fault(&cluster, path).await?))
     });
-    let mut stories: BTreeMap<Path, Vec<String>> = try_join_all(dry).await?.into_iter().collect();
+    let mut scenarios: BTreeMap<Path, Vec<String>> = try_join_all(dry).await?.into_iter().collect();
     let mut plans = Vec::new();
-    for (path, steps) in &mut stories {
+    for (path, steps) in &mut scenarios {
         println!("{path:?}: {} writes without a fault", steps.len());
         for (n, step) in (1..).zip(&*steps) {
             println!("  {n:>2} {step}");
@@ -170,15 +170,15 @@ async fn one_resize_and_one_event_each_with_a_fault_at_every_write() -> Result<(
         let all = (1..=steps.len() + 2).flat_map(|n| FAULTS.map(|fault| (At::Write(n), fault)));
         plans.extend(all.map(|(at, fault)| Plan { path: *path, at, fault }));
     }
-    println!("{} cases on {} lanes, dry runs took {:.0?}", plans.len(), lanes(), began.elapsed());
+    println!("{} cases on {} clusters, dry runs took {:.0?}", plans.len(), count(), began.elapsed());
 
     let mut tally = Tally::default();
     tally.run(&pool, plans).await;
-    let missing = tally.missing(&stories);
+    let missing = tally.missing(&scenarios);
     println!("{} cases more for steps that changed places with another", missing.len());
     tally.run(&pool, missing).await;
     println!("{} cases took {:.0?}, {} failed", tally.cases, began.elapsed(), tally.failed.len());
-    println!("steps that did not come by a second time: {:#?}", tally.missing(&stories));
+    println!("steps that did not come by a second time: {:#?}", tally.missing(&scenarios));
     ensure!(
         tally.failed.is_empty(),
         "{} of {} cases failed: {:#?}",

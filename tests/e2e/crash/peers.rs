@@ -7,8 +7,7 @@ use autopilot_stack::{Action, KillWhen, Match, wait_for};
 use futures::future::join_all;
 
 use super::case::{Case, Path, Person, TWO_PASSES};
-use super::cluster::keep;
-use super::told;
+use super::cluster::clusters;
 
 /// A lease lasts 15 s, and others look at it every 2 s.
 const LEASE: Duration = Duration::from_secs(15 + 2);
@@ -25,7 +24,7 @@ enum Answers {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_controllers_for_the_whole_run() -> Result<()> {
-    let lanes = keep();
+    let clusters = clusters();
     let mut table = Vec::new();
     for path in [Path::Approved, Path::Unasked, Path::Grows] {
         table.extend(
@@ -34,12 +33,13 @@ async fn two_controllers_for_the_whole_run() -> Result<()> {
         );
     }
     let runs = table.into_iter().map(async |(path, answers)| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, path).await?;
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, path).await?;
         if let Answers::Lost(seed) = answers {
             let unlucky =
                 move |write: usize| ((write + 7 * seed).wrapping_mul(2_654_435_761) % 1009).is_multiple_of(4);
-            lane.proxy()
+            cluster
+                .proxy
                 .rule(Match::writes().when(move |seen| seen.write.is_some_and(unlucky)), Action::DropAnswer);
         }
         case.controllers.start()?;
@@ -50,7 +50,7 @@ async fn two_controllers_for_the_whole_run() -> Result<()> {
             case.check_once().await
         };
         let result = result.await;
-        told(case, &format!("{path:?}, answers: {answers:?}"), result).await
+        case.finish(&format!("{path:?}, answers: {answers:?}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
@@ -67,12 +67,12 @@ enum Killed {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_follower_takes_over() -> Result<()> {
-    let lanes = keep();
+    let clusters = clusters();
     let runs = [Killed::Waiting, Killed::BeforeResize, Killed::AfterResize].map(async |killed| {
-        let lane = lanes.lane().await?;
-        let case = Case::with_election(&lane, Path::Approved).await?;
+        let cluster = clusters.take().await?;
+        let case = Case::with_election(&cluster, Path::Approved).await?;
         let result = take_over(&case, killed).await;
-        told(case, &format!("{killed:?}"), result).await
+        case.finish(&format!("{killed:?}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
@@ -94,14 +94,14 @@ async fn take_over(case: &Case<'_>, killed: Killed) -> Result<()> {
     let approval = look.question().and_then(|q| q.metadata.name.clone()).context("a question")?;
     case.until_no_write(TWO_PASSES).await?;
     // What follows an approval: the decision, the journal, the resize.
-    let resize = case.lane.proxy().write_count() + 3;
+    let resize = case.cluster.proxy.write_count() + 3;
     match killed {
         Killed::Waiting => case.controllers.kill_first()?,
         Killed::BeforeResize => {
-            drop(case.controllers.kill_first_at(case.lane.proxy(), resize, KillWhen::BeforeForward))
+            drop(case.controllers.kill_first_at(&case.cluster.proxy, resize, KillWhen::BeforeForward))
         }
         Killed::AfterResize => {
-            drop(case.controllers.kill_first_at(case.lane.proxy(), resize, KillWhen::AfterForward))
+            drop(case.controllers.kill_first_at(&case.cluster.proxy, resize, KillWhen::AfterForward))
         }
     }
     let began = Instant::now();

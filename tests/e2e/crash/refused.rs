@@ -8,12 +8,12 @@ use autopilot_stack::{Action, Match, Refusal, RuleId};
 use futures::future::join_all;
 
 use super::case::{Case, Path};
-use super::cluster::keep;
-use super::{told, writes};
+use super::cluster::clusters;
+use super::writes;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
-    let lanes = keep();
+    let clusters = clusters();
     let refusals = [
         (Refusal::conflict(), 4),
         (Refusal::too_many_requests(Duration::from_secs(1)), 2),
@@ -24,9 +24,9 @@ async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
     let table =
         refusals.into_iter().flat_map(|r| [Path::Approved, Path::Unasked].map(|path| (path, r.clone())));
     let runs = table.map(async |(path, (refusal, times))| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, path).await?;
-        let refuse = || lane.proxy().rule(Match::writes().times(times), Action::Refuse(refusal.clone()));
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, path).await?;
+        let refuse = || cluster.proxy.rule(Match::writes().times(times), Action::Refuse(refusal.clone()));
         let first = refuse();
         case.controllers.start()?;
         let result = async {
@@ -35,11 +35,11 @@ async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
                 refuse();
             })
             .await?;
-            ensure!(lane.proxy().applied(first) == times, "not refused: this test tests nothing");
+            ensure!(cluster.proxy.applied(first) == times, "not refused: this test tests nothing");
             case.check_once().await
         };
         let result = result.await;
-        told(case, &format!("{path:?}, {} {}", refusal.code, refusal.reason), result).await
+        case.finish(&format!("{path:?}, {} {}", refusal.code, refusal.reason), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
@@ -50,11 +50,11 @@ async fn with_denied_events(
     denied: impl Fn(&Case<'_>) -> Match,
     holds: impl AsyncFn(&Case<'_>, RuleId) -> Result<()>,
 ) -> Result<()> {
-    let lanes = keep();
+    let clusters = clusters();
     let runs = [Path::Approved, Path::Unasked].map(async |path| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, path).await?;
-        let deny = || lane.proxy().rule(denied(&case), Action::Refuse(Refusal::forbidden()));
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, path).await?;
+        let deny = || cluster.proxy.rule(denied(&case), Action::Refuse(Refusal::forbidden()));
         let first = deny();
         case.controllers.start()?;
         let result = async {
@@ -66,7 +66,7 @@ async fn with_denied_events(
             holds(&case, first).await
         };
         let result = result.await;
-        told(case, &format!("{path:?}, {what}"), result).await
+        case.finish(&format!("{path:?}, {what}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
@@ -76,7 +76,7 @@ async fn with_denied_events(
 async fn events_that_are_denied_for_a_while_are_not_lost() -> Result<()> {
     let denied = |_: &Case<'_>| Match::writes().path("/events").times(3);
     with_denied_events("events denied for a while", denied, async |case, first| {
-        ensure!(case.lane.proxy().applied(first) == 3, "not denied: this test tests nothing");
+        ensure!(case.cluster.proxy.applied(first) == 3, "not denied: this test tests nothing");
         case.check_once().await
     })
     .await
@@ -87,11 +87,11 @@ async fn events_that_are_denied_for_ever_hold_up_nothing_and_no_others() -> Resu
     // Those about the PVC; those about the rule are told in another namespace.
     let denied = |case: &Case<'_>| Match::writes().path(&format!("/namespaces/{}/events", case.name));
     with_denied_events("events on the PVC denied for ever", denied, async |case, first| {
-        ensure!(case.lane.proxy().applied(first) >= 10, "given up too soon");
+        ensure!(case.cluster.proxy.applied(first) >= 10, "given up too soon");
         let told = case.told(&case.look().await?.journal).await?;
         ensure!(told.on_claim.is_empty(), "{told:?}");
         ensure!(told.on_rule.ends_with(&told.journal) && !told.journal.is_empty(), "{told:?}");
-        let resizes = writes::resizes(&case.lane.proxy().writes());
+        let resizes = writes::resizes(&case.cluster.proxy.writes());
         ensure!(resizes == 1, "resized {resizes} times");
         Ok(())
     })

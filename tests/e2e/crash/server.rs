@@ -7,8 +7,7 @@ use autopilot_shared::RuleState;
 use futures::future::join_all;
 
 use super::case::{Case, Look, Path};
-use super::cluster::keep;
-use super::told;
+use super::cluster::clusters;
 
 /// Longer than the 10 s after which a request counts as unanswered.
 const FROZEN: Duration = Duration::from_secs(15);
@@ -22,7 +21,7 @@ enum Away {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_is_restarted_in_the_middle() -> Result<()> {
     use RuleState::{ActionAwaitingApproval, ActiveActionsInProgress, ActiveActionsTaken, Triggered};
-    let lanes = keep();
+    let clusters = clusters();
     let table: [(Path, Away, &[RuleState]); 6] = [
         (Path::Approved, Away::Restarted, &[Triggered, ActionAwaitingApproval, ActiveActionsTaken]),
         (Path::Unasked, Away::Restarted, &[Triggered, ActiveActionsTaken]),
@@ -32,8 +31,8 @@ async fn the_api_server_is_restarted_in_the_middle() -> Result<()> {
         (Path::Unasked, Away::Frozen, &[ActiveActionsInProgress]),
     ];
     let runs = table.map(async |(path, away, states)| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, path).await?;
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, path).await?;
         case.controllers.start()?;
         let result = async {
             case.rule().await?;
@@ -42,16 +41,16 @@ async fn the_api_server_is_restarted_in_the_middle() -> Result<()> {
                 let reached = |look: &Look| look.journal.items.iter().any(|i| i.state == state.as_str());
                 case.until(&format!("{state} to be reached"), reached).await?;
                 match away {
-                    Away::Restarted => lane.cluster().restart_apiserver().await?,
+                    Away::Restarted => cluster.servers.restart_apiserver().await?,
                     Away::Frozen => {
                         // The answer is on its way when the server stops.
                         if let Some(question) = case.look().await?.question() {
                             case.answer(&question.metadata.name.clone().unwrap_or_default(), "approved")
                                 .await?;
                         }
-                        lane.cluster().freeze_apiserver().await?;
+                        cluster.servers.freeze_apiserver().await?;
                         tokio::time::sleep(FROZEN).await;
-                        lane.cluster().thaw_apiserver().await?;
+                        cluster.servers.thaw_apiserver().await?;
                     }
                 }
             }
@@ -59,7 +58,7 @@ async fn the_api_server_is_restarted_in_the_middle() -> Result<()> {
             case.check_once().await
         };
         let result = result.await;
-        told(case, &format!("{path:?}, {away:?} at {states:?}"), result).await
+        case.finish(&format!("{path:?}, {away:?} at {states:?}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }

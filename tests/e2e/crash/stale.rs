@@ -4,13 +4,14 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::ActionApproval;
 use autopilot_stack::wait_for;
+use autopilot_tests::objects::digest;
 use futures::future::join_all;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
 
 use super::case::{Case, Look, Path, Person, STEP, TWO_PASSES};
-use super::cluster::keep;
-use super::{told, writes};
+use super::cluster::clusters;
+use super::writes;
 
 const APPROVALS: &str = "/actionapprovals";
 const CLAIMS: &str = "/persistentvolumeclaims";
@@ -103,18 +104,18 @@ async fn delete_while_frozen() -> Result<()> {
 }
 
 async fn all(table: &[(&str, Act, Run, End)]) -> Result<()> {
-    let lanes = keep();
+    let clusters = clusters();
     let runs = table.iter().map(async |(held, act, run, end)| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, Path::Approved).await?;
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, Path::Approved).await?;
         let result = one(&case, held, *act, *run, *end).await;
-        told(case, &format!("{held} held, {act:?}, {run:?}, {end:?}"), result).await
+        case.finish(&format!("{held} held, {act:?}, {run:?}, {end:?}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
 
 async fn one(case: &Case<'_>, held: &str, act: Act, run: Run, end: End) -> Result<()> {
-    let proxy = case.lane.proxy();
+    let proxy = &case.cluster.proxy;
     case.person(Person::Away);
     case.controllers.start()?;
     if matches!(run, Run::Two | Run::TwoBlind) {
@@ -173,8 +174,6 @@ async fn one(case: &Case<'_>, held: &str, act: Act, run: Run, end: End) -> Resul
                     look.question().is_some_and(|q| q.metadata.uid.as_ref() != old)
                 })
                 .await?;
-            let digest =
-                |a: &ActionApproval| a.spec.actions.iter().flatten().find_map(|x| x.proposal.clone());
             ensure!(
                 again.question().and_then(digest) != digest(&question),
                 "the old digest must never count again"

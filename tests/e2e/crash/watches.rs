@@ -6,8 +6,7 @@ use anyhow::{Result, ensure};
 use futures::future::join_all;
 
 use super::case::{Case, Path};
-use super::cluster::{Lane, keep};
-use super::told;
+use super::cluster::{CaseCluster, clusters};
 
 /// When the watches end.
 #[derive(Clone, Copy, Debug)]
@@ -18,19 +17,19 @@ enum When {
     AllTheTime,
 }
 
-async fn watches_end(end: fn(&Lane) -> usize) -> Result<()> {
-    let lanes = keep();
+async fn watches_end(end: fn(&CaseCluster) -> usize) -> Result<()> {
+    let clusters = clusters();
     let mut table = Vec::new();
     for path in [Path::Approved, Path::Unasked, Path::Grows] {
         table.extend([When::EachState, When::AllTheTime].map(|when| (path, when)));
     }
     let runs = table.into_iter().map(async |(path, when)| {
-        let lane = lanes.lane().await?;
-        let case = Case::new(&lane, path).await?;
+        let cluster = clusters.take().await?;
+        let case = Case::new(&cluster, path).await?;
         case.controllers.start()?;
         let ended = AtomicUsize::new(0);
         let end = || {
-            ended.fetch_add(end(&lane), Ordering::Relaxed);
+            ended.fetch_add(end(&cluster), Ordering::Relaxed);
         };
         let result = async {
             case.rule().await?;
@@ -50,17 +49,17 @@ async fn watches_end(end: fn(&Lane) -> usize) -> Result<()> {
             case.check_once().await
         };
         let result = result.await;
-        told(case, &format!("{path:?}, {when:?}"), result).await
+        case.finish(&format!("{path:?}, {when:?}"), result).await
     });
     join_all(runs).await.into_iter().collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_is_cut_loses_nothing() -> Result<()> {
-    watches_end(|lane| lane.proxy().cut_watches("")).await
+    watches_end(|cluster| cluster.proxy.cut_watches("")).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_expires_loses_nothing() -> Result<()> {
-    watches_end(|lane| lane.proxy().expire_watches("")).await
+    watches_end(|cluster| cluster.proxy.expire_watches("")).await
 }

@@ -3,7 +3,7 @@
 use autopilot_stack::{Match, Recorded};
 use serde_json::{Value, json};
 
-/// Verb, kind and content of a write; the same for the same step of the same story.
+/// Verb, kind and content of a write; the same for the same step of the same scenario.
 pub fn label(write: &Recorded) -> String {
     describe(write.method.as_str(), write.resource(), &write.json())
 }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
 use autopilot_stack::{Action, Match, Refusal, SecondaryLimit};
-use autopilot_tests::gitops::{Case, Gitops};
+use autopilot_tests::gitops::{Case, GitOpsScene};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
@@ -36,58 +36,59 @@ async fn undecided(case: &Case<'_>) -> Result<()> {
     Ok(())
 }
 
-pub async fn no_refusal_of_a_look_decides_anything(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "refused-looks").await?;
-    world.controller()?;
+pub async fn no_refusal_of_a_look_decides_anything(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "refused-looks").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
     for refusal in refusals() {
-        let rule = world.forge.rule(Match::any().times(1), Action::Refuse(refusal.clone()));
-        world
+        let rule = gitops.forge.rule(Match::any().times(1), Action::Refuse(refusal.clone()));
+        gitops
             .until("the refusal, and a look after it", async || {
-                let asked = world.forge.requests();
+                let asked = gitops.forge.requests();
                 let after = asked.iter().rposition(|r| r.upstream.is_none());
                 let well = after.is_some_and(|at| asked.iter().skip(at + 1).any(|r| r.upstream.is_some()));
-                Ok((world.forge.applied(rule) == 1 && well).then_some(()))
+                Ok((gitops.forge.applied(rule) == 1 && well).then_some(()))
             })
             .await?;
         undecided(&case).await.with_context(|| format!("after {refusal:?}"))?;
-        world.forge.clear_rules();
+        gitops.forge.clear_rules();
     }
     ensure!(
-        world.forge.writes().iter().filter(|w| w.method == "POST" && w.path.ends_with("/pulls")).count() == 1
+        gitops.forge.writes().iter().filter(|w| w.method == "POST" && w.path.ends_with("/pulls")).count()
+            == 1
     );
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.end().await
 }
 
 /// A question whose first write of a kind is refused.
-async fn refused_at(world: &Gitops, name: &str, write: (&str, &str), refusal: Refusal) -> Result<()> {
-    let case = Case::new(world, name).await?;
+async fn refused_at(gitops: &GitOpsScene, name: &str, write: (&str, &str), refusal: Refusal) -> Result<()> {
+    let case = Case::new(gitops, name).await?;
     let (branch, title) = (case.branch.clone(), case.approval.clone());
     let mine = move |seen: &autopilot_stack::Seen| {
         let body = String::from_utf8_lossy(&seen.body).into_owned();
         seen.path.contains(&branch) || body.contains(&title)
     };
-    let rule = world
+    let rule = gitops
         .forge
         .rule(Match::writes().method(write.0).path(write.1).when(mine).times(1), Action::Refuse(refusal));
     let question = case.asked().await?;
-    ensure!(world.forge.applied(rule) == 1, "nothing was refused");
-    world.scene.answer(&case.namespace, &case.approval, "declined").await?;
+    ensure!(gitops.forge.applied(rule) == 1, "nothing was refused");
+    gitops.scene.answer(&case.namespace, &case.approval, "declined").await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     case.until_clean().await?;
     ensure!(case.pulls().await?.len() == 1 && question.number() > 0, "{:?}", case.pulls().await?);
     case.end().await
 }
 
-pub async fn a_no_to_a_write_passes(world: &Gitops) -> Result<()> {
-    world.controller()?;
+pub async fn a_no_to_a_write_passes(gitops: &GitOpsScene) -> Result<()> {
+    gitops.controller()?;
     tokio::try_join!(
-        refused_at(world, "write-422", ("POST", "/git/refs"), Refusal::github(422, "Validation Failed")),
+        refused_at(gitops, "write-422", ("POST", "/git/refs"), Refusal::github(422, "Validation Failed")),
         refused_at(
-            world,
+            gitops,
             "write-403",
             ("POST", "/git/trees"),
             Refusal::github(403, "Resource not accessible")
@@ -96,29 +97,29 @@ pub async fn a_no_to_a_write_passes(world: &Gitops) -> Result<()> {
     Ok(())
 }
 
-pub async fn no_pull_request_at_first(world: &Gitops) -> Result<()> {
-    world.controller()?;
+pub async fn no_pull_request_at_first(gitops: &GitOpsScene) -> Result<()> {
+    gitops.controller()?;
     let opening = ("POST", "/pulls");
     tokio::try_join!(
-        refused_at(world, "write-404", opening, Refusal::github(404, "Not Found")),
-        refused_at(world, "write-503", opening, Refusal::github(503, "Unavailable")),
+        refused_at(gitops, "write-404", opening, Refusal::github(404, "Not Found")),
+        refused_at(gitops, "write-503", opening, Refusal::github(503, "Unavailable")),
     )?;
     Ok(())
 }
 
-pub async fn a_secondary_limit_is_obeyed(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "secondary").await?;
-    world.github.set_secondary_limit(Some(SecondaryLimit {
+pub async fn a_secondary_limit_is_obeyed(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "secondary").await?;
+    gitops.github.set_secondary_limit(Some(SecondaryLimit {
         // A commit, and not the pull request after it.
         writes: 3,
         per: Duration::from_secs(8),
         retry_after: Duration::from_secs(3),
         status: 403,
     }));
-    world.controller()?;
+    gitops.controller()?;
     let question = case.asked().await?;
     // Nothing at all is asked for as long as GitHub wants.
-    let asked = world.forge.requests();
+    let asked = gitops.forge.requests();
     let refused: Vec<usize> =
         asked.iter().enumerate().filter(|(_, r)| r.status == Some(403)).map(|(at, _)| at).collect();
     ensure!(!refused.is_empty(), "the limit was not met");
@@ -130,55 +131,55 @@ pub async fn a_secondary_limit_is_obeyed(world: &Gitops) -> Result<()> {
             next.duration_since(refusal)
         );
     }
-    world.github.set_secondary_limit(None);
-    world.reviewer.merge(question.number()).await?;
+    gitops.github.set_secondary_limit(None);
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.end().await
 }
 
-pub async fn a_revoked_token_is_replaced_at_run_time(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "revoked").await?;
-    world.controller()?;
-    world.until("a first look", async || Ok((!world.forge.requests().is_empty()).then_some(()))).await?;
-    world.github.revoke(BOT_TOKEN);
+pub async fn a_revoked_token_is_replaced_at_run_time(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "revoked").await?;
+    gitops.controller()?;
+    gitops.until("a first look", async || Ok((!gitops.forge.requests().is_empty()).then_some(()))).await?;
+    gitops.github.revoke(BOT_TOKEN);
     case.apply_rule().await?;
-    world.scene.until_pending(&case.namespace, &case.rule, &case.volume).await?;
-    world
+    gitops.scene.until_pending(&case.namespace, &case.rule, &case.volume).await?;
+    gitops
         .until("a refused token", async || {
-            Ok(world.forge.requests().iter().any(|r| r.status == Some(401)).then_some(()))
+            Ok(gitops.forge.requests().iter().any(|r| r.status == Some(401)).then_some(()))
         })
         .await?;
     undecided(&case).await?;
     ensure!(case.pulls().await?.is_empty(), "there is a pull request");
     // The Secret is edited; nothing is restarted.
-    world.token(BOT_TOKEN_2).await?;
+    gitops.token(BOT_TOKEN_2).await?;
     let question = case.until_asked("").await?;
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.end().await
 }
 
-pub async fn without_github_kubectl_decides_and_deletions_end(world: &Gitops) -> Result<()> {
-    world.configure(&[("deletionLimit", json!(3))]).await?;
-    let approved = Case::new(world, "down-approved").await?;
-    let deleted = Case::new(world, "down-deleted").await?;
-    let later = Case::new(world, "down-later").await?;
-    world.controller()?;
+pub async fn without_github_kubectl_decides_and_deletions_end(gitops: &GitOpsScene) -> Result<()> {
+    gitops.configure(&[("deletionLimit", json!(3))]).await?;
+    let approved = Case::new(gitops, "down-approved").await?;
+    let deleted = Case::new(gitops, "down-deleted").await?;
+    let later = Case::new(gitops, "down-later").await?;
+    gitops.controller()?;
     let (one, two) = tokio::try_join!(approved.asked(), deleted.asked())?;
 
     // Given a GitHub that is down …
-    let down = world.forge.rule(Match::any(), Action::DropRequest);
-    world.scene.answer(&approved.namespace, &approved.approval, "approved").await?;
+    let down = gitops.forge.rule(Match::any(), Action::DropRequest);
+    gitops.scene.answer(&approved.namespace, &approved.approval, "approved").await?;
     approved.until_request("20Gi").await?;
     approved.until_state(RuleState::Normal).await?;
     later.apply_rule().await?;
-    world.scene.until_pending(&later.namespace, &later.rule, &later.volume).await?;
+    gitops.scene.until_pending(&later.namespace, &later.rule, &later.volume).await?;
     // … a deletion ends after its bound, and says so, …
     let began = Timestamp::now();
     deleted.delete_approval().await?;
-    world
+    gitops
         .until("the deletion to end", async || {
             let now = deleted.look().await?;
             Ok(now.is_none_or(|a| a.metadata.uid != two.approval.metadata.uid).then_some(()))
@@ -186,27 +187,27 @@ pub async fn without_github_kubectl_decides_and_deletions_end(world: &Gitops) ->
         .await?;
     let took = Timestamp::now().duration_since(began).as_secs_f64();
     ensure!(took >= 2.5, "released after {took} s already");
-    let api: Api<Event> = Api::namespaced(world.scene.client.clone(), "default");
+    let api: Api<Event> = Api::namespaced(gitops.scene.client.clone(), "default");
     let left =
         ListParams::default().fields(&format!("involvedObject.name={},reason=LeftOnForge", deleted.rule));
-    world
+    gitops
         .until("an event that something may stay behind", async || {
             let told = api.list(&left).await?.items;
             let said = told.iter().filter_map(|e| e.message.as_deref()).any(|m| m.contains(&two.pull.url));
             Ok(said.then_some(()))
         })
         .await?;
-    ensure!(world.forge.applied(down) > 0, "nothing was asked");
+    ensure!(gitops.forge.applied(down) > 0, "nothing was asked");
 
     // … and once it is back, everything catches up, one write a second.
-    world.forge.clear_rules();
-    world.forge.clear_log();
+    gitops.forge.clear_rules();
+    gitops.forge.clear_log();
     let (again, new) = tokio::try_join!(deleted.until_asked(&two.digest), later.until_asked(""))?;
     approved.until_clean().await?;
-    ensure!(world.reviewer.pull(two.number()).await?.state == "closed", "#{} is open", two.number());
-    ensure!(world.reviewer.pull(one.number()).await?.state == "closed", "#{} is open", one.number());
+    ensure!(gitops.reviewer.pull(two.number()).await?.state == "closed", "#{} is open", two.number());
+    ensure!(gitops.reviewer.pull(one.number()).await?.state == "closed", "#{} is open", one.number());
     ensure!(again.number() != two.number() && new.number() > 0);
-    let writes: Vec<Timestamp> = world.forge.writes().iter().map(|w| w.at).collect();
+    let writes: Vec<Timestamp> = gitops.forge.writes().iter().map(|w| w.at).collect();
     let closest = writes.windows(2).map(|w| w[1].duration_since(w[0]).as_secs_f64()).fold(f64::MAX, f64::min);
     ensure!(writes.len() > 5 && closest >= 0.9, "{closest} s between two of {} writes", writes.len());
     approved.end().await?;

@@ -4,21 +4,21 @@ use std::cell::RefCell;
 
 use anyhow::{Result, ensure};
 use autopilot_stack::{Action, Fired, KillWhen, Match, RuleId};
-use autopilot_tests::gitops::Gitops;
+use autopilot_tests::gitops::GitOpsScene;
 
 use crate::scenario::{WRITES, tell};
 
-async fn with_kills(world: &Gitops, name: &str, when: KillWhen) -> Result<()> {
+async fn with_kills(gitops: &GitOpsScene, name: &str, when: KillWhen) -> Result<()> {
     let fired: RefCell<Vec<Vec<Fired>>> = RefCell::default();
     let prepare = || {
-        world.forge.clear_rules();
+        gitops.forge.clear_rules();
         let hooks = WRITES.iter().map(|(method, path)| {
             let request = Match::writes().method(method).path(path);
-            world.controllers.restart_on(&world.forge, request, when)
+            gitops.controllers.restart_on(&gitops.forge, request, when)
         });
         fired.borrow_mut().push(hooks.collect());
     };
-    tell(world, name, 1, prepare).await?;
+    tell(gitops, name, 1, prepare).await?;
     let fired = fired.into_inner();
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let times = fired.iter().filter(|part| part.get(at).is_some_and(Fired::has_fired)).count();
@@ -27,32 +27,32 @@ async fn with_kills(world: &Gitops, name: &str, when: KillWhen) -> Result<()> {
     Ok(())
 }
 
-pub async fn killed_before_each_write(world: &Gitops) -> Result<()> {
-    with_kills(world, "killed-before", KillWhen::BeforeForward).await
+pub async fn killed_before_each_write(gitops: &GitOpsScene) -> Result<()> {
+    with_kills(gitops, "killed-before", KillWhen::BeforeForward).await
 }
 
-pub async fn killed_after_each_write(world: &Gitops) -> Result<()> {
-    with_kills(world, "killed-after", KillWhen::AfterForward).await
+pub async fn killed_after_each_write(gitops: &GitOpsScene) -> Result<()> {
+    with_kills(gitops, "killed-after", KillWhen::AfterForward).await
 }
 
-pub async fn the_answer_to_each_write_is_lost(world: &Gitops) -> Result<()> {
+pub async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Result<()> {
     let rules: RefCell<Vec<Vec<RuleId>>> = RefCell::default();
     let prepare = || {
         let lost = WRITES.iter().map(|(method, path)| {
-            world.forge.rule(Match::writes().method(method).path(path).times(1), Action::DropAnswer)
+            gitops.forge.rule(Match::writes().method(method).path(path).times(1), Action::DropAnswer)
         });
         rules.borrow_mut().push(lost.collect());
     };
-    tell(world, "answers-lost", 1, prepare).await?;
+    tell(gitops, "answers-lost", 1, prepare).await?;
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let rules = rules.borrow();
         let times: usize =
-            rules.iter().filter_map(|part| part.get(at)).map(|id| world.forge.applied(*id)).sum();
+            rules.iter().filter_map(|part| part.get(at)).map(|id| gitops.forge.applied(*id)).sum();
         ensure!(times > 0, "no answer to {method} {path} was lost");
     }
     Ok(())
 }
 
-pub async fn two_controllers_at_once_are_wasteful_and_never_wrong(world: &Gitops) -> Result<()> {
-    tell(world, "two-at-once", 2, || {}).await
+pub async fn two_controllers_at_once_are_wasteful_and_never_wrong(gitops: &GitOpsScene) -> Result<()> {
+    tell(gitops, "two-at-once", 2, || {}).await
 }

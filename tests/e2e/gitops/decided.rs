@@ -2,16 +2,16 @@
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
-use autopilot_tests::gitops::{Case, Gitops};
+use autopilot_tests::gitops::{Case, GitOpsScene};
 use serde_json::json;
 
 pub async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
-    world: &Gitops,
+    gitops: &GitOpsScene,
 ) -> Result<()> {
-    let case = Case::new(world, "kubectl-approves").await?;
-    world.controller()?;
+    let case = Case::new(gitops, "kubectl-approves").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    world.scene.answer(&case.namespace, &case.approval, "approved").await?;
+    gitops.scene.answer(&case.namespace, &case.approval, "approved").await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.until_state(RuleState::Normal).await?;
@@ -23,17 +23,17 @@ pub async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
             .map(|text| said.iter().filter(|s| s.starts_with(text)).count() == 1)
             .collect();
     ensure!(said.len() == 2 && begins == [true, true], "{said:?}");
-    let pull = world.reviewer.pull(question.number()).await?;
+    let pull = gitops.reviewer.pull(question.number()).await?;
     ensure!(pull.state == "closed" && !pull.merged, "{pull:?}");
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
     case.end().await
 }
 
-pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "kubectl-declines").await?;
-    world.controller()?;
+pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "kubectl-declines").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    world.scene.answer(&case.namespace, &case.approval, "declined").await?;
+    gitops.scene.answer(&case.namespace, &case.approval, "declined").await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     case.until_clean().await?;
     case.until_approval("nothing left to do", |a| a.metadata.finalizers.is_none()).await?;
@@ -41,11 +41,11 @@ pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(world: 
     ensure!(said.len() == 1 && said[0].starts_with("**Declined in the cluster** with `kubectl`"), "{said:?}");
 
     // Somebody opens it again: it stays declined, and says so. (Its branch is gone: it is pushed again first.)
-    let head = world.reviewer.pull(question.number()).await?.head_sha;
-    world.reviewer.create_branch(&case.branch, &head).await?;
-    world.reviewer.reopen(question.number()).await?;
+    let head = gitops.reviewer.pull(question.number()).await?.head_sha;
+    gitops.reviewer.create_branch(&case.branch, &head).await?;
+    gitops.reviewer.reopen(question.number()).await?;
     case.until_clean().await?;
-    world
+    gitops
         .until("a comment that nothing changes", async || {
             let said = case.comments(question.number()).await?;
             ensure!(said.len() == 2, "{said:?}");
@@ -57,21 +57,21 @@ pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(world: 
     case.end().await
 }
 
-pub async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "flux-first").await?;
-    world.controller()?;
+pub async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "flux-first").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
     // We look so seldom that Flux has long applied it.
-    world.configure(&[("pollInterval", json!(12))]).await?;
-    world
+    gitops.configure(&[("pollInterval", json!(12))]).await?;
+    gitops
         .until("the controller to look seldom", async || {
             let times: Vec<_> =
-                world.forge.requests().iter().filter(|r| r.path.contains("/pulls?")).map(|r| r.at).collect();
+                gitops.forge.requests().iter().filter(|r| r.path.contains("/pulls?")).map(|r| r.at).collect();
             let last = times.last().copied().unwrap_or_default();
             Ok((jiff::Timestamp::now().duration_since(last).as_secs() >= 3).then_some(()))
         })
         .await?;
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     let pull = case
@@ -80,7 +80,7 @@ pub async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(world: &Git
         })
         .await?;
     ensure!(pull.metadata.uid == question.approval.metadata.uid);
-    let said = world
+    let said = gitops
         .until("the outcome", async || {
             let said = case.comments(question.number()).await?;
             Ok((!said.is_empty()).then_some(said))

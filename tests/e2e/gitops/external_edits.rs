@@ -5,43 +5,43 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{Outcome, PullRequestState};
 use autopilot_stack::github::{ALICE_TOKEN, OUTSIDER_TOKEN};
-use autopilot_tests::gitops::{Case, FOLDER, Gitops, condition};
+use autopilot_tests::gitops::{Case, FOLDER, GitOpsScene, condition};
 
-pub async fn an_edited_file_approves_nothing_and_says_why(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "edited").await?;
-    world.controller()?;
+pub async fn an_edited_file_approves_nothing_and_says_why(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "edited").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    let alice = world.github.actor(ALICE_TOKEN)?;
+    let alice = gitops.github.actor(ALICE_TOKEN)?;
     let text = alice.read(&case.branch, &question.pull.path).await?.context("no file")?;
     alice.put(&case.branch, &question.pull.path, &text.replace("400Gi", "800Gi")).await?;
     let said = case.until_condition("PullRequestRefused", "FileEdited").await?;
     ensure!(said.contains("was edited"), "{said}");
 
     // Merged all the same, it is applied, and inert: the reason stands in the approval.
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     case.until_condition("PullRequestRefused", "FileEdited").await?;
-    world
+    gitops
         .until("the edited file to go", async || {
-            Ok(world.reviewer.read(world.github.base(), &question.pull.path).await?.is_none().then_some(()))
+            Ok(gitops.reviewer.read(gitops.github.base(), &question.pull.path).await?.is_none().then_some(()))
         })
         .await?;
-    world.synced().await?;
+    gitops.synced().await?;
     case.until_state(RuleState::ActionAwaitingApproval).await?;
     let now = case.until_approval("pending", |a| a.spec.approval_state.as_deref() == Some("pending")).await?;
     ensure!(now.status.and_then(|s| s.decision).is_none(), "it is decided");
     ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
     // The cluster is the way out.
-    world.scene.answer(&case.namespace, &case.approval, "approved").await?;
+    gitops.scene.answer(&case.namespace, &case.approval, "approved").await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.end().await
 }
 
-pub async fn an_edit_that_is_undone_counts_again(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "undone").await?;
-    world.controller()?;
+pub async fn an_edit_that_is_undone_counts_again(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "undone").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    let alice = world.github.actor(ALICE_TOKEN)?;
+    let alice = gitops.github.actor(ALICE_TOKEN)?;
     let text = alice.read(&case.branch, &question.pull.path).await?.context("no file")?;
     alice.put(&case.branch, &question.pull.path, &text.replace("400Gi", "800Gi")).await?;
     case.until_condition("PullRequestRefused", "FileEdited").await?;
@@ -58,17 +58,17 @@ pub async fn an_edit_that_is_undone_counts_again(world: &Gitops) -> Result<()> {
     alice.delete_branch("elsewhere").await?;
     let noted = case.until_asked("").await?;
     ensure!(noted.number() == question.number(), "{noted:?}");
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     case.until_clean().await?;
     case.end().await
 }
 
-pub async fn deleting_the_branch_declines(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "branch-deleted").await?;
-    world.controller()?;
+pub async fn deleting_the_branch_declines(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "branch-deleted").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    world.github.actor(ALICE_TOKEN)?.delete_branch(&case.branch).await?;
+    gitops.github.actor(ALICE_TOKEN)?.delete_branch(&case.branch).await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     let declined = case.until_approval("cleaned up", |a| a.metadata.finalizers.is_none()).await?;
     let decision = declined.status.and_then(|s| s.decision).unwrap_or_default();
@@ -80,28 +80,28 @@ pub async fn deleting_the_branch_declines(world: &Gitops) -> Result<()> {
     // Asked anew after its deletion, closed, and opened again at once: the first answer counts.
     case.delete_approval().await?;
     let again = case.until_asked(&question.digest).await?;
-    world.reviewer.close(again.number()).await?;
+    gitops.reviewer.close(again.number()).await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     case.until_clean().await?;
     ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
     case.end().await
 }
 
-pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "reopened").await?;
-    world.controller()?;
+pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "reopened").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    let head = world.reviewer.pull(question.number()).await?.head_sha;
-    world.reviewer.close(question.number()).await?;
+    let head = gitops.reviewer.pull(question.number()).await?.head_sha;
+    gitops.reviewer.close(question.number()).await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     case.until_clean().await?;
     case.until_approval("nothing left to do", |a| a.metadata.finalizers.is_none()).await?;
 
     // When somebody restores the branch and opens it again …
-    let alice = world.github.actor(ALICE_TOKEN)?;
+    let alice = gitops.github.actor(ALICE_TOKEN)?;
     alice.create_branch(&case.branch, &head).await?;
     alice.reopen(question.number()).await?;
-    world
+    gitops
         .until("to be told that it was answered", async || {
             let said = case.comments(question.number()).await?;
             Ok(said.iter().any(|text| text.contains("<!-- autopilot-said reopened ")).then_some(()))
@@ -109,13 +109,13 @@ pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(world: &Gi
         .await?;
     // … it is closed again and told once, and the first answer stands.
     case.until_clean().await?;
-    world.controllers.kill();
-    world.forge.clear_log();
-    world.controller()?;
+    gitops.controllers.kill();
+    gitops.forge.clear_log();
+    gitops.controller()?;
     // The new one has found everything again, and had nothing to do for some polls.
-    world
+    gitops
         .until("three more looks", async || {
-            let asked = world.forge.requests();
+            let asked = gitops.forge.requests();
             let looks =
                 asked.iter().filter(|r| r.conditional && r.path.contains("/pulls?") && r.status.is_some());
             Ok((looks.count() >= 3).then_some(()))
@@ -131,18 +131,18 @@ pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(world: &Gi
     case.end().await
 }
 
-pub async fn a_force_push_of_something_else_approves_nothing(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "force-pushed").await?;
-    world.controller()?;
+pub async fn a_force_push_of_something_else_approves_nothing(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "force-pushed").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
-    let alice = world.github.actor(ALICE_TOKEN)?;
+    let alice = gitops.github.actor(ALICE_TOKEN)?;
     let base = alice.branch("main").await?.context("main")?;
     alice.create_branch("other", &base).await?;
     let other = alice.put("other", "notes.txt", "something else").await?;
     alice.force(&case.branch, &other).await?;
     alice.delete_branch("other").await?;
     case.until_condition("PullRequestRefused", "OtherProposal").await?;
-    world.reviewer.merge(question.number()).await?;
+    gitops.reviewer.merge(question.number()).await?;
     // Merged, and not about this: nothing is done, and the question stands.
     case.until_approval("known as merged", |a| {
         a.status
@@ -159,16 +159,16 @@ pub async fn a_force_push_of_something_else_approves_nothing(world: &Gitops) -> 
     case.end().await
 }
 
-pub async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "foreign").await?;
-    let (reviewer, base) = (&world.reviewer, world.github.base());
-    let alice = world.github.actor(ALICE_TOKEN)?;
-    let mallory = world.github.actor(OUTSIDER_TOKEN)?;
+pub async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "foreign").await?;
+    let (reviewer, base) = (&gitops.reviewer, gitops.github.base());
+    let alice = gitops.github.actor(ALICE_TOKEN)?;
+    let mallory = gitops.github.actor(OUTSIDER_TOKEN)?;
     // Given a branch of the very name that is somebody else's.
     let head = reviewer.branch(base).await?.context("no base")?;
     alice.create_branch(&case.branch, &head).await?;
     let foreign = alice.put(&case.branch, "notes.txt", "mine").await?;
-    world.controller()?;
+    gitops.controller()?;
     case.apply_rule().await?;
     let said = case.until_condition("PullRequestWaits", "ForeignBranch").await?;
     ensure!(said.contains("is not ours"), "{said}");
@@ -199,14 +199,14 @@ pub async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(world: 
     case.end().await
 }
 
-pub async fn a_moving_and_then_protected_base_is_no_obstacle(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "moving-base").await?;
-    world.controller()?;
+pub async fn a_moving_and_then_protected_base_is_no_obstacle(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "moving-base").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
     // Others merge in between; only the owner may push to the base now.
-    world.github.actor(ALICE_TOKEN)?.put("main", "README.md", "changed").await?;
-    world.github.protect("main");
-    world.reviewer.merge(question.number()).await?;
+    gitops.github.actor(ALICE_TOKEN)?.put("main", "README.md", "changed").await?;
+    gitops.github.protect("main");
+    gitops.reviewer.merge(question.number()).await?;
     case.until_request("20Gi").await?;
     let said = case.until_condition("LeftOnForge", "Refused").await?;
     ensure!(said.contains("delete files"), "{said}");
@@ -216,20 +216,20 @@ pub async fn a_moving_and_then_protected_base_is_no_obstacle(world: &Gitops) -> 
     let left = case.look().await?.context("the approval went before its file")?;
     ensure!(left.metadata.uid == question.approval.metadata.uid, "it is another one");
     ensure!(left.metadata.deletion_timestamp.is_none(), "it is being deleted");
-    world.synced().await?;
+    gitops.synced().await?;
     // Once the file may go it goes, and then the approval; a restart tries at once.
-    world.github.unprotect("main");
-    world.controllers.kill();
-    world.controller()?;
+    gitops.github.unprotect("main");
+    gitops.controllers.kill();
+    gitops.controller()?;
     case.until_clean().await?;
-    world
+    gitops
         .until("the approval to go", async || {
             let found = case.look().await?;
             Ok(found.is_none_or(|a| a.metadata.uid != question.approval.metadata.uid).then_some(()))
         })
         .await?;
     // Flux may have made it again before it saw that the file is gone. Nobody knows whose that is: it stays, inert.
-    world.synced().await?;
+    gitops.synced().await?;
     if let Some(again) = case.look().await? {
         ensure!(again.status.is_none_or(|s| s.decision.is_none()), "it is decided");
         case.until_condition("StaleApproval", "NothingProposed").await?;

@@ -3,15 +3,16 @@
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{Outcome, PullRequestState};
-use autopilot_tests::gitops::{AUTHOR, BOT, Case, FOLDER, Gitops, Question};
+use autopilot_tests::gitops::{AUTHOR, BOT, Case, FOLDER, GitOpsScene, Question};
+use autopilot_tests::transitions::ASKED_AND_APPROVED;
 
-pub async fn merging_approves_and_nothing_is_left_of_it(world: &Gitops) -> Result<()> {
-    let case = Case::of(world, "pg1", "volume-resize").await?;
-    world.controller()?;
+pub async fn merging_approves_and_nothing_is_left_of_it(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::of(gitops, "pg1", "volume-resize").await?;
+    gitops.controller()?;
 
     // The rule asks, with a pull request as the original writes it.
     let question = case.asked().await?;
-    let (reviewer, base) = (&world.reviewer, world.github.base());
+    let (reviewer, base) = (&gitops.reviewer, gitops.github.base());
     let pull = reviewer.pull(question.number()).await?;
     ensure!(pull.head == format!("aut-pg1-{}", case.approval) && pull.base == base, "{pull:?}");
     let title = format!("[Autopilot] approval for rule pg1/{} rule: volume-resize", case.approval);
@@ -49,20 +50,10 @@ pub async fn merging_approves_and_nothing_is_left_of_it(world: &Gitops) -> Resul
     ensure!(commit.message == format!("[Autopilot] deleting file: {}", question.pull.path), "{commit:?}");
     ensure!(commit.author == AUTHOR && commit.committer == AUTHOR, "{commit:?}");
     ensure!(reviewer.files(base).await? == before, "nothing else changed");
-    let path = world.scene.path("volume-resize", &case.volume).await?;
-    ensure!(
-        path == [
-            "Initializing => Triggered",
-            "Triggered => ActionAwaitingApproval",
-            "ActionAwaitingApproval => ActiveActionsPending",
-            "ActiveActionsPending => ActiveActionsInProgress",
-            "ActiveActionsInProgress => ActiveActionsTaken",
-            "ActiveActionsTaken => Normal",
-        ],
-        "{path:?}"
-    );
+    let path = gitops.scene.path("volume-resize", &case.volume).await?;
+    ensure!(path == ASKED_AND_APPROVED, "{path:?}");
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
-    world.synced().await?;
+    gitops.synced().await?;
     case.end().await
 }
 
@@ -117,12 +108,12 @@ status:
     )
 }
 
-pub async fn closing_declines_and_deleting_asks_anew(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "closed").await?;
-    world.controller()?;
+pub async fn closing_declines_and_deleting_asks_anew(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "closed").await?;
+    gitops.controller()?;
     let question = case.asked().await?;
 
-    world.reviewer.close(question.number()).await?;
+    gitops.reviewer.close(question.number()).await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     let declined = case
         .until_approval("declined, and nothing left on GitHub", |a| {
@@ -132,11 +123,11 @@ pub async fn closing_declines_and_deleting_asks_anew(world: &Gitops) -> Result<(
     let status = declined.status.unwrap_or_default();
     let decision = status.decision.unwrap_or_default();
     ensure!(decision.outcome == Outcome::Declined, "{decision:?}");
-    ensure!(decision.via == "pull request" && decision.by == world.github.owner(), "{decision:?}");
+    ensure!(decision.via == "pull request" && decision.by == gitops.github.owner(), "{decision:?}");
     let pull = status.pull_request.unwrap_or_default();
-    ensure!(pull.state == PullRequestState::Closed && pull.by == world.github.owner(), "{pull:?}");
+    ensure!(pull.state == PullRequestState::Closed && pull.by == gitops.github.owner(), "{pull:?}");
     case.until_clean().await?;
-    let path = world.scene.path(&case.rule, &case.volume).await?;
+    let path = gitops.scene.path(&case.rule, &case.volume).await?;
     ensure!(
         path.last().map(String::as_str) == Some("ActionAwaitingApproval => ActiveActionsDeclined"),
         "{path:?}"
@@ -147,15 +138,18 @@ pub async fn closing_declines_and_deleting_asks_anew(world: &Gitops) -> Result<(
     case.delete_approval().await?;
     let again = case.until_asked(&question.digest).await?;
     ensure!(again.number() != question.number() && again.uid() != question.uid(), "{again:?}");
-    ensure!(world.reviewer.pull(question.number()).await?.state == "closed");
+    ensure!(gitops.reviewer.pull(question.number()).await?.state == "closed");
 
     // An open question that is deleted is asked anew, too: the old pull request and branch are gone.
     case.delete_approval().await?;
     let third = case.until_asked(&again.digest).await?;
-    let old = world.reviewer.pull(again.number()).await?;
+    let old = gitops.reviewer.pull(again.number()).await?;
     ensure!(old.state == "closed" && !old.merged, "{old:?}");
-    let head = world.reviewer.branch(&case.branch).await?;
-    ensure!(head == Some(world.reviewer.pull(third.number()).await?.head_sha), "the branch is the new one's");
+    let head = gitops.reviewer.branch(&case.branch).await?;
+    ensure!(
+        head == Some(gitops.reviewer.pull(third.number()).await?.head_sha),
+        "the branch is the new one's"
+    );
     ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
     case.end().await
 }

@@ -1,5 +1,5 @@
 //! Approvals by pull request, on kube-apiserver, Prometheus, Flux and GitHub's API. Each test plays its scenarios side by side,
-//! each in a world of its own; `AUTOPILOT_ONLY` plays those whose name has this in it.
+//! each in a scene of its own; `AUTOPILOT_ONLY` plays those whose name contains its value.
 
 mod broken;
 mod crash;
@@ -41,7 +41,7 @@ fn a_github_that_is_broken() -> Result<()> {
 }
 
 #[test]
-fn other_hands() -> Result<()> {
+fn external_edits_on_github() -> Result<()> {
     play(scenarios![
         external_edits::an_edited_file_approves_nothing_and_says_why,
         external_edits::an_edit_that_is_undone_counts_again,

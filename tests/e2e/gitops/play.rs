@@ -1,63 +1,59 @@
-//! Lanes: worlds that the tests take in turn, so that a fault on one GitHub meets one test.
+//! Plays scenarios side by side. Each has a scene of its own, so that a fault on one GitHub meets one test.
 
 use std::io;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use autopilot_stack::ClusterOptions;
-use autopilot_tests::gitops::Gitops;
+use autopilot_tests::gitops::GitOpsScene;
+use autopilot_tests::{ClusterPool, SharedPool};
 use futures::future::{LocalBoxFuture, join_all};
 use tokio::runtime::Runtime;
-use tokio::sync::Semaphore;
 
-/// Outlives the tests: the worlds' clients belong to it.
+/// Most of the time is waiting: several scenes cost little more than one.
+const SCENES: usize = 5;
+
+/// Outlives the tests: the scenes' clients belong to it.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(Runtime::new);
 
-struct Pool {
-    idle: Mutex<Vec<Gitops>>,
-    permits: Semaphore,
+static POOL: SharedPool<ClusterPool<GitOpsScene>> = SharedPool::new();
+
+/// What is played in a scene.
+pub type Scenario = for<'g> fn(&'g GitOpsScene) -> LocalBoxFuture<'g, Result<()>>;
+
+/// A scenario and its name.
+pub struct Named {
+    pub name: &'static str,
+    pub scenario: Scenario,
 }
 
-/// Lives as long as a test needs it, so that everything ends with the last one.
-static POOL: Mutex<Weak<Pool>> = Mutex::new(Weak::new());
-
-/// How many worlds there are: `AUTOPILOT_LANES`, else 5: most of the time is waiting.
-fn lanes() -> usize {
-    std::env::var("AUTOPILOT_LANES").ok().and_then(|n| n.parse().ok()).unwrap_or(5).max(1)
-}
-
-/// Something that is played in a world.
-pub type Scenario = for<'w> fn(&'w Gitops) -> LocalBoxFuture<'w, Result<()>>;
-
-/// Scenarios with their names.
+/// Lists scenarios with their names.
 macro_rules! scenarios {
     ($($name:path),+ $(,)?) => {
-        vec![$((stringify!($name), {
-            fn run(world: &autopilot_tests::gitops::Gitops) -> futures::future::LocalBoxFuture<'_, anyhow::Result<()>> {
-                Box::pin($name(world))
-            }
-            run as $crate::play::Scenario
-        })),+]
+        vec![$($crate::play::Named {
+            name: stringify!($name),
+            scenario: {
+                fn run(
+                    gitops: &autopilot_tests::gitops::GitOpsScene,
+                ) -> futures::future::LocalBoxFuture<'_, anyhow::Result<()>> {
+                    Box::pin($name(gitops))
+                }
+                run
+            },
+        }),+]
     };
 }
 pub(crate) use scenarios;
 
-/// Plays scenarios side by side, as far as there are worlds, and says how each ended.
-pub fn play(scenarios: Vec<(&'static str, Scenario)>) -> Result<()> {
+/// Plays scenarios side by side, as far as there are scenes, and prints how each ended.
+pub fn play(scenarios: Vec<Named>) -> Result<()> {
     let runtime = RUNTIME.as_ref().map_err(|error| anyhow!("no runtime: {error}"))?;
-    let pool = {
-        let mut known = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-        known.upgrade().unwrap_or_else(|| {
-            let pool = Arc::new(Pool { idle: Mutex::default(), permits: Semaphore::new(lanes()) });
-            *known = Arc::downgrade(&pool);
-            pool
-        })
-    };
+    let pool = POOL.get(|| ClusterPool::new(ClusterPool::<GitOpsScene>::size(SCENES)));
     let only = std::env::var("AUTOPILOT_ONLY").unwrap_or_default();
     let played =
-        scenarios.into_iter().filter(|(name, _)| name.contains(&only)).map(async |(name, scenario)| {
-            let (result, took) = pool.play(scenario).await;
+        scenarios.into_iter().filter(|s| s.name.contains(&only)).map(async |Named { name, scenario }| {
+            let (result, took) = play_one(&pool, scenario).await;
             match &result {
                 Ok(()) => println!("{name}: well, after {took:.0?}"),
                 Err(error) => println!("\n==== {name}: {error:?}\n"),
@@ -69,27 +65,25 @@ pub fn play(scenarios: Vec<(&'static str, Scenario)>) -> Result<()> {
     Ok(())
 }
 
-impl Pool {
-    /// Waits for a free world, and plays in it. One in which something went wrong is not used again.
-    async fn play(&self, scenario: Scenario) -> (Result<()>, Duration) {
-        let Ok(_permit) = self.permits.acquire().await else {
-            return (Err(anyhow!("there are no worlds any more")), Duration::ZERO);
-        };
-        let began = Instant::now();
-        let result = async {
-            let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            let world = match idle {
-                Some(world) => world,
-                None => {
-                    let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
-                    Gitops::start(options).await.context("no world")?
-                }
-            };
-            scenario(&world).await?;
-            world.reset().await?;
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(world);
-            Ok(())
-        };
-        (result.await, began.elapsed())
+/// Plays a scenario in a free scene, and returns how that ended and how long it took. A scene in which something went wrong is
+/// not used again.
+async fn play_one(pool: &Arc<ClusterPool<GitOpsScene>>, scenario: Scenario) -> (Result<()>, Duration) {
+    let start = async || {
+        let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+        GitOpsScene::start(options).await
+    };
+    let scene = match pool.take(start).await.context("no scene") {
+        Ok(scene) => scene,
+        Err(error) => return (Err(error), Duration::ZERO),
+    };
+    let began = Instant::now();
+    let result = async {
+        scenario(&scene).await?;
+        scene.reset().await
+    };
+    let result = result.await;
+    if result.is_err() {
+        scene.spoil();
     }
+    (result, began.elapsed())
 }

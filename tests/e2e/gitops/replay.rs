@@ -2,16 +2,15 @@
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
-use autopilot_tests::gitops::{Case, FOLDER, Gitops};
+use autopilot_tests::gitops::{Case, FOLDER, GitOpsScene};
+use autopilot_tests::objects::original_approval;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 
-const ORIGINAL: &str = include_str!("../../fixtures/approvals/original.yaml");
-
 /// Messages of events that call this approval stale.
 async fn stale(case: &Case<'_>) -> Result<Vec<String>> {
-    let api: Api<Event> = Api::namespaced(case.world.scene.client.clone(), &case.namespace);
+    let api: Api<Event> = Api::namespaced(case.gitops.scene.client.clone(), &case.namespace);
     let told =
         ListParams::default().fields(&format!("involvedObject.name={},reason=StaleApproval", case.approval));
     Ok(api.list(&told).await?.items.into_iter().filter_map(|e| e.message).collect())
@@ -19,7 +18,7 @@ async fn stale(case: &Case<'_>) -> Result<Vec<String>> {
 
 async fn until_stale(case: &Case<'_>) -> Result<()> {
     let said = case
-        .world
+        .gitops
         .until("an event that calls it stale", async || {
             let said = stale(case).await?;
             Ok((!said.is_empty()).then_some(said))
@@ -30,11 +29,11 @@ async fn until_stale(case: &Case<'_>) -> Result<()> {
 }
 
 pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_nothing(
-    world: &Gitops,
+    gitops: &GitOpsScene,
 ) -> Result<()> {
-    let case = Case::new(world, "replay-before").await?;
-    world.controller()?;
-    let (base, reviewer) = (world.github.base(), &world.reviewer);
+    let case = Case::new(gitops, "replay-before").await?;
+    gitops.controller()?;
+    let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);
     let first = case.asked().await?;
     let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
     reviewer.merge(first.number()).await?;
@@ -52,14 +51,14 @@ pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_not
     let second = case.until_asked(&first.digest).await?;
     ensure!(second.number() != first.number(), "{second:?}");
     ensure!(reviewer.read(&case.branch, &first.pull.path).await?.is_none(), "its commit keeps the old file");
-    world
+    gitops
         .until("the file to go", async || {
             Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
         })
         .await?;
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
     // It is as good as any.
-    world.synced().await?;
+    gitops.synced().await?;
     reviewer.merge(second.number()).await?;
     case.until_request("40Gi").await?;
     case.until_clean().await?;
@@ -68,27 +67,27 @@ pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_not
 }
 
 pub async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothing(
-    world: &Gitops,
+    gitops: &GitOpsScene,
 ) -> Result<()> {
-    let case = Case::new(world, "replay-onto").await?;
-    world.controller()?;
-    let (base, reviewer) = (world.github.base(), &world.reviewer);
+    let case = Case::new(gitops, "replay-onto").await?;
+    gitops.controller()?;
+    let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);
     let first = case.asked().await?;
     let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
     reviewer.merge(first.number()).await?;
     case.until_request("20Gi").await?;
     case.usage(18.0, 20.0);
     let second = case.until_asked(&first.digest).await?;
-    world.synced().await?;
+    gitops.synced().await?;
 
     reviewer.put(base, &first.pull.path, &file).await?;
     until_stale(&case).await?;
-    world
+    gitops
         .until("the file to go", async || {
             Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
         })
         .await?;
-    world.synced().await?;
+    gitops.synced().await?;
     case.until_approval("pending again", |a| a.spec.approval_state.as_deref() == Some("pending")).await?;
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
 
@@ -100,27 +99,23 @@ pub async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothi
     case.end().await
 }
 
-pub async fn the_originals_own_file_on_a_pending_approval_is_inert(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "replay-original").await?;
-    world.controller()?;
-    let (base, reviewer) = (world.github.base(), &world.reviewer);
+pub async fn the_originals_own_file_on_a_pending_approval_is_inert(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "replay-original").await?;
+    gitops.controller()?;
+    let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);
     let question = case.asked().await?;
-    let text = ORIGINAL
-        .replace("$OBJECT", &case.volume)
-        .replace("$RULE", &case.rule)
-        .replace("$NAMESPACE", &case.namespace)
-        .replace("$CLAIM", "data");
+    let text = original_approval(&case.volume, &case.rule, &case.namespace, "data");
     let path = format!("{FOLDER}/{}-1b671a64-40d5-491e-99b0-da01ff1f3341.yaml", case.approval);
     reviewer.put(base, &path, &text).await?;
     until_stale(&case).await?;
-    world.synced().await?;
+    gitops.synced().await?;
     case.until_state(RuleState::ActionAwaitingApproval).await?;
     ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());
 
     // A person takes it away. It did not say that it must not be pruned, so Flux deletes the object with it, which asks
     // anew.
     reviewer.remove(base, &path).await?;
-    world.synced().await?;
+    gitops.synced().await?;
     let now = case.until_asked(&question.digest).await?;
     ensure!(now.number() != question.number(), "{now:?}");
     ensure!(case.sizes() == ["10Gi"], "{:?}", case.sizes());

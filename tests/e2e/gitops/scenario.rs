@@ -3,7 +3,7 @@
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
-use autopilot_tests::gitops::{Case, Gitops};
+use autopilot_tests::gitops::{Case, GitOpsScene};
 use serde_json::json;
 
 /// The kinds of writes to GitHub: method, and what the path contains.
@@ -21,16 +21,16 @@ pub const WRITES: [(&str, &str); 10] = [
 ];
 
 /// Tells it with so many controllers; before each of its three parts something may be prepared.
-pub async fn tell(world: &Gitops, name: &str, controllers: usize, prepare: impl Fn()) -> Result<()> {
+pub async fn tell(gitops: &GitOpsScene, name: &str, controllers: usize, prepare: impl Fn()) -> Result<()> {
     // Before they start: none of them asks without labels and reviewers.
-    world.configure(&[("labels", json!(["storage"])), ("reviewers", json!(["alice"]))]).await?;
+    gitops.configure(&[("labels", json!(["storage"])), ("reviewers", json!(["alice"]))]).await?;
     for _ in 0..controllers {
-        world.controller()?;
+        gitops.controller()?;
     }
-    let case = Case::new(world, name).await?;
+    let case = Case::new(gitops, name).await?;
     prepare();
     let first = case.asked().await?;
-    world.reviewer.close(first.number()).await?;
+    gitops.reviewer.close(first.number()).await?;
     case.until_state(RuleState::ActionsDeclined).await?;
     case.until_clean().await?;
     case.until_approval("nothing left to do", |a| a.metadata.finalizers.is_none()).await?;
@@ -42,20 +42,20 @@ pub async fn tell(world: &Gitops, name: &str, controllers: usize, prepare: impl 
 
     prepare();
     let third = case.until_asked(&second.digest).await?;
-    let old = world.reviewer.pull(second.number()).await?;
+    let old = gitops.reviewer.pull(second.number()).await?;
     ensure!(old.state == "closed" && !old.merged, "{old:?}");
-    world.reviewer.merge(third.number()).await?;
+    gitops.reviewer.merge(third.number()).await?;
     case.until_request("20Gi").await?;
     case.until_state(RuleState::Normal).await?;
     case.until_gone().await?;
     case.until_clean().await?;
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
-    let done = world.scene.csi.resizes().into_iter().filter(|r| r.namespace == name).count();
+    let done = gitops.scene.csi.resizes().into_iter().filter(|r| r.namespace == name).count();
     ensure!(done == 1, "{done} resizes");
     let pulls = case.pulls().await?;
     ensure!(pulls.len() == 3, "{pulls:?}");
     ensure!(pulls.iter().all(|p| p.labels == ["storage"] && p.reviewers == ["alice"]), "{pulls:?}");
-    let path = world.scene.path(&case.rule, &case.volume).await?;
+    let path = gitops.scene.path(&case.rule, &case.volume).await?;
     let told = |step: &str| path.iter().filter(|s| s.ends_with(step)).count();
     ensure!(told("=> ActiveActionsDeclined") == 1, "{path:?}");
     ensure!(told("=> ActionAwaitingApproval") == 3 && told("=> ActiveActionsTaken") == 1, "{path:?}");
@@ -67,7 +67,7 @@ pub async fn tell(world: &Gitops, name: &str, controllers: usize, prepare: impl 
         let times = said.iter().filter(|s| s.contains(&line)).count();
         ensure!(times == said.len() && times >= 1, "{outcome} on #{number}: {said:?}");
         // Comments know no precondition: two controllers may double one.
-        ensure!(times <= world.controllers.count().max(1), "{outcome} on #{number}: {said:?}");
+        ensure!(times <= gitops.controllers.count().max(1), "{outcome} on #{number}: {said:?}");
     }
     case.end().await
 }

@@ -1,16 +1,16 @@
 //! A reviewer who sees only the pull request learns who uses the volume.
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_tests::gitops::{Case, Gitops};
+use autopilot_tests::gitops::{Case, GitOpsScene};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-pub async fn body_and_file_name_the_workload(world: &Gitops) -> Result<()> {
-    let case = Case::new(world, "workload").await?;
-    let (client, namespace) = (world.scene.client.clone(), case.namespace.as_str());
+pub async fn body_and_file_name_the_workload(gitops: &GitOpsScene) -> Result<()> {
+    let case = Case::new(gitops, "workload").await?;
+    let (client, namespace) = (gitops.scene.client.clone(), case.namespace.as_str());
     let labels = json!({ "app": "database" });
     let pod = json!({
         "containers": [{ "name": "postgres", "image": "postgres" }],
@@ -36,7 +36,7 @@ pub async fn body_and_file_name_the_workload(world: &Gitops) -> Result<()> {
         Api::<ReplicaSet>::namespaced(client.clone(), namespace).create(&PostParams::default(), &set).await?;
     let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": { "name": "default", "namespace": namespace } });
-    world.scene.cluster.apply(&account.to_string()).await?;
+    gitops.scene.cluster.apply(&account.to_string()).await?;
     let pod: Pod = serde_json::from_value(json!({
         "metadata": {
             "name": "database-5d8f7c9b64-x2x4z", "labels": labels,
@@ -46,7 +46,7 @@ pub async fn body_and_file_name_the_workload(world: &Gitops) -> Result<()> {
     }))?;
     Api::<Pod>::namespaced(client, namespace).create(&PostParams::default(), &pod).await?;
 
-    world.controller()?;
+    gitops.controller()?;
     let question = case.asked().await?;
     let previews = question.approval.status.as_ref().and_then(|s| s.action_previews.as_ref());
     let object = previews.and_then(|p| p.first()?.involved_objects.first()).context("no preview")?;
@@ -57,9 +57,9 @@ pub async fn body_and_file_name_the_workload(world: &Gitops) -> Result<()> {
         [("Deployment", "database"), ("ReplicaSet", "database-5d8f7c9b64")].contains(&(kind, name)),
         "{owners:?}"
     );
-    let body = world.reviewer.pull(question.number()).await?.body;
+    let body = gitops.reviewer.pull(question.number()).await?.body;
     ensure!(body.contains(&format!("- Used by: `{kind}` `{name}`")), "{body}");
-    let file = world.reviewer.read(&case.branch, &question.pull.path).await?.context("no file")?;
+    let file = gitops.reviewer.read(&case.branch, &question.pull.path).await?.context("no file")?;
     ensure!(file.contains(&format!("kind: {kind}\n")) && file.contains(&format!("name: {name}\n")), "{file}");
     case.end().await
 }

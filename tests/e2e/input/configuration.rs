@@ -3,18 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::{FaultProxy, TempDir};
+use autopilot_tests::install::prometheus_config as text;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::{metric, warnings};
-
-/// A configuration for these metrics, and what else it says.
-fn text(url: &str, more: &str) -> String {
-    format!(
-        "providers:\n- name: default\n  type: prometheus\n  params: url={url},timeout=3\nmin_poll_interval: 1\n{more}"
-    )
-}
 
 /// What is written instead of a good configuration, and what is said of it.
 #[rustfmt::skip]

@@ -1,11 +1,13 @@
 //! What a GitOps tool makes of our objects. A Kustomization with `wait: true` is held up by every object that is not
 //! `Current` by the rules of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), which are written down here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::api::{ActionApproval, AutopilotRule};
 use autopilot_shared::{RuleState, names};
+use autopilot_stack::lock;
+use autopilot_tests::objects::original_approval;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use futures::StreamExt as _;
 use kube::Api;
@@ -82,7 +84,7 @@ where
                 event
             {
                 let object = serde_json::to_value(object).unwrap_or_default();
-                seen.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+                lock(&seen).push(object);
             }
         }
     });
@@ -90,16 +92,7 @@ where
 }
 
 fn all(versions: &Versions) -> Vec<Value> {
-    versions.lock().unwrap_or_else(PoisonError::into_inner).clone()
-}
-
-/// The original's file, filled in.
-fn file(volume: &str, claim: &str) -> String {
-    include_str!("../../fixtures/approvals/original.yaml")
-        .replace("$OBJECT", volume)
-        .replace("$RULE", "volume-resize")
-        .replace("$NAMESPACE", "pg1")
-        .replace("$CLAIM", claim)
+    lock(versions).clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -133,7 +126,7 @@ async fn a_kustomization_that_waits_is_never_held_up_by_rules_or_approvals() -> 
             "unknown" => scene.answer("pg1", &name, "Approved!").await?,
             // The original's file, in both ways, as strictly as kubectl can: it is taken, and it is inert.
             "stale" => {
-                let text = file(volume, claim);
+                let text = original_approval(volume, "volume-resize", "pg1", claim);
                 for way in
                     [["--server-side=true", "--force-conflicts"], ["--server-side=false", "--force=false"]]
                 {
@@ -149,7 +142,10 @@ async fn a_kustomization_that_waits_is_never_held_up_by_rules_or_approvals() -> 
     // A file for an object that is proposed nothing.
     scene
         .cluster
-        .kubectl_stdin(&["apply", "--validate=strict", "-f", "-"], &file("pvc-of-nobody", "nobody"))
+        .kubectl_stdin(
+            &["apply", "--validate=strict", "-f", "-"],
+            &original_approval("pvc-of-nobody", "volume-resize", "pg1", "nobody"),
+        )
         .await?
         .ok()?;
     let condition = async |volume: &str, kind: &str| {

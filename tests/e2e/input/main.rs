@@ -8,9 +8,10 @@ mod kstatus;
 mod malformed;
 mod rivals;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use autopilot_stack::{Controller, fetch};
 use autopilot_tests::Scene;
+use autopilot_tests::controllers::serving_url;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
@@ -35,16 +36,9 @@ pub async fn warnings(
     Ok(events.items.into_iter().flat_map(told).collect())
 }
 
-/// The address at which a controller says that it serves.
-pub async fn address(controller: &Controller) -> Result<String> {
-    let line = controller.wait_for_log("serving /metrics", std::time::Duration::from_secs(40)).await?;
-    let line: serde_json::Value = serde_json::from_str(&line)?;
-    Ok(format!("http://{}", line["address"].as_str().context("no address")?))
-}
-
 /// The value of a metric without labels.
 pub async fn metric(controller: &Controller, name: &str) -> Result<Option<f64>> {
-    let (_, body) = fetch::get(&format!("{}/metrics", address(controller).await?)).await?;
+    let (_, body) = fetch::get(&format!("{}/metrics", serving_url(controller).await?)).await?;
     let text = String::from_utf8(body.to_vec())?;
     Ok(text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()))
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_stack::{StubAnswer, StubPrometheus, StubRequest, TempDir};
+use autopilot_stack::{StubAnswer, StubPrometheus, StubRequest, TempDir, lock};
 use autopilot_tests::{PX_KEY, RuleText, Scene, SceneOptions};
 use serde_json::json;
 
-use super::backend::{Usage, healthy, lock};
+use super::backend::{Usage, healthy};
 
 /// Answers who brings this header, and nobody else.
 fn locked(
@@ -25,7 +25,7 @@ fn locked(
 /// `user:open sesame`.
 const BASIC: &str = "Basic dXNlcjpvcGVuIHNlc2FtZQ==";
 
-struct World {
+struct ProviderScene {
     scene: Scene,
     usage: Arc<Mutex<Usage>>,
     shared: StubPrometheus,
@@ -36,7 +36,7 @@ struct World {
     _dir: TempDir,
 }
 
-impl World {
+impl ProviderScene {
     async fn start() -> Result<Self> {
         let usage = Arc::<Mutex<Usage>>::default();
         let shared = StubPrometheus::start(healthy(&usage))?;
@@ -62,18 +62,18 @@ impl World {
         let volume = scene.claim("db", "data", "10Gi", &[("app", "postgres")]).await?;
         lock(&usage).insert(volume, (3.0, 10.0));
         scene.controller().await?;
-        Ok(World { scene, usage, shared, bearer, huge, token, _basic: basic, _dir: dir })
+        Ok(ProviderScene { scene, usage, shared, bearer, huge, token, _basic: basic, _dir: dir })
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_is_asked_sparingly_and_let_in_by_whatever_it_wants() -> Result<()> {
-    let world = World::start().await?;
-    tokio::try_join!(each_question_is_asked_once(&world), credentials_are_sent(&world))?;
-    a_huge_answer_costs_little(&world).await
+    let providers = ProviderScene::start().await?;
+    tokio::try_join!(each_question_is_asked_once(&providers), credentials_are_sent(&providers))?;
+    a_huge_answer_costs_little(&providers).await
 }
 
-async fn each_question_is_asked_once(world: &World) -> Result<()> {
+async fn each_question_is_asked_once(providers: &ProviderScene) -> Result<()> {
     // Given rules of which several ask the same, one with another threshold, one half as often.
     let rule = |name: &str| RuleText::new(name).set("/conditions/expressions/0/key", json!(PX_KEY));
     let rules = [
@@ -84,12 +84,12 @@ async fn each_question_is_asked_once(world: &World) -> Result<()> {
         rule("slower").set("/pollInterval", json!(2)),
     ];
     let manifests: String = rules.iter().map(RuleText::text).collect();
-    world.scene.cluster.apply(&manifests).await?;
+    providers.scene.cluster.apply(&manifests).await?;
     for name in ["same-1", "same-2", "same-3", "higher", "slower"] {
-        world.scene.until_condition(name, "DataAvailable", "True").await?;
+        providers.scene.until_condition(name, "DataAvailable", "True").await?;
     }
     // When pass follows pass.
-    world.shared.clear();
+    providers.shared.clear();
     let by_time = |requests: &[StubRequest]| {
         let mut all = BTreeMap::<String, Vec<String>>::new();
         for request in requests {
@@ -98,12 +98,12 @@ async fn each_question_is_asked_once(world: &World) -> Result<()> {
         all
     };
     let what = "seven passes";
-    world
+    providers
         .scene
-        .until(what, async || Ok((by_time(&world.shared.requests()).len() >= 8).then_some(())))
+        .until(what, async || Ok((by_time(&providers.shared.requests()).len() >= 8).then_some(())))
         .await?;
     // Then each asks every question once, and at one time.
-    let requests = world.shared.requests();
+    let requests = providers.shared.requests();
     ensure!(
         requests.iter().all(|r| r.method == "POST" && r.path == "/api/v1/query"),
         "another way of asking"
@@ -120,47 +120,47 @@ async fn each_question_is_asked_once(world: &World) -> Result<()> {
     Ok(())
 }
 
-async fn credentials_are_sent(world: &World) -> Result<()> {
+async fn credentials_are_sent(providers: &ProviderScene) -> Result<()> {
     // Given a provider that wants a password and one that wants a token, which is in a file.
     let rule = |name: &str| RuleText::new(name).set("/conditions/provider", json!(name));
     let manifests = [rule("basic").text(), rule("bearer").text()];
-    world.scene.cluster.apply(&manifests.concat()).await?;
+    providers.scene.cluster.apply(&manifests.concat()).await?;
     for name in ["basic", "bearer"] {
-        world.scene.until_condition(name, "DataAvailable", "True").await?;
+        providers.scene.until_condition(name, "DataAvailable", "True").await?;
     }
     // When the token is replaced, at first on the server only.
-    world.bearer.set(locked("Bearer second", &world.usage));
-    let (reason, message) = world.scene.until_condition("bearer", "DataAvailable", "False").await?;
+    providers.bearer.set(locked("Bearer second", &providers.usage));
+    let (reason, message) = providers.scene.until_condition("bearer", "DataAvailable", "False").await?;
     assert_eq!(reason, "Unauthorized");
-    let host = world.bearer.url().replace("http://", "");
+    let host = providers.bearer.url().replace("http://", "");
     ensure!(message.contains(&host) && message.contains("401"), "{message}");
     // Then the new one is sent as soon as the file has it.
-    std::fs::write(&world.token, "second\n")?;
-    world.scene.until_condition("bearer", "DataAvailable", "True").await?;
-    let log = world.scene.running()?.log();
+    std::fs::write(&providers.token, "second\n")?;
+    providers.scene.until_condition("bearer", "DataAvailable", "True").await?;
+    let log = providers.scene.running()?.log();
     for secret in ["open sesame", BASIC, "Bearer second"] {
         ensure!(!log.contains(secret), "the log has {secret}");
     }
     Ok(())
 }
 
-async fn a_huge_answer_costs_little(world: &World) -> Result<()> {
+async fn a_huge_answer_costs_little(providers: &ProviderScene) -> Result<()> {
     // Given a provider that answers with 50 MB.
     let rule =
         RuleText::new("huge").set("/conditions/provider", json!("huge")).set("/pollInterval", json!(5));
     // When it is asked.
-    world.scene.cluster.apply(&rule.text()).await?;
+    providers.scene.cluster.apply(&rule.text()).await?;
     // Then the answer is refused at the limit, and is not kept meanwhile.
-    let (reason, message) = world.scene.until_condition("huge", "DataAvailable", "False").await?;
+    let (reason, message) = providers.scene.until_condition("huge", "DataAvailable", "False").await?;
     assert_eq!(reason, "TooLarge");
     ensure!(message.contains("33554432"), "{message}");
-    let pid = world.scene.running()?.process().pid();
+    let pid = providers.scene.running()?.process().pid();
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("peak memory")?;
     let kilobytes: u64 = peak.trim().trim_end_matches(" kB").trim().parse()?;
     ensure!(kilobytes < 256 * 1024, "{kilobytes} kB at the most");
     // And it recovers by itself.
-    world.huge.set(healthy(&world.usage));
-    world.scene.until_condition("huge", "DataAvailable", "True").await?;
+    providers.huge.set(healthy(&providers.usage));
+    providers.scene.until_condition("huge", "DataAvailable", "True").await?;
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Where the metrics of a case come from, and how they are spoilt.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
 use autopilot_stack::{
     Action, Exporter, FaultProxy, Match, Prometheus, PrometheusOptions, StubAnswer, StubPrometheus,
-    StubRequest, free_port,
+    StubRequest, free_port, lock,
 };
 use autopilot_tests::GIB;
 
@@ -179,11 +179,6 @@ impl Backend {
         }
         Ok(())
     }
-}
-
-/// What a mutex guards.
-pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a Prometheus answers to the three questions about a key: how many, who has data, who is over 50.

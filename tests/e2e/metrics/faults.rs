@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::ActionApproval;
 use autopilot_stack::{Action, FaultProxy, Refusal, StubAnswer};
+use autopilot_tests::transitions::ASKED_AND_APPROVED;
 use autopilot_tests::{PX_KEY, RuleText, Scene, SceneOptions};
 use futures::future::try_join_all;
 use kube::Api;
@@ -180,7 +181,7 @@ impl Staged {
     async fn check_paths(&self, scene: &Scene) -> Result<()> {
         for (rule, volume, wanted) in [
             (&self.ask, &self.quiet, &QUIET[..]),
-            (&self.ask, &self.asked, &ASKED[..]),
+            (&self.ask, &self.asked, &ASKED_AND_APPROVED[..]),
             (&self.act, &self.held, &HELD[..]),
         ] {
             let path = scene
@@ -203,14 +204,6 @@ impl Staged {
 
 const QUIET: [&str; 3] =
     ["Initializing => Normal", "Normal => Triggered", "Triggered => ActionAwaitingApproval"];
-const ASKED: [&str; 6] = [
-    "Initializing => Triggered",
-    "Triggered => ActionAwaitingApproval",
-    "ActionAwaitingApproval => ActiveActionsPending",
-    "ActiveActionsPending => ActiveActionsInProgress",
-    "ActiveActionsInProgress => ActiveActionsTaken",
-    "ActiveActionsTaken => Normal",
-];
 const HELD: [&str; 6] = [
     "Initializing => Normal",
     "Normal => Triggered",

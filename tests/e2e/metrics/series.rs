@@ -14,21 +14,21 @@ use super::snapshot::{data, until_passes};
 /// Seconds for which a sample may be old.
 const LOOKBACK: u32 = 15;
 
-struct World {
+struct ClusterScene {
     scene: Scene,
     proxy: FaultProxy,
 }
 
-impl World {
+impl ClusterScene {
     async fn start() -> Result<Self> {
         let scene = Scene::start(SceneOptions::default()).await?;
         let origin = scene.prometheus.as_ref().context("a Prometheus of its own")?.url().to_owned();
         let proxy = FaultProxy::to_plain(&origin)?;
-        let mut world = World { scene, proxy };
-        world.configure("").await?;
-        world.scene.cluster.namespace("db", &[("type", "db")]).await?;
-        world.scene.controller().await?;
-        Ok(world)
+        let mut proxied = ClusterScene { scene, proxy };
+        proxied.configure("").await?;
+        proxied.scene.cluster.namespace("db", &[("type", "db")]).await?;
+        proxied.scene.controller().await?;
+        Ok(proxied)
     }
 
     async fn configure(&self, more: &str) -> Result<()> {
@@ -73,26 +73,26 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn series_are_an_objects_by_their_labels_and_not_when_they_are_older() -> Result<()> {
-    let world = World::start().await?;
+    let proxied = ClusterScene::start().await?;
     tokio::try_join!(
-        labels_say_whose_a_series_is(&world),
-        two_nodes_report_one_volume(&world),
-        a_recreated_claim_is_not_judged_by_the_old_volume(&world),
-        old_data_after_a_resize_does_nothing(&world),
-        one_missing_scrape_changes_nothing(&world),
-        many_that_become_normal_are_told_in_one(&world),
+        labels_say_whose_a_series_is(&proxied),
+        two_nodes_report_one_volume(&proxied),
+        a_recreated_claim_is_not_judged_by_the_old_volume(&proxied),
+        old_data_after_a_resize_does_nothing(&proxied),
+        one_missing_scrape_changes_nothing(&proxied),
+        many_that_become_normal_are_told_in_one(&proxied),
     )?;
     Ok(())
 }
 
-async fn labels_say_whose_a_series_is(world: &World) -> Result<()> {
+async fn labels_say_whose_a_series_is(proxied: &ClusterScene) -> Result<()> {
     // Given series of one volume each, labelled in every way that is understood, and in one that is not.
     let mut volumes = Vec::new();
     let mut manifests = String::new();
     let cases = ["by-volumename", "by-kubelet", "by-pv", "by-persistentvolume", "by-nothing"];
     for name in cases {
-        volumes.push((name, world.claim(name).await?));
-        manifests += &World::rule(name).without_approval().text();
+        volumes.push((name, proxied.claim(name).await?));
+        manifests += &ClusterScene::rule(name).without_approval().text();
     }
     let labels = |name: &'static str, volume: &str| -> Vec<(&'static str, String)> {
         match name {
@@ -113,18 +113,18 @@ async fn labels_say_whose_a_series_is(world: &World) -> Result<()> {
     for (name, _, labels) in &all {
         let labels = borrowed(labels);
         let labels: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (*k, v.as_str())).collect();
-        world.set(name, &labels, 6.0, 10.0);
+        proxied.set(name, &labels, 6.0, 10.0);
     }
-    world.scene.cluster.apply(&manifests).await?;
+    proxied.scene.cluster.apply(&manifests).await?;
     // Then each is resized, but for the one that nobody can tell whose it is, which its rule says.
     for (name, volume, labels) in &all {
         let labels: Vec<(&str, &str)> = labels.iter().map(|(k, v)| (*k, v.as_str())).collect();
         if *name != "by-nothing" {
-            world.resized(name, volume, &[&labels]).await?;
-            assert_eq!(world.scene.csi.requests("db", name), ["10Gi", "20Gi"], "{name}");
+            proxied.resized(name, volume, &[&labels]).await?;
+            assert_eq!(proxied.scene.csi.requests("db", name), ["10Gi", "20Gi"], "{name}");
         }
     }
-    let scene = &world.scene;
+    let scene = &proxied.scene;
     let message = scene
         .until("the rule says that the series are nobody's", async || {
             let status = scene.rule("by-nothing").await?.status.unwrap_or_default();
@@ -133,25 +133,25 @@ async fn labels_say_whose_a_series_is(world: &World) -> Result<()> {
         })
         .await?;
     assert!(message.contains("label volumename, or namespace and persistentvolumeclaim, or pv"), "{message}");
-    assert_eq!(world.scene.csi.requests("db", "by-nothing"), ["10Gi"]);
+    assert_eq!(proxied.scene.csi.requests("db", "by-nothing"), ["10Gi"]);
     Ok(())
 }
 
-async fn two_nodes_report_one_volume(world: &World) -> Result<()> {
+async fn two_nodes_report_one_volume(proxied: &ClusterScene) -> Result<()> {
     // Given a volume that two nodes report, of which one lags behind.
     let name = "two-nodes";
-    let volume = world.claim(name).await?;
+    let volume = proxied.claim(name).await?;
     let (a, b) =
         ([("volumename", volume.as_str()), ("node", "a")], [("volumename", volume.as_str()), ("node", "b")]);
-    world.set(name, &a, 3.0, 10.0);
-    world.set(name, &b, 6.0, 10.0);
+    proxied.set(name, &a, 3.0, 10.0);
+    proxied.set(name, &b, 6.0, 10.0);
     // When one of them meets the condition. Then it is met, and acted upon once.
-    world.scene.cluster.apply(&World::rule(name).without_approval().text()).await?;
-    world.resized(name, &volume, &[&a, &b]).await?;
-    until_passes(&world.scene, &world.proxy, 4).await?;
-    assert_eq!(world.scene.csi.requests("db", name), ["10Gi", "20Gi"]);
+    proxied.scene.cluster.apply(&ClusterScene::rule(name).without_approval().text()).await?;
+    proxied.resized(name, &volume, &[&a, &b]).await?;
+    until_passes(&proxied.scene, &proxied.proxy, 4).await?;
+    assert_eq!(proxied.scene.csi.requests("db", name), ["10Gi", "20Gi"]);
     assert_eq!(
-        world.scene.path(name, &volume).await?,
+        proxied.scene.path(name, &volume).await?,
         [
             "Initializing => Triggered",
             "Triggered => ActiveActionsPending",
@@ -163,13 +163,13 @@ async fn two_nodes_report_one_volume(world: &World) -> Result<()> {
     Ok(())
 }
 
-async fn one_missing_scrape_changes_nothing(world: &World) -> Result<()> {
+async fn one_missing_scrape_changes_nothing(proxied: &ClusterScene) -> Result<()> {
     // Given an object whose conditions hold, but not for long enough yet.
-    let (scene, name) = (&world.scene, "one-missing");
-    let volume = world.claim(name).await?;
+    let (scene, name) = (&proxied.scene, "one-missing");
+    let volume = proxied.claim(name).await?;
     let labels = [("volumename", volume.as_str())];
-    world.set(name, &labels, 6.0, 10.0);
-    let rule = World::rule(name).without_approval().set("/conditions/for", json!(20));
+    proxied.set(name, &labels, 6.0, 10.0);
+    let rule = ClusterScene::rule(name).without_approval().set("/conditions/for", json!(20));
     scene.cluster.apply(&rule.text()).await?;
     scene.until_state("db", name, &volume, S::Triggered).await?;
     let hold = async || -> Result<_> {
@@ -187,30 +187,30 @@ async fn one_missing_scrape_changes_nothing(world: &World) -> Result<()> {
             Ok(prometheus.query("used_one_missing").await?.is_empty().then_some(()))
         })
         .await?;
-    until_passes(scene, &world.proxy, 1).await?;
-    world.set(name, &labels, 6.0, 10.0);
+    until_passes(scene, &proxied.proxy, 1).await?;
+    proxied.set(name, &labels, 6.0, 10.0);
     assert_eq!(hold().await?, before);
-    world.resized(name, &volume, &[&labels]).await?;
+    proxied.resized(name, &volume, &[&labels]).await?;
     let path = scene.path(name, &volume).await?;
     assert_eq!(path.first().map(String::as_str), Some("Initializing => Triggered"), "{path:?}");
     assert!(!path.iter().any(|step| step == "Triggered => Normal"), "{path:?}");
     Ok(())
 }
 
-async fn many_that_become_normal_are_told_in_one(world: &World) -> Result<()> {
+async fn many_that_become_normal_are_told_in_one(proxied: &ClusterScene) -> Result<()> {
     // Given more objects at rest than are told one by one, all of them with series.
     const MANY: usize = 30;
-    let (scene, name) = (&world.scene, "many");
+    let (scene, name) = (&proxied.scene, "many");
     for i in 0..MANY {
         let volume = scene.claim("db", &format!("many-{i}"), "10Gi", &[("case", name)]).await?;
-        world.set(name, &[("volumename", &volume)], 3.0, 10.0);
+        proxied.set(name, &[("volumename", &volume)], 3.0, 10.0);
     }
     let prometheus = scene.prometheus.as_ref().context("a Prometheus of its own")?;
     scene
         .until("all series", async || Ok((prometheus.query("used_many").await?.len() == MANY).then_some(())))
         .await?;
     // When a rule sees them for the first time. Then the first are told by name, and the rest in one sentence.
-    scene.cluster.apply(&World::rule(name).text()).await?;
+    scene.cluster.apply(&ClusterScene::rule(name).text()).await?;
     let told = scene
         .until("all are told", async || {
             let all = scene.transitions(name).await?;
@@ -223,13 +223,13 @@ async fn many_that_become_normal_are_told_in_one(world: &World) -> Result<()> {
     Ok(())
 }
 
-async fn a_recreated_claim_is_not_judged_by_the_old_volume(world: &World) -> Result<()> {
+async fn a_recreated_claim_is_not_judged_by_the_old_volume(proxied: &ClusterScene) -> Result<()> {
     // Given a claim that a person is asked about because of the kubelet's series, which know its name only.
-    let (scene, name) = (&world.scene, "recreated");
+    let (scene, name) = (&proxied.scene, "recreated");
     let labels = [("namespace", "db"), ("persistentvolumeclaim", name)];
-    let old = world.claim(name).await?;
-    world.set(name, &labels, 6.0, 10.0);
-    let rule = World::rule(name).set("/conditions/provider", json!("lagging"));
+    let old = proxied.claim(name).await?;
+    proxied.set(name, &labels, 6.0, 10.0);
+    let rule = ClusterScene::rule(name).set("/conditions/provider", json!("lagging"));
     scene.cluster.apply(&rule.text()).await?;
     scene.until_pending("db", name, &old).await?;
     // When it is deleted and made again, while Prometheus still answers with the old volume's usage.
@@ -244,7 +244,7 @@ async fn a_recreated_claim_is_not_judged_by_the_old_volume(world: &World) -> Res
             Ok((!claim && !approval && scene.journal("db", name, &old).await?.is_none()).then_some(()))
         })
         .await?;
-    let new = world.claim(name).await?;
+    let new = proxied.claim(name).await?;
     assert_ne!(old, new);
     scene
         .until("the rule selects the new claim, and knows nothing of it", async || {
@@ -252,10 +252,10 @@ async fn a_recreated_claim_is_not_judged_by_the_old_volume(world: &World) -> Res
             Ok((data(&status).1 == "NoMatchingSeries" && status.objects == Some(1)).then_some(()))
         })
         .await?;
-    until_passes(scene, &world.proxy, 5).await?;
+    until_passes(scene, &proxied.proxy, 5).await?;
     assert!(scene.journal("db", name, &new).await?.is_none(), "judged by the samples of another volume");
     // Then only what the kubelet says of the new one counts.
-    world.set(name, &labels, 1.0, 10.0);
+    proxied.set(name, &labels, 1.0, 10.0);
     scene
         .until("the new claim is Normal", async || {
             let status = scene.rule(name).await?.status.unwrap_or_default();
@@ -267,14 +267,14 @@ async fn a_recreated_claim_is_not_judged_by_the_old_volume(world: &World) -> Res
     Ok(())
 }
 
-async fn old_data_after_a_resize_does_nothing(world: &World) -> Result<()> {
+async fn old_data_after_a_resize_does_nothing(proxied: &ClusterScene) -> Result<()> {
     // Given two volumes that were grown, one of them after a question, and whose series still show the old capacity.
-    let scene = &world.scene;
-    let (acted, asked) = (world.claim("acted").await?, world.claim("asked").await?);
+    let scene = &proxied.scene;
+    let (acted, asked) = (proxied.claim("acted").await?, proxied.claim("asked").await?);
     for (name, volume) in [("acted", &acted), ("asked", &asked)] {
-        world.set(name, &[("volumename", volume)], 6.0, 10.0);
+        proxied.set(name, &[("volumename", volume)], 6.0, 10.0);
     }
-    let rules = [World::rule("acted").without_approval().text(), World::rule("asked").text()];
+    let rules = [ClusterScene::rule("acted").without_approval().text(), ClusterScene::rule("asked").text()];
     scene.cluster.apply(&rules.concat()).await?;
     let approval = scene.until_pending("db", "asked", &asked).await?;
     scene.answer("db", approval.metadata.name.as_deref().unwrap_or_default(), "approved").await?;
@@ -283,21 +283,21 @@ async fn old_data_after_a_resize_does_nothing(world: &World) -> Result<()> {
         scene.until_state("db", name, volume, S::Normal).await?;
     }
     // When pass after pass says so. Then nothing is proposed again.
-    until_passes(scene, &world.proxy, 8).await?;
+    until_passes(scene, &proxied.proxy, 8).await?;
     for (name, volume) in [("acted", &acted), ("asked", &asked)] {
         scene.until_state("db", name, volume, S::Normal).await?;
         assert_eq!(scene.csi.requests("db", name), ["10Gi", "20Gi"], "{name}");
     }
     assert!(scene.approval("db", "asked", &asked).await?.is_none(), "the same question again");
     // When the data changes, and shows that the new size is too small, too. Then a person is asked about that.
-    world.set("asked", &[("volumename", &asked)], 18.0, 20.0);
+    proxied.set("asked", &[("volumename", &asked)], 18.0, 20.0);
     scene.until_pending("db", "asked", &asked).await?;
     let journal = scene.journal("db", "asked", &asked).await?.and_then(|j| j.status).unwrap_or_default();
     let proposal = journal.proposal.map(|p| (p.from, p.to));
     assert_eq!(proposal, Some(("20Gi".to_owned(), "40Gi".to_owned())));
     // When the data is old for longer than metrics ever lag. Then it is believed.
-    world.configure("metricsLag: 1\n").await?;
+    proxied.configure("metricsLag: 1\n").await?;
     scene.until_request("db", "acted", "40Gi").await?;
-    world.set("acted", &[("volumename", &acted)], 6.0, 40.0);
+    proxied.set("acted", &[("volumename", &acted)], 6.0, 40.0);
     Ok(())
 }

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::AutopilotRule;
 use autopilot_stack::{FaultProxy, Recorded};
+use autopilot_tests::objects::original_approval;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use k8s_openapi::api::authorization::v1::{SelfSubjectRulesReview, SelfSubjectRulesReviewSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Secret, ServiceAccount};
@@ -172,11 +173,7 @@ async fn whole_cycles_need_every_permission_and_no_other() -> Result<()> {
         .await?;
     scene.cluster.kubectl(&["delete", "autopilotrule", "ask"]).await?.ok()?;
     // The original's finalizer on something that it left is released.
-    let left = include_str!("../../fixtures/approvals/original.yaml")
-        .replace("$OBJECT", "pvc-of-nobody")
-        .replace("$RULE", "nobody")
-        .replace("$NAMESPACE", "pg1")
-        .replace("$CLAIM", "nobody");
+    let left = original_approval("pvc-of-nobody", "nobody", "pg1", "nobody");
     scene.cluster.apply(&left).await?;
     scene.cluster.kubectl(&["delete", "actionapproval", "nobody-pvc-of-nobody", "-n", "pg1"]).await?.ok()?;
     scene.running()?.sigterm()?;

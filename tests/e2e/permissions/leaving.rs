@@ -5,20 +5,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::{Action, Behaviour, FaultProxy, Match};
+use autopilot_tests::transitions::ASKED_AND_APPROVED as ONCE;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 
 /// From the signal to the end of the process.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// The transitions of a resize that is done once, whoever did it.
-const ONCE: [&str; 6] = [
-    "Initializing => Triggered",
-    "Triggered => ActionAwaitingApproval",
-    "ActionAwaitingApproval => ActiveActionsPending",
-    "ActiveActionsPending => ActiveActionsInProgress",
-    "ActiveActionsInProgress => ActiveActionsTaken",
-    "ActiveActionsTaken => Normal",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_while_the_api_server_takes_its_time_ends_well_and_the_work_is_done_once() -> Result<()> {

@@ -3,10 +3,9 @@
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::fetch;
+use autopilot_tests::controllers::serving_url;
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use serde_json::Value;
-
-use crate::address;
 
 /// Samples that must be there after one resize, with their labels; the original's names, which dashboards and alerts use.
 const AS_THE_ORIGINAL: &[&str] = &[
@@ -50,7 +49,7 @@ async fn metrics_readiness_and_life_are_served_where_the_first_line_says() -> Re
 
     // A process that sees no cluster lives, and is not ready.
     scene.controller_at("http://127.0.0.1:9", &[]).await?;
-    let blind = address(scene.running()?).await?;
+    let blind = serving_url(scene.running()?).await?;
     let (status, body) = fetch::get(&format!("{blind}/ready")).await?;
     ensure!(status == 503, "{status}: {body:?}");
     ensure!(String::from_utf8_lossy(&body).contains("cluster"), "{body:?}");
@@ -59,7 +58,7 @@ async fn metrics_readiness_and_life_are_served_where_the_first_line_says() -> Re
 
     // One that sees it becomes ready, by the address in its first line.
     scene.controller().await?;
-    let url = address(scene.running()?).await?;
+    let url = serving_url(scene.running()?).await?;
     let log = scene.running()?.log();
     let first: Value = serde_json::from_str(log.lines().next().context("a line")?)?;
     ensure!(first["address"].as_str().is_some_and(|a| url.ends_with(a)), "{first}");

@@ -3,11 +3,12 @@
 use anyhow::{Result, ensure};
 use autopilot_shared::{RuleState as S, names};
 use autopilot_stack::Behaviour;
+use autopilot_tests::objects::digest;
+use autopilot_tests::transitions::ASKED;
 use serde_json::{Value, json};
 
-use super::stage::{Case, Stage, digest};
+use super::stage::{Case, Stage};
 
-const ASKED: [&str; 2] = ["Initializing => Triggered", "Triggered => ActionAwaitingApproval"];
 const ASKED_AGAIN: [&str; 3] =
     ["ActionAwaitingApproval => Normal", "Normal => Triggered", "Triggered => ActionAwaitingApproval"];
 

@@ -3,17 +3,10 @@
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState as S;
 use autopilot_stack::Behaviour;
+use autopilot_tests::transitions::{APPROVED, ASKED};
 use serde_json::json;
 
 use super::stage::{CANCEL_AFTER, Case, Stage};
-
-const ASKED: [&str; 2] = ["Initializing => Triggered", "Triggered => ActionAwaitingApproval"];
-const APPROVED: [&str; 4] = [
-    "ActionAwaitingApproval => ActiveActionsPending",
-    "ActiveActionsPending => ActiveActionsInProgress",
-    "ActiveActionsInProgress => ActiveActionsTaken",
-    "ActiveActionsTaken => Normal",
-];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rule_that_changes_takes_its_questions_back() -> Result<()> {

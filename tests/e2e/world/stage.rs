@@ -7,6 +7,7 @@ use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRuleObject, AutopilotRuleObjectStatus};
 use autopilot_shared::names;
 use autopilot_stack::{Action, FaultProxy, Match, Refusal, RuleId};
+use autopilot_tests::objects::{capacity, digest};
 use autopilot_tests::{RuleText, Scene, SceneOptions};
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim};
 use kube::Api;
@@ -182,9 +183,7 @@ impl Case<'_> {
         self.stage
             .scene
             .until(&format!("{}/{claim} has {size}", self.name), async || {
-                let status = self.claims().get(claim).await?.status.unwrap_or_default();
-                let capacity = status.capacity.unwrap_or_default().get("storage").map(|q| q.0 == size);
-                Ok(capacity.unwrap_or_default().then_some(()))
+                Ok((capacity(&self.claims().get(claim).await?) == Some(size)).then_some(()))
             })
             .await
     }
@@ -285,9 +284,4 @@ impl Case<'_> {
             })
             .await
     }
-}
-
-/// The digest that an approval asks about.
-pub fn digest(approval: &ActionApproval) -> Option<&str> {
-    approval.spec.actions.iter().flatten().find_map(|action| action.proposal.as_deref())
 }

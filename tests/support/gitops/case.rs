@@ -9,13 +9,14 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt as _};
 use serde_json::json;
 
-use super::{FOLDER, Gitops};
-use crate::RuleText;
+use super::scene::GitOpsScene;
+use super::servers::FOLDER;
+use crate::support::rules::RuleText;
 
 /// A namespace, a volume of 10 GiB that is 60 % full, and a rule of the same name.
-pub struct Case<'w> {
+pub struct Case<'g> {
     /// Where it plays.
-    pub world: &'w Gitops,
+    pub gitops: &'g GitOpsScene,
     /// Of namespace and PVC.
     pub namespace: String,
     /// Name of the rule.
@@ -41,20 +42,20 @@ pub struct Question {
     pub pull: PullRequest,
 }
 
-impl<'w> Case<'w> {
+impl<'g> Case<'g> {
     /// Namespace by way of Flux, volume and metrics; no rule yet.
     ///
     /// # Errors
     /// When something does not come.
-    pub async fn new(world: &'w Gitops, name: &str) -> Result<Case<'w>> {
-        Case::of(world, name, name).await
+    pub async fn new(gitops: &'g GitOpsScene, name: &str) -> Result<Case<'g>> {
+        Case::of(gitops, name, name).await
     }
 
     /// The same for a rule of another name.
     ///
     /// # Errors
     /// When something does not come.
-    pub async fn of(world: &'w Gitops, namespace: &str, rule: &str) -> Result<Case<'w>> {
+    pub async fn of(gitops: &'g GitOpsScene, namespace: &str, rule: &str) -> Result<Case<'g>> {
         let manifests = [
             json!({
                 "apiVersion": "v1", "kind": "Namespace",
@@ -66,18 +67,18 @@ impl<'w> Case<'w> {
             }),
         ];
         let text: Vec<String> = manifests.iter().map(ToString::to_string).collect();
-        let base = world.github.base();
-        world.reviewer.put(base, &format!("{FOLDER}/{namespace}.yaml"), &text.join("\n---\n")).await?;
-        let namespaces: Api<Namespace> = Api::all(world.scene.client.clone());
-        world
+        let base = gitops.github.base();
+        gitops.reviewer.put(base, &format!("{FOLDER}/{namespace}.yaml"), &text.join("\n---\n")).await?;
+        let namespaces: Api<Namespace> = Api::all(gitops.scene.client.clone());
+        gitops
             .until(&format!("Flux to create namespace {namespace}"), async || {
                 Ok(namespaces.get_opt(namespace).await?.map(drop))
             })
             .await?;
-        let volume = world.scene.claim(namespace, "data", "10Gi", &[("app", "postgres")]).await?;
+        let volume = gitops.scene.claim(namespace, "data", "10Gi", &[("app", "postgres")]).await?;
         let approval = names::approval_name(rule, &volume);
         let case = Case {
-            world,
+            gitops,
             namespace: namespace.to_owned(),
             rule: rule.to_owned(),
             branch: format!("aut-{namespace}-{approval}"),
@@ -91,7 +92,7 @@ impl<'w> Case<'w> {
 
     /// What the metrics say of the volume, in GiB.
     pub fn usage(&self, used: f64, capacity: f64) {
-        self.world.scene.usage(&self.volume, used, capacity);
+        self.gitops.scene.usage(&self.volume, used, capacity);
     }
 
     /// The guide's rule for this namespace, with short times.
@@ -106,7 +107,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When the API refuses.
     pub async fn apply_rule(&self) -> Result<()> {
-        self.world.scene.cluster.apply(&self.rule_text().text()).await?;
+        self.gitops.scene.cluster.apply(&self.rule_text().text()).await?;
         Ok(())
     }
 
@@ -124,7 +125,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When there is none in time.
     pub async fn until_asked(&self, other_than: &str) -> Result<Question> {
-        self.world
+        self.gitops
             .until(&format!("an open pull request for {}", self.approval), async || {
                 let Some(approval) = self.look().await? else { return Ok(None) };
                 let status = approval.status.clone().unwrap_or_default();
@@ -145,7 +146,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When the API cannot be read.
     pub async fn look(&self) -> Result<Option<ActionApproval>> {
-        self.world.scene.approval(&self.namespace, &self.rule, &self.volume).await
+        self.gitops.scene.approval(&self.namespace, &self.rule, &self.volume).await
     }
 
     /// Waits until the approval is so; with how it is, when it does not become so.
@@ -157,7 +158,7 @@ impl<'w> Case<'w> {
         what: &str,
         so: impl Fn(&ActionApproval) -> bool,
     ) -> Result<ActionApproval> {
-        self.world
+        self.gitops
             .until(&format!("{}: {what}", self.approval), async || {
                 let found = self.look().await?.context("it is not there")?;
                 if so(&found) {
@@ -186,7 +187,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When it stays.
     pub async fn until_gone(&self) -> Result<()> {
-        self.world
+        self.gitops
             .until(&format!("{} to go", self.approval), async || match self.look().await? {
                 None => Ok(Some(())),
                 Some(found) => anyhow::bail!("it is {}", serde_json::to_string(&found)?),
@@ -199,9 +200,9 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When it does not get there.
     pub async fn until_state(&self, state: RuleState) -> Result<()> {
-        self.world
+        self.gitops
             .until(&format!("{} to be {state}", self.volume), async || {
-                let journal = self.world.scene.journal(&self.namespace, &self.rule, &self.volume).await?;
+                let journal = self.gitops.scene.journal(&self.namespace, &self.rule, &self.volume).await?;
                 let found = journal.and_then(|j| j.status).and_then(|s| s.state);
                 ensure!(found == Some(state), "it is {found:?}");
                 Ok(Some(()))
@@ -214,9 +215,9 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When it does not.
     pub async fn until_request(&self, size: &str) -> Result<()> {
-        self.world
+        self.gitops
             .until(&format!("{} to request {size}", self.namespace), async || {
-                let found = self.world.scene.request(&self.namespace, "data").await?;
+                let found = self.gitops.scene.request(&self.namespace, "data").await?;
                 ensure!(found == size, "it requests {found}");
                 Ok(Some(()))
             })
@@ -225,7 +226,7 @@ impl<'w> Case<'w> {
 
     /// Every size that the PVC has requested.
     pub fn sizes(&self) -> Vec<String> {
-        self.world.scene.csi.requests(&self.namespace, "data")
+        self.gitops.scene.csi.requests(&self.namespace, "data")
     }
 
     /// Deletes the approval as the guide does, without waiting for its end.
@@ -233,7 +234,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When the API refuses.
     pub async fn delete_approval(&self) -> Result<()> {
-        let api: Api<ActionApproval> = Api::namespaced(self.world.scene.client.clone(), &self.namespace);
+        let api: Api<ActionApproval> = Api::namespaced(self.gitops.scene.client.clone(), &self.namespace);
         api.delete(&self.approval, &DeleteParams::default()).await?;
         Ok(())
     }
@@ -243,7 +244,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When GitHub refuses.
     pub async fn pulls(&self) -> Result<Vec<Pull>> {
-        let all = self.world.reviewer.pulls("all").await?;
+        let all = self.gitops.reviewer.pulls("all").await?;
         Ok(all.into_iter().filter(|p| p.head == self.branch).collect())
     }
 
@@ -252,7 +253,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When GitHub refuses.
     pub async fn files(&self) -> Result<Vec<String>> {
-        let all = self.world.reviewer.files(self.world.github.base()).await?;
+        let all = self.gitops.reviewer.files(self.gitops.github.base()).await?;
         Ok(all.into_iter().filter(|f| f.starts_with(&format!("{FOLDER}/{}", self.approval))).collect())
     }
 
@@ -261,9 +262,9 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When something is left.
     pub async fn until_clean(&self) -> Result<()> {
-        self.world
+        self.gitops
             .until(&format!("GitHub to be clean of {}", self.approval), async || {
-                let branch = self.world.reviewer.branch(&self.branch).await?;
+                let branch = self.gitops.reviewer.branch(&self.branch).await?;
                 ensure!(branch.is_none(), "branch {} is at {branch:?}", self.branch);
                 let files = self.files().await?;
                 ensure!(files.is_empty(), "{files:?} are on the base branch");
@@ -279,7 +280,7 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When GitHub refuses.
     pub async fn comments(&self, number: u64) -> Result<Vec<String>> {
-        Ok(self.world.reviewer.comments(number).await?.into_iter().map(|c| c.body).collect())
+        Ok(self.gitops.reviewer.comments(number).await?.into_iter().map(|c| c.body).collect())
     }
 
     /// Ends the case: the rule goes, then nothing is left; one pull request for each proposal, and no token anywhere.
@@ -287,22 +288,22 @@ impl<'w> Case<'w> {
     /// # Errors
     /// When something is left.
     pub async fn end(self) -> Result<()> {
-        self.world.synced().await?;
+        self.gitops.synced().await?;
         let delete = ["delete", "autopilotrule", &self.rule, "--timeout=100s"];
-        let deleted = self.world.scene.cluster.kubectl(&delete).await?.ok();
+        let deleted = self.gitops.scene.cluster.kubectl(&delete).await?.ok();
         if deleted.is_err() {
             let left = self.look().await?.map(|a| serde_json::to_string(&a)).transpose()?;
-            deleted.with_context(|| format!("{}\nthe approval: {left:?}", self.world.told()))?;
+            deleted.with_context(|| format!("{}\nthe approval: {left:?}", self.gitops.told()))?;
         }
         self.until_gone().await?;
         self.until_clean().await?;
         self.check_one_each().await?;
-        ensure!(self.world.controllers.all_alive(), "a controller ended:\n{}", self.world.told());
+        ensure!(self.gitops.controllers.all_alive(), "a controller ended:\n{}", self.gitops.told());
         let unhealthy = self.unhealthy().await?;
         ensure!(
             unhealthy.is_empty(),
             "Flux waited for something in vain: {unhealthy:?}\n{}",
-            self.world.told()
+            self.gitops.told()
         );
         self.check_secrecy().await
     }
@@ -311,7 +312,7 @@ impl<'w> Case<'w> {
 impl Case<'_> {
     /// What Flux said of objects that did not become healthy: nothing of ours ever holds a Kustomization up.
     async fn unhealthy(&self) -> Result<Vec<String>> {
-        let events: Api<Event> = Api::namespaced(self.world.scene.client.clone(), "flux-system");
+        let events: Api<Event> = Api::namespaced(self.gitops.scene.client.clone(), "flux-system");
         let found = events.list(&ListParams::default().fields("reason=HealthCheckFailed")).await?;
         let told = |event: Event| format!("{:?} {:?}", event.first_timestamp, event.message);
         Ok(found.items.into_iter().map(told).collect())

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use autopilot_shared::api::{ActionApproval, AutopilotRule, AutopilotRuleObject};
-use autopilot_stack::fetch;
 use autopilot_stack::github::{BOT_TOKEN, BOT_TOKEN_2};
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
-use serde_json::Value;
 
-use super::{BOT, Case, FOLDER};
+use super::case::Case;
+use super::servers::{BOT, FOLDER};
+use crate::support::controllers::metrics_page;
 
 impl Case<'_> {
     /// Whoever opened a pull request with this branch: ours are one for each digest.
@@ -30,8 +30,8 @@ impl Case<'_> {
 
     /// What GitHub shows of this case's pull requests: their comments, commits and files.
     async fn shown(&self) -> Result<[(&'static str, String); 3]> {
-        let reviewer = &self.world.reviewer;
-        let commits = reviewer.commits(self.world.github.base()).await?;
+        let reviewer = &self.gitops.reviewer;
+        let commits = reviewer.commits(self.gitops.github.base()).await?;
         let (mut comments, mut messages, mut files) = (String::new(), format!("{commits:?}"), String::new());
         for pull in self.pulls().await? {
             comments.push_str(&format!("#{} {:?}", pull.number, reviewer.comments(pull.number).await?));
@@ -49,16 +49,11 @@ impl Case<'_> {
 
     /// The metrics page of the controller that was started last; nothing when none runs.
     async fn metrics(&self) -> Result<Option<String>> {
-        if self.world.controllers.count() == 0 {
+        if self.gitops.controllers.count() == 0 {
             return Ok(None);
         }
-        let page = self.world.until("the metrics page", async || {
-            let log = self.world.controllers.log();
-            let line = log.lines().rev().find(|line| line.contains("serving /metrics"));
-            let line: Value = serde_json::from_str(line.context("no controller serves")?)?;
-            let address = line["address"].as_str().context("no address")?;
-            let (_, body) = fetch::get(&format!("http://{address}/metrics")).await?;
-            Ok(Some(String::from_utf8_lossy(&body).into_owned()))
+        let page = self.gitops.until("the metrics page", async || {
+            Ok(Some(metrics_page(&self.gitops.controllers.log()).await?))
         });
         page.await.map(Some)
     }
@@ -68,10 +63,10 @@ impl Case<'_> {
     /// # Errors
     /// When it does.
     pub async fn check_secrecy(&self) -> Result<()> {
-        let client = || self.world.scene.client.clone();
+        let client = || self.gitops.scene.client.clone();
         let all = ListParams::default();
         let places = [
-            ("the log", self.world.controllers.log()),
+            ("the log", self.gitops.controllers.log()),
             ("events", serde_json::to_string(&Api::<Event>::all(client()).list(&all).await?)?),
             ("approvals", serde_json::to_string(&Api::<ActionApproval>::all(client()).list(&all).await?)?),
             ("rules", serde_json::to_string(&Api::<AutopilotRule>::all(client()).list(&all).await?)?),
@@ -79,7 +74,7 @@ impl Case<'_> {
                 "journals",
                 serde_json::to_string(&Api::<AutopilotRuleObject>::all(client()).list(&all).await?)?,
             ),
-            ("pull requests", format!("{:?}", self.world.reviewer.pulls("all").await?)),
+            ("pull requests", format!("{:?}", self.gitops.reviewer.pulls("all").await?)),
         ];
         let metrics = self.metrics().await?.map(|page| ("the metrics page", page));
         for (place, text) in places.into_iter().chain(self.shown().await?).chain(metrics) {

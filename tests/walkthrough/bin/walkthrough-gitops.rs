@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use autopilot_tests::walkthrough::{Pace, report, tell_pulls};
+use autopilot_tests::walkthrough::{Pace, play_gitops, report};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    report(tell_pulls(Pace::of_environment()).await)
+    report(play_gitops(Pace::from_environment()).await)
 }

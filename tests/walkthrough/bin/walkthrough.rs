@@ -3,9 +3,9 @@
 
 use std::process::ExitCode;
 
-use autopilot_tests::walkthrough::{Pace, report, tell};
+use autopilot_tests::walkthrough::{Pace, play, report};
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    report(tell(Pace::of_environment()).await)
+    report(play(Pace::from_environment()).await)
 }

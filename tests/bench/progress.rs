@@ -1,0 +1,6 @@
+//! What a person sees while a row is measured.
+
+/// Writes a line on standard error, so that a person sees what takes so long.
+pub(crate) fn progress(text: &str) {
+    eprintln!("bench: {text}");
+}
