@@ -48,14 +48,14 @@ struct Shared {
 
 /// The server.
 #[derive(Debug)]
-pub struct Stub {
+pub(crate) struct Stub {
     server: Server,
     shared: Arc<Shared>,
 }
 
 impl Stub {
     /// Starts it with the rules of the fleet.
-    pub fn start(fleet: Fleet) -> Result<Stub> {
+    pub(crate) fn start(fleet: Fleet) -> Result<Stub> {
         let rules = (0..fleet.rules).map(|i| {
             let rule = Fleet::rule(i);
             ((String::new(), text(&rule, "/metadata/name")), rule)
@@ -79,27 +79,27 @@ impl Stub {
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.server.url()
     }
 
     /// Writes so far, those of the lease aside.
-    pub fn writes(&self) -> usize {
+    pub(crate) fn writes(&self) -> usize {
         self.shared.writes.load(Ordering::Relaxed)
     }
 
     /// The last few of them.
-    pub fn last_writes(&self) -> Vec<String> {
+    pub(crate) fn last_writes(&self) -> Vec<String> {
         lock(&self.shared.last).clone()
     }
 
     /// The first request that the stub does not know: then nothing that was measured counts.
-    pub fn unknown(&self) -> Option<String> {
+    pub(crate) fn unknown(&self) -> Option<String> {
         lock(&self.shared.unknown).clone()
     }
 
     /// How many objects of a kind the controller has made.
-    pub fn objects(&self, plural: &str) -> usize {
+    pub(crate) fn objects(&self, plural: &str) -> usize {
         lock(&self.shared.kinds).get(plural).map_or(0, |kind| kind.objects.len())
     }
 }

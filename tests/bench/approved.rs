@@ -26,7 +26,7 @@ const STEP: Duration = Duration::from_secs(20);
 const TRIPS: usize = 200;
 
 /// Measures it.
-pub async fn measure() -> Result<Vec<Row>> {
+pub(crate) async fn measure() -> Result<Vec<Row>> {
     let mut site = Site::start(Duration::from_secs(1)).await?;
     let claims = site.claims(CLAIMS + 1, 10).await?;
     let (extra, claims) = claims.split_last().context("no claims")?;

@@ -23,7 +23,7 @@ const ROUNDS: usize = 4;
 const ROUND: Duration = Duration::from_secs(60);
 
 /// Measures it.
-pub async fn measure() -> Result<Vec<Row>> {
+pub(crate) async fn measure() -> Result<Vec<Row>> {
     let mut site = Site::start(SCRAPE).await?;
     let began = Instant::now();
     let claims = site.claims(CLAIMS, 100).await?;

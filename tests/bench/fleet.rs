@@ -5,19 +5,19 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 /// Namespaces that the PVCs are spread over.
-pub const NAMESPACES: usize = 100;
+pub(crate) const NAMESPACES: usize = 100;
 /// Every so many PVCs one is above the threshold of all rules.
 const EVERY: usize = 100;
 /// Seconds between two passes: the shortest that the default configuration allows.
-pub const INTERVAL: u64 = 5;
+pub(crate) const INTERVAL: u64 = 5;
 
 /// How large it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fleet {
+pub(crate) struct Fleet {
     /// PVCs, all selected by all rules.
-    pub claims: usize,
+    pub(crate) claims: usize,
     /// Rules.
-    pub rules: usize,
+    pub(crate) rules: usize,
 }
 
 fn namespace(i: usize) -> String {
@@ -32,7 +32,7 @@ fn uid(kind: u16, i: usize) -> String {
 
 impl Fleet {
     /// A PVC as the API server would list it: bound, with the fields and managers that real ones have (1.7 kB).
-    pub fn claim(i: usize) -> String {
+    pub(crate) fn claim(i: usize) -> String {
         let (namespace, uid) = (namespace(i), uid(1, i));
         let app = i % 50;
         format!(
@@ -67,7 +67,7 @@ impl Fleet {
     }
 
     /// A namespace.
-    pub fn namespace(i: usize) -> Value {
+    pub(crate) fn namespace(i: usize) -> Value {
         let name = namespace(i);
         json!({ "metadata": {
             "name": name, "uid": uid(2, i), "resourceVersion": (10 + i).to_string(),
@@ -76,7 +76,7 @@ impl Fleet {
     }
 
     /// The StorageClass.
-    pub fn class() -> Value {
+    pub(crate) fn class() -> Value {
         json!({
             "metadata": { "name": "fast", "uid": uid(3, 0), "resourceVersion": "5" },
             "provisioner": "ebs.csi.aws.com", "allowVolumeExpansion": true,
@@ -85,7 +85,7 @@ impl Fleet {
 
     /// A rule for all PVCs whose key no other rule has. Its `for` is a year: what is above the threshold stays
     /// Triggered, and nothing follows however often it is measured.
-    pub fn rule(i: usize) -> Value {
+    pub(crate) fn rule(i: usize) -> Value {
         let key = format!(
             "100 * kubelet_volume_stats_used_bytes{{shard!=\"{i}\"}} / \
              kubelet_volume_stats_capacity_bytes{{shard!=\"{i}\"}}"
@@ -113,13 +113,13 @@ impl Fleet {
     }
 
     /// Objects above the threshold, per rule.
-    pub fn hits(self) -> usize {
+    pub(crate) fn hits(self) -> usize {
         self.claims.div_ceil(EVERY)
     }
 
     /// The samples above the threshold, with all labels that a kubelet's series have behind the usual scrape
     /// configuration. The values differ from one pass to the next, as real ones do.
-    pub fn matching(self, pass: u64) -> String {
+    pub(crate) fn matching(self, pass: u64) -> String {
         let sample = |text: &mut String, i: usize| {
             let value = 81 + i / EVERY % 17;
             let fraction = (pass * 7 + i as u64) % 1000;
@@ -143,7 +143,7 @@ impl Fleet {
     }
 
     /// One sample per PVC with the labels that identify it.
-    pub fn present(self) -> String {
+    pub(crate) fn present(self) -> String {
         let sample = |text: &mut String, i: usize| {
             let _ = write!(
                 text,
@@ -157,7 +157,7 @@ impl Fleet {
     }
 
     /// How many series there are.
-    pub fn count(self) -> String {
+    pub(crate) fn count(self) -> String {
         vector(0..1, |text, _| {
             let _ = write!(text, r#"{{"metric":{{}},"value":[1767225600,"{}"]}}"#, self.claims);
         })

@@ -10,7 +10,7 @@ const NOTE: &str = "virtual time, against a forge in memory that enforces GitHub
                     (controller/tests/forge).";
 
 /// Row 8.
-pub fn at_rest() -> Result<Vec<Row>> {
+pub(crate) fn at_rest() -> Result<Vec<Row>> {
     let rest = budget::an_hour_at_rest(500);
     let Counts { lists, conditional, reads, writes, .. } = rest.forge;
     let requests = lists + conditional + reads + writes;
@@ -26,7 +26,7 @@ pub fn at_rest() -> Result<Vec<Row>> {
 }
 
 /// Row 9.
-pub fn storm() -> Result<Vec<Row>> {
+pub(crate) fn storm() -> Result<Vec<Row>> {
     let storm = budget::all_at_once(1_000);
     let order = if storm.in_order { "by urgency" } else { "NOT by urgency" };
     Ok(vec![Row {
@@ -40,7 +40,7 @@ pub fn storm() -> Result<Vec<Row>> {
 }
 
 /// Row 10.
-pub fn restart() -> Result<Vec<Row>> {
+pub(crate) fn restart() -> Result<Vec<Row>> {
     let again = budget::restart(1_000);
     let duplicates = again.pulls - 1_000;
     Ok(vec![Row {

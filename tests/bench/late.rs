@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(180);
 const AFTER: Duration = Duration::from_secs(30);
 
 /// Measures it.
-pub async fn measure() -> Result<Vec<Row>> {
+pub(crate) async fn measure() -> Result<Vec<Row>> {
     let mut site = Site::start(Duration::from_secs(1)).await?;
     let csi = CsiDriver::start(&site.cluster).await?;
     csi.set_default(Behaviour::Slow(RESIZE));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Why a JSON patch did nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// A `test` does not hold.
     Test,
     /// An operation that the stub does not know.
@@ -12,7 +12,7 @@ pub enum Failed {
 }
 
 /// A JSON merge patch (RFC 7386).
-pub fn merge(target: &mut Value, patch: &Value) {
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;
@@ -32,7 +32,7 @@ pub fn merge(target: &mut Value, patch: &Value) {
 }
 
 /// A JSON patch (RFC 6902) of `test`s, and of `add`, `replace` and `remove` for members of objects.
-pub fn apply(target: &mut Value, operations: &[Value]) -> Result<(), Failed> {
+pub(crate) fn apply(target: &mut Value, operations: &[Value]) -> Result<(), Failed> {
     let mut patched = target.clone();
     for operation in operations {
         let text = |key: &str| operation[key].as_str().ok_or(Failed::Unknown);

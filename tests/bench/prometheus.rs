@@ -15,13 +15,13 @@ use super::fleet::Fleet;
 
 /// What was answered in one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub(crate) struct Asked {
     /// Questions.
-    pub queries: usize,
+    pub(crate) queries: usize,
     /// Bytes of the bodies.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Questions for everybody who has data.
-    pub scans: usize,
+    pub(crate) scans: usize,
 }
 
 #[derive(Debug)]
@@ -36,14 +36,14 @@ struct Shared {
 
 /// The server.
 #[derive(Debug)]
-pub struct Stub {
+pub(crate) struct Stub {
     server: Server,
     shared: Arc<Shared>,
 }
 
 impl Stub {
     /// Starts it.
-    pub fn start(fleet: Fleet) -> Result<Stub> {
+    pub(crate) fn start(fleet: Fleet) -> Result<Stub> {
         let shared = Arc::new(Shared {
             present: fleet.present().into(),
             count: fleet.count().into(),
@@ -60,12 +60,12 @@ impl Stub {
     }
 
     /// Its address.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         self.server.url()
     }
 
     /// What was asked so far, pass by pass; a pass is what carries the same `time`.
-    pub fn passes(&self) -> Vec<Asked> {
+    pub(crate) fn passes(&self) -> Vec<Asked> {
         lock(&self.shared.passes).values().copied().collect()
     }
 }

@@ -51,7 +51,7 @@ struct Figures {
 
 /// Runs of the fleets, each done once for all rows that need it.
 #[derive(Debug, Default)]
-pub struct Quiet {
+pub(crate) struct Quiet {
     done: BTreeMap<(Fleet, u64), Figures>,
 }
 
@@ -77,7 +77,7 @@ impl Quiet {
     }
 
     /// Row 1.
-    pub async fn cpu(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn cpu(&mut self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for (claims, target) in [(10_000, 50.0), (100_000, 300.0)] {
             let row = match self.run(claims, 100, PASSES).await {
@@ -90,7 +90,7 @@ impl Quiet {
     }
 
     /// Row 2.
-    pub async fn memory(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn memory(&mut self) -> Result<Vec<Row>> {
         let small = self.run(10_000, 1, PASSES).await?;
         let large = self.run(100_000, 1, PASSES).await?;
         let row = |what: &str, figure: String, target: &str, met: bool| Row {
@@ -127,7 +127,7 @@ impl Quiet {
     }
 
     /// Row 3.
-    pub async fn bytes(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn bytes(&mut self) -> Result<Vec<Row>> {
         let figures = self.run(10_000, 1, PASSES).await?;
         ensure!(!figures.steady.is_empty(), "no pass was seen");
         let kilobytes = |bytes: usize| bytes.div_ceil(1000);
@@ -149,7 +149,7 @@ impl Quiet {
     }
 
     /// Row 7.
-    pub async fn writes(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn writes(&mut self) -> Result<Vec<Row>> {
         let full = std::env::var_os(FULL).is_some_and(|value| !value.is_empty() && value != "0");
         let passes = if full { 600 } else { 60 } / INTERVAL;
         let figures = self.run(10_000, 10, passes).await?;

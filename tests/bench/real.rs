@@ -19,29 +19,29 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Usage in percent, from the kubelet's series.
-pub const KEY: &str = "100 * kubelet_volume_stats_used_bytes / kubelet_volume_stats_capacity_bytes";
+pub(crate) const KEY: &str = "100 * kubelet_volume_stats_used_bytes / kubelet_volume_stats_capacity_bytes";
 /// How old a sample may be, in Prometheus and as the controller is told: short, for PVCs count once they are older.
-pub const LOOKBACK: u64 = 5;
+pub(crate) const LOOKBACK: u64 = 5;
 /// Requests at once while claims are made.
 const AT_ONCE: usize = 24;
 
 /// Everything but the claims.
-pub struct Site {
+pub(crate) struct Site {
     // Dropped in this order.
     controller: Option<Controller>,
     /// The metrics server.
-    pub prometheus: Prometheus,
+    pub(crate) prometheus: Prometheus,
     /// What it scrapes.
-    pub exporter: Exporter,
+    pub(crate) exporter: Exporter,
     /// As administrator.
-    pub client: Client,
+    pub(crate) client: Client,
     /// The API.
-    pub cluster: Cluster,
+    pub(crate) cluster: Cluster,
 }
 
 impl Site {
     /// Starts the servers and applies what is shipped.
-    pub async fn start(scrape: Duration) -> Result<Site> {
+    pub(crate) async fn start(scrape: Duration) -> Result<Site> {
         let exporter = Exporter::start()?;
         let options = PrometheusOptions {
             targets: vec![exporter.target()],
@@ -62,7 +62,7 @@ impl Site {
     }
 
     /// Starts the controller with the shipped permissions. `metrics` is where it asks, `more` lines of configuration.
-    pub async fn control(&mut self, metrics: &str, more: &str) -> Result<()> {
+    pub(crate) async fn control(&mut self, metrics: &str, more: &str) -> Result<()> {
         let settings = self.cluster.dir().join("config.yaml");
         let text = format!(
             "providers:\n- name: default\n  type: prometheus\n  params: url={metrics},lookback={LOOKBACK}\n{more}"
@@ -77,7 +77,7 @@ impl Site {
     }
 
     /// Creates a rule for all PVCs above 80 percent. `more` replaces fields of its spec.
-    pub async fn rule(&self, name: &str, interval: u64, more: &Value) -> Result<()> {
+    pub(crate) async fn rule(&self, name: &str, interval: u64, more: &Value) -> Result<()> {
         let mut spec = json!({
             "pollInterval": interval,
             "conditions": { "for": 0, "expressions": [{ "key": KEY, "operator": "Gt", "values": ["80"] }] },
@@ -98,7 +98,7 @@ impl Site {
     }
 
     /// Waits until the rule's status says that it has all these objects and data for them.
-    pub async fn until_known(&self, rule: &str, objects: usize, limit: Duration) -> Result<()> {
+    pub(crate) async fn until_known(&self, rule: &str, objects: usize, limit: Duration) -> Result<()> {
         let rules: Api<AutopilotRule> = Api::all(self.client.clone());
         let what = format!("rule {rule} to know {objects} objects and their data");
         wait_for(&what, limit, async || {
@@ -121,14 +121,14 @@ impl Site {
     }
 
     /// The end of the controller's log, for messages.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.controller
             .as_ref()
             .map_or_else(String::new, |c| format!("the controller's log ends:\n{}", c.tail(8)))
     }
 
     /// Creates bound claims of 10Gi, spread over namespaces, a tenth full.
-    pub async fn claims(&self, number: usize, namespaces: usize) -> Result<Vec<ClaimName>> {
+    pub(crate) async fn claims(&self, number: usize, namespaces: usize) -> Result<Vec<ClaimName>> {
         stream::iter(0..namespaces)
             .map(|i| async move { self.cluster.namespace(&format!("team-{i:03}"), &[]).await })
             .buffer_unordered(8)
@@ -150,7 +150,7 @@ impl Site {
     }
 
     /// Sets the series of claims, in GiB.
-    pub fn fill(&self, claims: &[ClaimName], used: f64, capacity: f64) {
+    pub(crate) fn fill(&self, claims: &[ClaimName], used: f64, capacity: f64) {
         let labels: Vec<_> = claims
             .iter()
             .map(|claim| {
@@ -166,7 +166,7 @@ impl Site {
     }
 
     /// Watches all objects of a kind from now on.
-    pub async fn observe<K>(&self) -> Result<Observer<K>>
+    pub(crate) async fn observe<K>(&self) -> Result<Observer<K>>
     where
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
     {
@@ -203,35 +203,35 @@ impl Site {
 
 /// A claim.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClaimName {
+pub(crate) struct ClaimName {
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 impl ClaimName {
     /// Of an object.
-    pub fn of(claim: &PersistentVolumeClaim) -> ClaimName {
+    pub(crate) fn of(claim: &PersistentVolumeClaim) -> ClaimName {
         ClaimName { namespace: claim.namespace().unwrap_or_default(), name: claim.name_any() }
     }
 
     /// The volume that it is bound to.
-    pub fn volume(&self) -> String {
+    pub(crate) fn volume(&self) -> String {
         format!("pvc-{}-{}", self.namespace, self.name)
     }
 }
 
 /// Objects of a kind as they change, each with the moment it was seen. Dropping it ends the watch.
 #[derive(Debug)]
-pub struct Observer<K> {
+pub(crate) struct Observer<K> {
     seen: mpsc::UnboundedReceiver<(Instant, K)>,
     task: JoinHandle<()>,
 }
 
 impl<K> Observer<K> {
     /// The next change.
-    pub async fn next(&mut self) -> Result<(Instant, K)> {
+    pub(crate) async fn next(&mut self) -> Result<(Instant, K)> {
         self.seen.recv().await.context("the watch ended")
     }
 }

@@ -20,7 +20,7 @@ const ROWS: std::ops::RangeInclusive<u8> = 1..=18;
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// Runs what the arguments name and prints the table. Whether all targets are met.
-pub fn run(arguments: &[String]) -> Result<bool> {
+pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let only = selection(arguments)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut table = Table::default();

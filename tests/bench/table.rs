@@ -2,24 +2,24 @@
 
 /// A row.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Its number, as in the table.
-    pub number: u8,
+    pub(crate) number: u8,
     /// What was measured.
-    pub what: String,
+    pub(crate) what: String,
     /// What came out.
-    pub figure: String,
+    pub(crate) figure: String,
     /// What it should be.
-    pub target: String,
+    pub(crate) target: String,
     /// Whether it is.
-    pub met: bool,
+    pub(crate) met: bool,
     /// How it was measured, where that matters.
-    pub note: String,
+    pub(crate) note: String,
 }
 
 impl Row {
     /// A row that could not be measured.
-    pub fn failed(number: u8, error: &anyhow::Error) -> Row {
+    pub(crate) fn failed(number: u8, error: &anyhow::Error) -> Row {
         let note = format!("{error:#}");
         // The end of a controller's log is in some errors: a few lines tell enough.
         let note: Vec<&str> = note.lines().take(12).collect();
@@ -36,11 +36,11 @@ impl Row {
 
 /// All rows.
 #[derive(Debug, Default)]
-pub struct Table(Vec<Row>);
+pub(crate) struct Table(Vec<Row>);
 
 impl Table {
     /// Adds a row, and says at once what came out.
-    pub fn add(&mut self, row: Row) {
+    pub(crate) fn add(&mut self, row: Row) {
         super::progress::progress(&format!(
             "row {}: {}: {} (target {})",
             row.number, row.what, row.figure, row.target
@@ -49,12 +49,12 @@ impl Table {
     }
 
     /// Whether all targets are met.
-    pub fn met(&self) -> bool {
+    pub(crate) fn met(&self) -> bool {
         self.0.iter().all(|row| row.met)
     }
 
     /// The table, and below it how the rows were measured.
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("{}", self.text());
     }
 
@@ -90,7 +90,7 @@ impl Table {
 }
 
 /// The value below which this share of the sorted values lies (nearest rank).
-pub fn percentile(sorted: &[f64], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -102,7 +102,7 @@ pub fn percentile(sorted: &[f64], share: f64) -> f64 {
 }
 
 /// Median and 99th percentile.
-pub fn p50_p99(mut values: Vec<f64>) -> (f64, f64) {
+pub(crate) fn p50_p99(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     (percentile(&values, 0.5), percentile(&values, 0.99))
 }

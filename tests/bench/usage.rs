@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 /// CPU time of all threads that a process has, in user and kernel mode. A thread that ended is not in it; the
 /// controller's worker threads do not end.
-pub fn cpu(pid: u32) -> Result<Duration> {
+pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     let mut total = 0_u64;
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {
         // Between the listing and the reading a thread may end.
@@ -17,17 +17,17 @@ pub fn cpu(pid: u32) -> Result<Duration> {
 }
 
 /// Memory that is resident, in bytes.
-pub fn memory(pid: u32) -> Result<u64> {
+pub(crate) fn memory(pid: u32) -> Result<u64> {
     field(pid, "VmRSS:")
 }
 
 /// The most that ever was, in bytes.
-pub fn peak_memory(pid: u32) -> Result<u64> {
+pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     field(pid, "VmHWM:")
 }
 
 /// How often its threads went to sleep or were put aside: as often they were woken.
-pub fn switches(pid: u32) -> Result<u64> {
+pub(crate) fn switches(pid: u32) -> Result<u64> {
     let mut total = 0;
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {
         let Ok(text) = std::fs::read_to_string(task?.path().join("status")) else { continue };

@@ -36,7 +36,7 @@ fn milliseconds(since: Instant) -> f64 {
 }
 
 /// Row 17.
-pub fn frame_and_filter() -> Result<Vec<Row>> {
+pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
     let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, (SIZE.columns, SIZE.rows));
     for feed in [Feed::Contact, Feed::Approvals(approvals()?), Feed::Done(KindName::Approvals)] {
@@ -79,7 +79,7 @@ pub fn frame_and_filter() -> Result<Vec<Row>> {
 }
 
 /// Row 18.
-pub fn program() -> Result<Vec<Row>> {
+pub(crate) fn program() -> Result<Vec<Row>> {
     let binary = binary()?;
     let mut starts = Vec::new();
     for _ in 0..TIMES {

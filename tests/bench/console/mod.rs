@@ -16,7 +16,7 @@ use futures::{AsyncBufReadExt as _, StreamExt as _};
 use kube::Client;
 use tokio::time::sleep;
 
-pub use inside::{frame_and_filter, program};
+pub(crate) use inside::{frame_and_filter, program};
 use seed::{APPROVALS, EVENTS, Updates};
 use timed_console::TimedConsole;
 
@@ -39,7 +39,7 @@ const MANY: u32 = 300;
 
 /// The cluster, made once for all rows.
 #[derive(Default)]
-pub struct Consoles {
+pub(crate) struct Consoles {
     site: Option<Site>,
 }
 
@@ -67,7 +67,7 @@ impl Consoles {
     }
 
     /// Row 11.
-    pub async fn start(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn start(&mut self) -> Result<Vec<Row>> {
         const TIMES: usize = 7;
         let site = self.site().await?;
         let (mut first, mut all, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
@@ -105,7 +105,7 @@ impl Consoles {
     }
 
     /// Row 16.
-    pub async fn memory(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn memory(&mut self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for (what, limit) in [("10k approvals", 60.0), ("10k approvals, 50k events", 80.0)] {
             let site = self.site().await?;
@@ -134,7 +134,7 @@ impl Consoles {
     }
 
     /// Row 12: one console as it is, and one whose requests are counted.
-    pub async fn rest(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn rest(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let proxy = FaultProxy::to_cluster(&site.cluster)?;
         let mut counted = TimedConsole::start(&site.cluster.kubeconfig(ADMIN_TOKEN, Some(&proxy.url()))?)?;
@@ -177,7 +177,7 @@ impl Consoles {
     }
 
     /// Row 13.
-    pub async fn storm(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn storm(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
         whole(&mut console)?;
@@ -213,7 +213,7 @@ impl Consoles {
     }
 
     /// Row 14.
-    pub async fn moves(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn moves(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
         whole(&mut console)?;
@@ -228,7 +228,7 @@ impl Consoles {
     }
 
     /// Row 15.
-    pub async fn filters(&mut self) -> Result<Vec<Row>> {
+    pub(crate) async fn filters(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
         whole(&mut console)?;

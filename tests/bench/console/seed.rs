@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 /// Approvals.
-pub const APPROVALS: usize = 10_000;
+pub(crate) const APPROVALS: usize = 10_000;
 /// Namespaces that they are spread over.
 const NAMESPACES: usize = 50;
 /// Events; five of each approval's object.
-pub const EVENTS: usize = 50_000;
+pub(crate) const EVENTS: usize = 50_000;
 /// Requests at once.
 const AT_ONCE: usize = 24;
 const RULE: &str = "volume-resize";
@@ -49,7 +49,7 @@ fn ago(minutes: usize) -> String {
 }
 
 /// An approval as the controller leaves it: 1.5 kB.
-pub fn approval(i: usize) -> Value {
+pub(crate) fn approval(i: usize) -> Value {
     let (volume, namespace, digest) = (volume(i), namespace(i), format!("{:016x}", i + 1));
     let claim = format!("data-postgres-{i:05}");
     // Up to 30 hours old, 80.00 to 99.99 percent full.
@@ -95,7 +95,7 @@ pub fn approval(i: usize) -> Value {
 }
 
 /// Creates all approvals.
-pub async fn approvals(cluster: &Cluster, client: &Client) -> Result<()> {
+pub(crate) async fn approvals(cluster: &Cluster, client: &Client) -> Result<()> {
     for i in 0..NAMESPACES {
         cluster.namespace(&namespace(i), &[]).await?;
     }
@@ -116,7 +116,7 @@ pub async fn approvals(cluster: &Cluster, client: &Client) -> Result<()> {
 }
 
 /// Creates all events.
-pub async fn events(client: &Client) -> Result<()> {
+pub(crate) async fn events(client: &Client) -> Result<()> {
     const STEPS: [&str; 6] =
         ["Initializing", "Normal", "Triggered", "ActionAwaitingApproval", "ActiveActionsPending", "Normal"];
     let api: Api<Event> = Api::namespaced(client.clone(), "default");
@@ -141,14 +141,14 @@ pub async fn events(client: &Client) -> Result<()> {
 }
 
 /// Changes of approvals, all over the list, until it is dropped.
-pub struct Updates {
+pub(crate) struct Updates {
     task: JoinHandle<()>,
     done: Arc<AtomicU64>,
 }
 
 impl Updates {
     /// So many a second: a pull request with another number, which is on the screen and moves no row.
-    pub fn start(client: &Client, per_second: u32) -> Updates {
+    pub(crate) fn start(client: &Client, per_second: u32) -> Updates {
         let done = Arc::new(AtomicU64::new(0));
         let (client, count) = (client.clone(), Arc::clone(&done));
         let task = tokio::spawn(async move {
@@ -177,7 +177,7 @@ impl Updates {
     }
 
     /// How many were made.
-    pub fn done(&self) -> u64 {
+    pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::cases::Place;
 
 /// A request in the person's name; the path begins after `/repos/OWNER/NAME`.
-pub async fn person(place: &Place, method: &str, path: &str, body: &Value) -> Result<Value> {
+pub(crate) async fn person(place: &Place, method: &str, path: &str, body: &Value) -> Result<Value> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let request = Request::builder()
         .method(method)

@@ -18,25 +18,25 @@ use kube::{Api, ResourceExt as _};
 use crate::table::{File, Must, Onto, Writer};
 
 /// Where all cases live.
-pub const NAMESPACE: &str = "pg1";
+pub(crate) const NAMESPACE: &str = "pg1";
 
 /// A volume of its own, with its approval.
 #[derive(Clone, Debug)]
-pub struct Case {
-    pub writer: Writer,
-    pub file: File,
-    pub onto: Onto,
-    pub must: Must,
-    pub claim: String,
-    pub rule: &'static str,
-    pub volume: String,
-    pub approval: String,
+pub(crate) struct Case {
+    pub(crate) writer: Writer,
+    pub(crate) file: File,
+    pub(crate) onto: Onto,
+    pub(crate) must: Must,
+    pub(crate) claim: String,
+    pub(crate) rule: &'static str,
+    pub(crate) volume: String,
+    pub(crate) approval: String,
     /// Digest of the first question.
-    pub old: String,
+    pub(crate) old: String,
     /// Digest of the second, which is the last one before the write.
-    pub current: String,
+    pub(crate) current: String,
     /// What was decided before the write.
-    pub before: Option<Decision>,
+    pub(crate) before: Option<Decision>,
 }
 
 impl fmt::Display for Case {
@@ -50,7 +50,7 @@ impl fmt::Display for Case {
 }
 
 /// All that the API shows, at one time.
-pub struct ClusterSnapshot {
+pub(crate) struct ClusterSnapshot {
     sizes: BTreeMap<String, String>,
     approvals: BTreeMap<String, ActionApproval>,
     journals: BTreeMap<String, AutopilotRuleObjectStatus>,
@@ -58,7 +58,7 @@ pub struct ClusterSnapshot {
 }
 
 impl ClusterSnapshot {
-    pub async fn look(scene: &Scene) -> Result<ClusterSnapshot> {
+    pub(crate) async fn look(scene: &Scene) -> Result<ClusterSnapshot> {
         let all = ListParams::default();
         let client = || scene.client.clone();
         let (claims, approvals, journals) = (
@@ -88,16 +88,16 @@ impl ClusterSnapshot {
         })
     }
 
-    pub fn approval(&self, case: &Case) -> Option<&ActionApproval> {
+    pub(crate) fn approval(&self, case: &Case) -> Option<&ActionApproval> {
         self.approvals.get(&case.approval)
     }
 
-    pub fn decision(&self, case: &Case) -> Option<&Decision> {
+    pub(crate) fn decision(&self, case: &Case) -> Option<&Decision> {
         self.approval(case)?.status.as_ref()?.decision.as_ref()
     }
 
     /// The digest of a question that waits for its answer.
-    pub fn question(&self, case: &Case) -> Result<&str> {
+    pub(crate) fn question(&self, case: &Case) -> Result<&str> {
         let journal = self.journals.get(&names::rule_object_name(&case.volume, case.rule));
         let Some(proposal) = journal.and_then(|j| j.proposal.as_ref()) else { bail!("nothing is proposed") };
         let Some(approval) = self.approval(case) else { bail!("there is no approval") };
@@ -111,7 +111,7 @@ impl ClusterSnapshot {
         }
     }
 
-    pub fn is(&self, case: &Case, size: &str, state: RuleState) -> Result<()> {
+    pub(crate) fn is(&self, case: &Case, size: &str, state: RuleState) -> Result<()> {
         let found = self.sizes.get(&case.claim).map(String::as_str).unwrap_or_default();
         let journal =
             self.journals.get(&names::rule_object_name(&case.volume, case.rule)).and_then(|j| j.state);
@@ -122,7 +122,7 @@ impl ClusterSnapshot {
     }
 
     /// Latched like this, about the current question.
-    pub fn latched(&self, case: &Case, outcome: Outcome, via: &str) -> Result<()> {
+    pub(crate) fn latched(&self, case: &Case, outcome: Outcome, via: &str) -> Result<()> {
         match self.decision(case) {
             Some(d) if d.outcome == outcome && d.digest == case.current && d.via == via => Ok(()),
             other => bail!("the decision is {other:?}, wanted {outcome:?} of {} via {via}", case.current),
@@ -130,7 +130,7 @@ impl ClusterSnapshot {
     }
 
     /// Said to be stale, with the name of who wrote it.
-    pub fn told_stale(&self, case: &Case) -> Result<()> {
+    pub(crate) fn told_stale(&self, case: &Case) -> Result<()> {
         let conditions = self.approval(case).and_then(|a| a.status.as_ref()?.conditions.as_ref());
         if !conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "StaleApproval")) {
             bail!("no condition StaleApproval: {conditions:?}");
@@ -144,7 +144,7 @@ impl ClusterSnapshot {
     }
 
     /// Whether the case is as it must be after its write, before anything else moves.
-    pub fn as_it_must(&self, case: &Case) -> Result<()> {
+    pub(crate) fn as_it_must(&self, case: &Case) -> Result<()> {
         let stays = || match case.onto {
             Onto::Pending => Ok(()),
             Onto::Declined => self.is(case, "10Gi", RuleState::ActionsDeclined),
@@ -189,7 +189,7 @@ impl ClusterSnapshot {
     }
 
     /// A new question, that nothing written before has answered.
-    pub fn asks_anew(&self, case: &Case) -> Result<()> {
+    pub(crate) fn asks_anew(&self, case: &Case) -> Result<()> {
         let digest = self.question(case)?;
         if digest == case.current || digest == case.old {
             bail!("it asks with a digest of before");
@@ -204,7 +204,7 @@ impl ClusterSnapshot {
 }
 
 /// Waits until all cases are so; names those that are not.
-pub async fn until(
+pub(crate) async fn until(
     scene: &Scene,
     what: &str,
     cases: &[Case],

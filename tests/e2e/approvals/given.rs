@@ -14,20 +14,20 @@ use crate::case::{Case, ClusterSnapshot, NAMESPACE, until};
 use crate::table::{COLUMNS, Onto, TABLE, Writer};
 
 /// Cases that are worked on at the same time.
-pub const AT_ONCE: usize = 8;
+pub(crate) const AT_ONCE: usize = 8;
 /// Rule of all cases but those whose question is taken back.
-pub const RULE: &str = "volume-resize";
+pub(crate) const RULE: &str = "volume-resize";
 /// Rule that is suspended, which takes its questions back.
 const SUSPENDED: &str = "volume-suspended";
 /// Holds deleted approvals in the cluster.
 const HOLD: &str = "autopilot.test/hold";
 /// Who holds them. What `kubectl` wrote, finalizers too, Flux takes for its own and removes.
-pub const HOLDER: &str = "holder";
+pub(crate) const HOLDER: &str = "holder";
 /// Longer than the test.
 const COOL_DOWN: u32 = 3600;
 
 /// Creates the namespace and the two rules.
-pub async fn rules(scene: &Scene) -> Result<()> {
+pub(crate) async fn rules(scene: &Scene) -> Result<()> {
     scene.cluster.namespace(NAMESPACE, &[("type", "db")]).await?;
     for (rule, app) in [(RULE, "postgres"), (SUSPENDED, "suspended")] {
         let text = RuleText::new(rule)
@@ -40,7 +40,7 @@ pub async fn rules(scene: &Scene) -> Result<()> {
 }
 
 /// Waits for an approval of each case, deletes it, waits for the next one, and notes the digests of both.
-pub async fn questions_asked_twice(scene: &Scene, cases: &mut [Case]) -> Result<()> {
+pub(crate) async fn questions_asked_twice(scene: &Scene, cases: &mut [Case]) -> Result<()> {
     let asked = |s: &ClusterSnapshot, c: &Case| s.question(c).map(drop);
     let first = until(scene, "a first question for each case", cases, asked).await?;
     for case in cases.iter_mut() {
@@ -59,7 +59,7 @@ pub async fn questions_asked_twice(scene: &Scene, cases: &mut [Case]) -> Result<
 }
 
 /// A volume of 10 GiB, 90 % full, for each case of these writers.
-pub async fn cases_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -> bool) -> Result<Vec<Case>> {
+pub(crate) async fn cases_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -> bool) -> Result<Vec<Case>> {
     let all = TABLE.iter().filter(|row| of(row.0)).flat_map(|(writer, file, must)| {
         COLUMNS.iter().zip(must).map(move |(onto, must)| (*writer, *file, *onto, *must))
     });
@@ -80,7 +80,7 @@ pub async fn cases_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -> bool)
 }
 
 /// From pending to what the column says.
-pub async fn bring_about(scene: &Scene, cases: &mut [Case]) -> Result<()> {
+pub(crate) async fn bring_about(scene: &Scene, cases: &mut [Case]) -> Result<()> {
     let onto = |wanted: Onto| those(cases, |c| c.onto == wanted);
     let (declined, canceled) = (onto(Onto::Declined), onto(Onto::Canceled));
     let (executed, absent) = (onto(Onto::Executed), onto(Onto::Absent));
@@ -132,7 +132,7 @@ pub async fn bring_about(scene: &Scene, cases: &mut [Case]) -> Result<()> {
         .await
 }
 
-pub fn those(cases: &[Case], wanted: impl Fn(&Case) -> bool) -> Vec<Case> {
+pub(crate) fn those(cases: &[Case], wanted: impl Fn(&Case) -> bool) -> Vec<Case> {
     cases.iter().filter(|c| wanted(c)).cloned().collect()
 }
 
@@ -141,11 +141,11 @@ fn approvals(scene: &Scene) -> Api<ActionApproval> {
 }
 
 /// The guide's command.
-pub async fn answer(scene: &Scene, cases: &[Case], state: &str) -> Result<()> {
+pub(crate) async fn answer(scene: &Scene, cases: &[Case], state: &str) -> Result<()> {
     merge_all(scene, cases, "kubectl-patch", &json!({ "spec": { "approvalState": state } })).await
 }
 
-pub async fn merge_all(scene: &Scene, cases: &[Case], manager: &str, patch: &Value) -> Result<()> {
+pub(crate) async fn merge_all(scene: &Scene, cases: &[Case], manager: &str, patch: &Value) -> Result<()> {
     let (api, patch) = (approvals(scene), Patch::Merge(patch));
     let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
     futures::stream::iter(cases)
@@ -157,7 +157,7 @@ pub async fn merge_all(scene: &Scene, cases: &[Case], manager: &str, patch: &Val
         .await
 }
 
-pub async fn suspend(scene: &Scene, value: Value) -> Result<()> {
+pub(crate) async fn suspend(scene: &Scene, value: Value) -> Result<()> {
     let patch = Patch::Merge(json!({ "spec": { "suspend": value } }));
     Api::<AutopilotRule>::all(scene.client.clone()).patch(SUSPENDED, &PatchParams::default(), &patch).await?;
     Ok(())

@@ -8,7 +8,7 @@ use Must::{Decline, Gone, Inert, NotFound, Nothing, Refused, Resize};
 
 /// How a file comes to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
+pub(crate) enum Writer {
     /// `kustomize-controller`: server-side apply with force, as Flux does it.
     Flux,
     /// `kubectl apply -f FILE`.
@@ -26,7 +26,7 @@ pub enum Writer {
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum File {
+pub(crate) enum File {
     /// As the original writes it: approved, with status and finalizer, no digest.
     Original,
     /// Approved, with the digest of the question before.
@@ -43,7 +43,7 @@ pub enum File {
 
 /// What the approval in the cluster is when the file comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Onto {
+pub(crate) enum Onto {
     /// The question is open.
     Pending,
     /// A person has declined.
@@ -57,11 +57,12 @@ pub enum Onto {
 }
 
 /// In the order of the columns of [`TABLE`].
-pub const COLUMNS: [Onto; 5] = [Onto::Pending, Onto::Declined, Onto::Canceled, Onto::Executed, Onto::Absent];
+pub(crate) const COLUMNS: [Onto; 5] =
+    [Onto::Pending, Onto::Declined, Onto::Canceled, Onto::Executed, Onto::Absent];
 
 /// What must happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Must {
+pub(crate) enum Must {
     /// Latched as approved, and the volume grows, once.
     Resize,
     /// Latched as declined; the volume stays.
@@ -80,14 +81,14 @@ pub enum Must {
 }
 
 /// A writer and a file, and what must happen in each column.
-pub type Row = (Writer, File, [Must; 5]);
+pub(crate) type Row = (Writer, File, [Must; 5]);
 
 /// All of it.
 ///
 /// Column *canceled*: an object that is being deleted takes no new finalizer, so the original's file, which has one, is
 /// refused where it reaches `metadata`.
 #[rustfmt::skip]
-pub const TABLE: &[Row] = &[
+pub(crate) const TABLE: &[Row] = &[
     //                                pending  declined canceled executed absent
     // The annotation survives an apply: only the digest in the atomic list of actions binds.
     (Writer::Flux,    File::Original, [Inert,   Nothing, Refused, Nothing, Inert]),

@@ -19,7 +19,7 @@ const OURS: &str = include_str!("../../fixtures/approvals/ours.yaml");
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Written,
     Refused,
     NotFound,
@@ -30,7 +30,7 @@ const NO_NEW_FINALIZER: &str = "no new finalizers can be added if the object is 
 
 impl Writer {
     /// The field manager of its writes.
-    pub fn manager(self) -> &'static str {
+    pub(crate) fn manager(self) -> &'static str {
         match self {
             Writer::Flux => "kustomize-controller",
             Writer::Kubectl => "kubectl-client-side-apply",
@@ -41,7 +41,7 @@ impl Writer {
     }
 
     /// How a decision that it wrote is signed.
-    pub fn via(self) -> &'static str {
+    pub(crate) fn via(self) -> &'static str {
         match self {
             Writer::Flux => "flux",
             Writer::Typed => self.manager(),
@@ -50,7 +50,7 @@ impl Writer {
     }
 
     /// Brings a case's file to its approval.
-    pub async fn write(self, scene: &Scene, case: &Case) -> Result<Answer> {
+    pub(crate) async fn write(self, scene: &Scene, case: &Case) -> Result<Answer> {
         let resource = ApiResource::erase::<ActionApproval>(&());
         let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), NAMESPACE, &resource);
         let name = case.approval.as_str();
@@ -128,7 +128,7 @@ struct TypedAction {
 
 impl Case {
     /// What the case's file says.
-    pub fn content(&self) -> Result<Value> {
+    pub(crate) fn content(&self) -> Result<Value> {
         let digest = match self.file {
             File::Original | File::Bare => "",
             File::Old => self.old.as_str(),

@@ -6,7 +6,7 @@ const MODES: [&str; 9] = ["25", "1000", "1002", "1003", "1006", "1015", "1049", 
 const LOOKS: [&str; 14] = ["0", "1", "2", "4", "7", "9", "22", "24", "27", "29", "39", "49", "59", ""];
 
 /// Whatever is neither text that a person sees nor a sequence that the console uses, with what stands around it.
-pub fn foreign(bytes: &[u8]) -> Vec<String> {
+pub(crate) fn foreign(bytes: &[u8]) -> Vec<String> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
         Err(error) => return vec![format!("not UTF-8: {error}")],

@@ -11,7 +11,7 @@ use autopilot_tests::pty::{self, Size};
 use rustix::process::Signal;
 
 /// How long a step may take.
-pub const STEP: Duration = Duration::from_secs(90);
+pub(crate) const STEP: Duration = Duration::from_secs(90);
 
 struct Seen {
     bytes: Vec<u8>,
@@ -48,14 +48,14 @@ fn last(bytes: &[u8], what: &[u8]) -> Option<usize> {
 const SIZE: Size = Size { columns: 120, rows: 40 };
 
 /// A running console, killed on drop.
-pub struct Console {
+pub(crate) struct Console {
     console: pty::Console,
     seen: Arc<Mutex<Seen>>,
 }
 
 impl Console {
     /// Starts it on a kubeconfig, with more arguments and variables.
-    pub fn start(kubeconfig: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<Console> {
+    pub(crate) fn start(kubeconfig: &Path, more: &[&str], env: &[(&str, &str)]) -> Result<Console> {
         let parser = vt100::Parser::new(SIZE.rows, SIZE.columns, 0);
         let seen = Arc::new(Mutex::new(Seen { bytes: Vec::new(), shown: 0, parser }));
         let into = Arc::clone(&seen);
@@ -64,12 +64,12 @@ impl Console {
     }
 
     /// Returns the folder with its local log.
-    pub fn state(&self) -> &TempDir {
+    pub(crate) fn state(&self) -> &TempDir {
         self.console.state()
     }
 
     /// Types, a key at a time, as a person does: text that comes at once is taken for pasted.
-    pub async fn keys(&mut self, text: &str) -> Result<()> {
+    pub(crate) async fn keys(&mut self, text: &str) -> Result<()> {
         for c in text.chars() {
             // Not a wait for something: this is how fast the person types.
             tokio::time::sleep(Duration::from_millis(30)).await;
@@ -79,12 +79,12 @@ impl Console {
     }
 
     /// Types all at once, as a terminal does that pastes without brackets.
-    pub fn rush(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn rush(&mut self, text: &str) -> Result<()> {
         self.console.write(text)
     }
 
     /// Pastes as terminals do.
-    pub fn paste(&mut self, text: &str) -> Result<()> {
+    pub(crate) fn paste(&mut self, text: &str) -> Result<()> {
         self.rush(&format!("\u{1b}[200~{text}\u{1b}[201~"))
     }
 
@@ -93,18 +93,18 @@ impl Console {
     }
 
     /// The screen as text.
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.seen().parser.screen().contents()
     }
 
     /// All that was written to the terminal, but for a picture that is not whole.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let seen = self.seen();
         seen.bytes[..seen.shown].to_vec()
     }
 
     /// The columns at which a character stands, of each line in which it does and that has this text.
-    pub fn columns(&self, what: &str, text: &str) -> Vec<u16> {
+    pub(crate) fn columns(&self, what: &str, text: &str) -> Vec<u16> {
         let seen = self.seen();
         let (rows, columns) = seen.parser.screen().size();
         let stands = |row, column: &u16| {
@@ -115,7 +115,7 @@ impl Console {
     }
 
     /// The colour of a text's first character, if the text is there.
-    pub fn colour(&self, text: &str) -> Option<vt100::Color> {
+    pub(crate) fn colour(&self, text: &str) -> Option<vt100::Color> {
         let seen = self.seen();
         let screen = seen.parser.screen();
         let (rows, columns) = screen.size();
@@ -126,7 +126,7 @@ impl Console {
     }
 
     /// Waits until one line of the screen has all of these.
-    pub async fn shows_line(&self, texts: &[&str], limit: Duration) -> Result<()> {
+    pub(crate) async fn shows_line(&self, texts: &[&str], limit: Duration) -> Result<()> {
         self.until(&format!("a line with {texts:?}"), limit, |screen| {
             screen.lines().any(|line| texts.iter().all(|t| line.contains(t)))
         })
@@ -134,18 +134,18 @@ impl Console {
     }
 
     /// Waits until the screen is so.
-    pub async fn until(&self, what: &str, limit: Duration, so: impl Fn(&str) -> bool) -> Result<()> {
+    pub(crate) async fn until(&self, what: &str, limit: Duration, so: impl Fn(&str) -> bool) -> Result<()> {
         let asked = wait_for(what, limit, async || Ok(so(&self.screen()).then_some(())));
         asked.await.with_context(|| format!("the screen is:\n{}", self.screen()))
     }
 
     /// Waits until the screen shows all of these.
-    pub async fn shows(&self, texts: &[&str]) -> Result<()> {
+    pub(crate) async fn shows(&self, texts: &[&str]) -> Result<()> {
         self.shows_within(texts, STEP).await
     }
 
     /// The same, within a time.
-    pub async fn shows_within(&self, texts: &[&str], limit: Duration) -> Result<()> {
+    pub(crate) async fn shows_within(&self, texts: &[&str], limit: Duration) -> Result<()> {
         self.until(&format!("{texts:?} on the screen"), limit, |screen| {
             texts.iter().all(|t| screen.contains(t))
         })
@@ -153,7 +153,7 @@ impl Console {
     }
 
     /// Opens a question and waits until it can be answered.
-    pub async fn asks(&mut self, key: &str, title: &str) -> Result<()> {
+    pub(crate) async fn asks(&mut self, key: &str, title: &str) -> Result<()> {
         self.keys(key).await?;
         let what = format!("{title:?}, ready");
         self.until(&what, STEP, |screen| screen.contains(title) && !screen.contains("one moment")).await
@@ -161,31 +161,31 @@ impl Console {
 
     /// Goes to the button Yes with these keys, sees that it is there, and presses it: a busy console that reads it together
     /// with the key before would take it for pasted.
-    pub async fn yes(&mut self, way: &str) -> Result<()> {
+    pub(crate) async fn yes(&mut self, way: &str) -> Result<()> {
         self.keys(way).await?;
         self.shows(&["[ Yes ]"]).await?;
         self.keys("\r").await
     }
 
     /// Sends a signal.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.console.signal(signal)
     }
 
     /// Changes the size of the terminal.
-    pub fn resize(&self, columns: u16, rows: u16) -> Result<()> {
+    pub(crate) fn resize(&self, columns: u16, rows: u16) -> Result<()> {
         let mut seen = self.seen();
         seen.parser.screen_mut().set_size(rows, columns);
         self.console.resize(Size { columns, rows })
     }
 
     /// Returns whether it still runs.
-    pub fn runs(&mut self) -> Result<bool> {
+    pub(crate) fn runs(&mut self) -> Result<bool> {
         Ok(self.console.exited()?.is_none())
     }
 
     /// Waits for its end.
-    pub async fn ends(&mut self) -> Result<ExitStatus> {
+    pub(crate) async fn ends(&mut self) -> Result<ExitStatus> {
         wait_for("the console's end", STEP, || {
             let ended = self.console.exited();
             async move { ended }
@@ -194,13 +194,13 @@ impl Console {
     }
 
     /// Waits until the terminal is as it was: the last bytes may still be on their way here.
-    pub async fn until_given_back(&self) -> Result<()> {
+    pub(crate) async fn until_given_back(&self) -> Result<()> {
         let asked = wait_for("the terminal as it was", STEP, async || Ok(self.given_back()?.then_some(())));
         asked.await.with_context(|| String::from_utf8_lossy(&self.bytes()).into_owned())
     }
 
     /// Whether the terminal is as it was: main screen, cursor, no mouse, no brackets, cooked.
-    pub fn given_back(&self) -> Result<bool> {
+    pub(crate) fn given_back(&self) -> Result<bool> {
         let cooked = self.console.is_cooked()?;
         let seen = self.seen();
         let screen = seen.parser.screen();

@@ -18,7 +18,7 @@ struct Shared {
 }
 
 /// The gate; dropping it closes its port.
-pub struct Gate {
+pub(crate) struct Gate {
     url: String,
     shared: Arc<Shared>,
     task: JoinHandle<()>,
@@ -26,7 +26,7 @@ pub struct Gate {
 
 impl Gate {
     /// Before a server, by its address (`https://127.0.0.1:PORT`).
-    pub async fn before(server: &str) -> Result<Gate> {
+    pub(crate) async fn before(server: &str) -> Result<Gate> {
         let (scheme, upstream) = server.split_once("://").context("no scheme")?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
@@ -37,33 +37,33 @@ impl Gate {
     }
 
     /// Its address.
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Breaks all connections; who comes next is let in.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.shared.open.send_replace(true);
     }
 
     /// Who comes from now on is let in.
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.cut();
     }
 
     /// From now on all connections are broken.
-    pub fn shut(&self) {
+    pub(crate) fn shut(&self) {
         self.shared.open.send_replace(false);
     }
 
     /// How many came since then.
-    pub fn came(&self, since: Instant) -> usize {
+    pub(crate) fn came(&self, since: Instant) -> usize {
         let came = lock(&self.shared.came);
         came.iter().filter(|at| **at >= since).count()
     }
 
     /// Who came since then came at most once a second.
-    pub fn calm(&self, since: Instant) -> Result<()> {
+    pub(crate) fn calm(&self, since: Instant) -> Result<()> {
         let came = lock(&self.shared.came);
         let times: Vec<Duration> = came.iter().filter_map(|at| at.checked_duration_since(since)).collect();
         let limit = since.elapsed().as_secs() + 1;

@@ -78,7 +78,7 @@ fn write(object: &mut Value, place: &str, text: &str) {
 }
 
 /// Every text in every place, seen in every view: nothing of it reaches the terminal as more than text.
-pub async fn stays_text(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn stays_text(cluster: &Cluster) -> Result<()> {
     // What looks for it finds it.
     for (name, text) in texts().iter().filter(|(name, _)| !["long", "marks"].contains(name)) {
         ensure!(!foreign(text.as_bytes()).is_empty(), "{name} is not found where it is");

@@ -13,9 +13,9 @@ use crate::scene::{ConsoleScene, NAMESPACE, RULE, waiting};
 /// How long the server is frozen.
 const FROZEN: Duration = Duration::from_secs(60);
 /// Until the console must have said what is the matter.
-pub const NOTICED: Duration = Duration::from_secs(30);
+pub(crate) const NOTICED: Duration = Duration::from_secs(30);
 /// Until it must show what is new, once the server is back.
-pub const BACK: Duration = Duration::from_secs(5);
+pub(crate) const BACK: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_and_a_killed_server_are_noticed_and_forgiven() -> Result<()> {

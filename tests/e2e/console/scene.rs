@@ -12,21 +12,21 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 /// Namespace of all volumes.
-pub const NAMESPACE: &str = "pg1";
+pub(crate) const NAMESPACE: &str = "pg1";
 /// The rule.
-pub const RULE: &str = "volume-resize";
+pub(crate) const RULE: &str = "volume-resize";
 /// Token of somebody who may look and not touch.
-pub const VIEWER: &str = "console-viewer";
+pub(crate) const VIEWER: &str = "console-viewer";
 
 /// A cluster with a controller, whose claims wait for an answer.
-pub struct ConsoleScene {
-    pub scene: Scene,
+pub(crate) struct ConsoleScene {
+    pub(crate) scene: Scene,
     /// The claims' volumes, in their order.
-    pub volumes: Vec<String>,
+    pub(crate) volumes: Vec<String>,
 }
 
 /// Starts a cluster in which these claims wait for an answer.
-pub async fn waiting(claims: &[&str]) -> Result<ConsoleScene> {
+pub(crate) async fn waiting(claims: &[&str]) -> Result<ConsoleScene> {
     let viewer = User { token: VIEWER.to_owned(), name: "vera".to_owned(), groups: Vec::new() };
     let cluster = ClusterOptions { users: vec![viewer], ..ClusterOptions::default() };
     let mut scene = Scene::start(SceneOptions { cluster, ..SceneOptions::default() }).await?;
@@ -59,13 +59,13 @@ pub async fn waiting(claims: &[&str]) -> Result<ConsoleScene> {
 }
 
 /// The approval of a volume.
-pub async fn approval(scene: &Scene, volume: &str) -> Result<ActionApproval> {
+pub(crate) async fn approval(scene: &Scene, volume: &str) -> Result<ActionApproval> {
     let found = scene.approval(NAMESPACE, RULE, volume).await?;
     found.with_context(|| format!("no approval {}", names::approval_name(RULE, volume)))
 }
 
 /// Waits for a decision about a volume.
-pub async fn until_decided(scene: &Scene, volume: &str) -> Result<Decision> {
+pub(crate) async fn until_decided(scene: &Scene, volume: &str) -> Result<Decision> {
     scene
         .until(&format!("a decision about {volume}"), async || {
             let found = scene.approval(NAMESPACE, RULE, volume).await?;
@@ -75,7 +75,7 @@ pub async fn until_decided(scene: &Scene, volume: &str) -> Result<Decision> {
 }
 
 /// A cluster without Autopilot: neither kinds nor controller. Its namespaces are those that the server makes itself.
-pub async fn bare() -> Result<Cluster> {
+pub(crate) async fn bare() -> Result<Cluster> {
     let user =
         |token: &str, name: &str| User { token: token.to_owned(), name: name.to_owned(), groups: Vec::new() };
     let users = vec![user(VIEWER, "vera")];
@@ -83,7 +83,7 @@ pub async fn bare() -> Result<Cluster> {
 }
 
 /// Writes an approval as the controller leaves it, changed by `change`; its PVC has the same name.
-pub async fn put(
+pub(crate) async fn put(
     client: &Client,
     namespace: &str,
     name: &str,
@@ -126,7 +126,7 @@ pub async fn put(
 }
 
 /// A file that is there as a whole or not at all: a console may be reading it.
-pub fn replace(path: &Path, content: &Path) -> Result<()> {
+pub(crate) fn replace(path: &Path, content: &Path) -> Result<()> {
     let part = path.with_extension("part");
     std::fs::copy(content, &part)?;
     Ok(std::fs::rename(part, path)?)

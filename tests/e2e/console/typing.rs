@@ -10,7 +10,7 @@ use crate::console::{Console, STEP};
 use crate::scene::put;
 
 /// Text with and without brackets, at a question and before one: nothing is written but the reason that was pasted.
-pub async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
     let client = cluster.admin_client().await?;
     cluster.namespace("pasted", &[]).await?;
     put(&client, "pasted", "first", |_| {}).await?;
@@ -66,7 +66,7 @@ pub async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
 }
 
 /// Wide, joined, stacked and narrow characters: what stands right of them is where it is in every row.
-pub async fn wide_names_keep_the_columns(cluster: &Cluster) -> Result<()> {
+pub(crate) async fn wide_names_keep_the_columns(cluster: &Cluster) -> Result<()> {
     let names = [
         "plain",
         "日本語データ",

@@ -22,11 +22,11 @@ use super::cluster::CaseCluster;
 use super::writes;
 
 /// How long one step may take on a machine that has other things to do.
-pub const STEP: Duration = Duration::from_secs(360);
+pub(crate) const STEP: Duration = Duration::from_secs(360);
 /// With one pass in it.
-pub const A_PASS: Duration = Duration::from_millis(1200);
+pub(crate) const A_PASS: Duration = Duration::from_millis(1200);
 /// With two passes in it; longer than the rest after which the journal learns that all is told.
-pub const TWO_PASSES: Duration = Duration::from_millis(2400);
+pub(crate) const TWO_PASSES: Duration = Duration::from_millis(2400);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The fastest person answers after this time.
@@ -36,7 +36,7 @@ static NEXT: AtomicUsize = AtomicUsize::new(1);
 
 /// Which way a rule takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Path {
+pub(crate) enum Path {
     /// With approval.
     Approved,
     /// With approval, on a volume that is first seen below the threshold.
@@ -47,7 +47,7 @@ pub enum Path {
 
 impl Path {
     /// The transitions from the beginning to the end.
-    pub fn transitions(self) -> Vec<&'static str> {
+    pub(crate) fn transitions(self) -> Vec<&'static str> {
         let first = match self {
             Path::Grows => vec!["Initializing => Normal", "Normal => Triggered"],
             _ => vec!["Initializing => Triggered"],
@@ -69,7 +69,7 @@ impl Path {
 
 /// Who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Person {
+pub(crate) enum Person {
     /// Nobody.
     Away,
     /// Approves what is pending, a moment after it is seen, whether a controller runs or not.
@@ -80,30 +80,30 @@ pub enum Person {
 
 /// Everything of a case, as the API has it.
 #[derive(Clone, Debug, Default)]
-pub struct Look {
-    pub claim: PersistentVolumeClaim,
-    pub journal: AutopilotRuleObjectStatus,
-    pub approvals: Vec<ActionApproval>,
+pub(crate) struct Look {
+    pub(crate) claim: PersistentVolumeClaim,
+    pub(crate) journal: AutopilotRuleObjectStatus,
+    pub(crate) approvals: Vec<ActionApproval>,
 }
 
 impl Look {
     /// Requested size.
-    pub fn request(&self) -> &str {
+    pub(crate) fn request(&self) -> &str {
         objects::requested_size(&self.claim).unwrap_or_default()
     }
 
     /// Size that there is.
-    pub fn capacity(&self) -> &str {
+    pub(crate) fn capacity(&self) -> &str {
         objects::capacity(&self.claim).unwrap_or_default()
     }
 
     /// State in the journal.
-    pub fn is(&self, state: RuleState) -> bool {
+    pub(crate) fn is(&self, state: RuleState) -> bool {
         self.journal.state == Some(state)
     }
 
     /// A pending approval that the journal has adopted and that shows what would happen.
-    pub fn question(&self) -> Option<&ActionApproval> {
+    pub(crate) fn question(&self) -> Option<&ActionApproval> {
         let adopted =
             self.journal.approval.as_ref().filter(|_| self.is(RuleState::ActionAwaitingApproval))?;
         self.approvals.iter().find(|a| {
@@ -114,7 +114,7 @@ impl Look {
     }
 
     /// What is missing for the end of the scenario: resized, told, Normal, no approval left.
-    pub fn unfinished(&self) -> Vec<&'static str> {
+    pub(crate) fn unfinished(&self) -> Vec<&'static str> {
         let journal = &self.journal;
         [
             (self.request() == "20Gi" && self.capacity() == "20Gi", "the PVC has 20Gi"),
@@ -134,28 +134,28 @@ fn pending(approval: &ActionApproval) -> bool {
 }
 
 /// A case.
-pub struct Case<'c> {
-    pub cluster: &'c CaseCluster,
-    pub path: Path,
+pub(crate) struct Case<'c> {
+    pub(crate) cluster: &'c CaseCluster,
+    pub(crate) path: Path,
     /// Of namespace, rule and PVC.
-    pub name: String,
+    pub(crate) name: String,
     /// The object id.
-    pub volume: String,
-    pub controllers: Controllers,
+    pub(crate) volume: String,
+    pub(crate) controllers: Controllers,
     person: Mutex<Person>,
     seen: Mutex<HashMap<String, Instant>>,
     /// Sizes that somebody has set by hand.
-    pub by_hand: AtomicUsize,
+    pub(crate) by_hand: AtomicUsize,
 }
 
 impl<'c> Case<'c> {
     /// Namespace, volume and metrics; no rule and no controller yet. Faults of earlier cases are gone.
-    pub async fn new(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
+    pub(crate) async fn new(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
         Case::start(cluster, path, false).await
     }
 
     /// The same, with controllers that elect a leader.
-    pub async fn with_election(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
+    pub(crate) async fn with_election(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
         Case::start(cluster, path, true).await
     }
 
@@ -184,17 +184,17 @@ impl<'c> Case<'c> {
     }
 
     /// Who answers from now on.
-    pub fn person(&self, person: Person) {
+    pub(crate) fn person(&self, person: Person) {
         *lock(&self.person) = person;
     }
 
     /// What the metrics say of the volume.
-    pub fn usage(&self, used: f64, capacity: f64) {
+    pub(crate) fn usage(&self, used: f64, capacity: f64) {
         series::set_usage(&self.cluster.metrics.exporter, &self.volume, used, capacity);
     }
 
     /// The rule comes.
-    pub async fn rule(&self) -> Result<()> {
+    pub(crate) async fn rule(&self) -> Result<()> {
         let text = RuleText::new(&self.name)
             .set("/namespaceSelector", json!({ "matchLabels": { "type": self.name } }));
         let text = if self.path == Path::Unasked { text.without_approval() } else { text };
@@ -204,7 +204,7 @@ impl<'c> Case<'c> {
     }
 
     /// The API for a namespaced kind, as administrator.
-    pub fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
     {
@@ -212,7 +212,7 @@ impl<'c> Case<'c> {
     }
 
     /// Looks at everything.
-    pub async fn look(&self) -> Result<Look> {
+    pub(crate) async fn look(&self) -> Result<Look> {
         let (claims, journals, approvals) = (self.api(), self.api(), self.api());
         let journal = names::rule_object_name(&self.volume, &self.name);
         let all = ListParams::default();
@@ -254,7 +254,7 @@ impl<'c> Case<'c> {
     }
 
     /// Sets `approvalState`, as `kubectl patch --type=merge` would.
-    pub async fn answer(&self, approval: &str, state: &str) -> Result<()> {
+    pub(crate) async fn answer(&self, approval: &str, state: &str) -> Result<()> {
         let patch = Patch::Merge(json!({ "spec": { "approvalState": state } }));
         let params =
             PatchParams { field_manager: Some("kubectl-patch".to_owned()), ..PatchParams::default() };
@@ -263,7 +263,7 @@ impl<'c> Case<'c> {
     }
 
     /// Somebody resizes the PVC by hand; the metrics show the new size and, below 20Gi, more usage: it is full again.
-    pub async fn resize(&self, size: &str) -> Result<()> {
+    pub(crate) async fn resize(&self, size: &str) -> Result<()> {
         self.by_hand.fetch_add(1, Ordering::Relaxed);
         let patch = Patch::Merge(json!({ "spec": { "resources": { "requests": { "storage": size } } } }));
         self.api::<PersistentVolumeClaim>().patch(&self.name, &PatchParams::default(), &patch).await?;
@@ -274,7 +274,7 @@ impl<'c> Case<'c> {
     }
 
     /// Looks, while life goes on, until something is so.
-    pub async fn until(&self, what: &str, is_so: impl Fn(&Look) -> bool) -> Result<Look> {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&Look) -> bool) -> Result<Look> {
         let deadline = Instant::now() + STEP;
         let mut last = None;
         while Instant::now() < deadline {
@@ -295,7 +295,7 @@ impl<'c> Case<'c> {
     }
 
     /// Until the scenario has ended, and the next pass brought no write.
-    pub async fn until_quiet(&self) -> Result<Look> {
+    pub(crate) async fn until_quiet(&self) -> Result<Look> {
         let look = self.until("the end of the scenario", |look| look.unfinished().is_empty()).await;
         let look = match look {
             Ok(look) => look,
@@ -307,7 +307,7 @@ impl<'c> Case<'c> {
     }
 
     /// The same, doing something whenever the journal shows another state.
-    pub async fn until_quiet_with(&self, at_each_state: impl Fn(RuleState)) -> Result<Look> {
+    pub(crate) async fn until_quiet_with(&self, at_each_state: impl Fn(RuleState)) -> Result<Look> {
         let known = Cell::new(None);
         self.until("the end of the scenario, disturbed", |look| {
             let state = look.journal.state;
@@ -321,7 +321,7 @@ impl<'c> Case<'c> {
     }
 
     /// Until there has been no write for some time.
-    pub async fn until_no_write(&self, quiet: Duration) -> Result<()> {
+    pub(crate) async fn until_no_write(&self, quiet: Duration) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut known = (self.cluster.proxy.write_count(), Instant::now());
         while known.1.elapsed() < quiet {
@@ -340,7 +340,7 @@ impl<'c> Case<'c> {
     }
 
     /// The end: the rule is deleted, which the controller must let go; the rest is swept away.
-    pub async fn end(self) -> Result<()> {
+    pub(crate) async fn end(self) -> Result<()> {
         let rules: Api<AutopilotRule> = Api::all(self.cluster.client.clone());
         rules.delete(&self.name, &DeleteParams::default()).await.context("delete the rule")?;
         let gone = wait_for("the rule to be gone", STEP, async || {
@@ -353,7 +353,7 @@ impl<'c> Case<'c> {
     }
 
     /// Ends a case with this result; of one that failed it tells what its controllers did.
-    pub async fn finish(self, what: &str, result: Result<()>) -> Result<()> {
+    pub(crate) async fn finish(self, what: &str, result: Result<()>) -> Result<()> {
         match self.with_log(result) {
             Ok(()) => self.end().await,
             Err(error) => {
@@ -364,7 +364,7 @@ impl<'c> Case<'c> {
     }
 
     /// The end of a case that failed: its cluster is not used again.
-    pub async fn abandon(self) {
+    pub(crate) async fn abandon(self) {
         self.controllers.kill();
         self.cluster.spoil();
         // What cannot be removed goes with the cluster.

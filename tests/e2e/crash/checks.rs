@@ -13,18 +13,18 @@ use super::writes;
 
 /// The transitions of a case as its journal and its events tell them, `A => B`, oldest first.
 #[derive(Debug)]
-pub struct Told {
-    pub journal: Vec<String>,
-    pub on_rule: Vec<String>,
-    pub on_claim: Vec<String>,
+pub(crate) struct Told {
+    pub(crate) journal: Vec<String>,
+    pub(crate) on_rule: Vec<String>,
+    pub(crate) on_claim: Vec<String>,
     /// Events about the rule with another reason than `Transition`.
-    pub others: Vec<String>,
+    pub(crate) others: Vec<String>,
 }
 
 impl Told {
     /// Whether each transition of the journal has one event on the rule and one on the PVC, in its order. An object that
     /// becomes Normal from Initializing has no journal, only the events.
-    pub fn each_once(&self) -> bool {
+    pub(crate) fn each_once(&self) -> bool {
         let first = self.on_rule.first().filter(|t| *t == "Initializing => Normal").into_iter();
         let all: Vec<&String> = first.chain(&self.journal).collect();
         self.on_rule.iter().eq(all.iter().copied()) && self.on_claim.iter().eq(all)
@@ -33,7 +33,7 @@ impl Told {
 
 impl Case<'_> {
     /// What journal and events tell.
-    pub async fn told(&self, journal: &AutopilotRuleObjectStatus) -> Result<Told> {
+    pub(crate) async fn told(&self, journal: &AutopilotRuleObjectStatus) -> Result<Told> {
         let about_rule = format!("involvedObject.kind=AutopilotRule,involvedObject.name={}", self.name);
         let about_claim =
             format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={}", self.name);
@@ -63,7 +63,7 @@ impl Case<'_> {
 
     /// The transitions are these, each with one event on the rule and one on the PVC; the PVC was resized so often; so many
     /// approvals were created.
-    pub async fn check(&self, expected: &[&str], resizes: usize, approvals: usize) -> Result<()> {
+    pub(crate) async fn check(&self, expected: &[&str], resizes: usize, approvals: usize) -> Result<()> {
         let look = self.look().await?;
         let told = self.told(&look.journal).await?;
         // A pass that began just before the first scrape sees the object below its threshold.
@@ -107,13 +107,13 @@ impl Case<'_> {
     }
 
     /// The end of the scenario in the right order, once: for cases that nothing legitimate can lead astray.
-    pub async fn check_once(&self) -> Result<()> {
+    pub(crate) async fn check_once(&self) -> Result<()> {
         let approvals = usize::from(self.path != super::case::Path::Unasked);
         self.check(&self.path.transitions(), 1, approvals).await
     }
 
     /// The result, with the end of the log where it is an error.
-    pub fn with_log<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn with_log<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
             let writes: Vec<String> = self
                 .cluster

@@ -25,48 +25,48 @@ struct Pool {
 }
 
 /// The metrics of all clusters.
-pub struct Metrics {
+pub(crate) struct Metrics {
     prometheus: Prometheus,
     /// Scraped four times a second.
-    pub exporter: Exporter,
+    pub(crate) exporter: Exporter,
 }
 
 /// A cluster with CRDs, permissions and configuration, the proxy in front of it, and its storage. No binder: `CsiDriver`
 /// binds, and starting takes half the time.
-pub struct ProxiedCluster {
+pub(crate) struct ProxiedCluster {
     // Ends first.
-    pub csi: CsiDriver,
+    pub(crate) csi: CsiDriver,
     /// Between the controllers and the API server.
-    pub proxy: FaultProxy,
+    pub(crate) proxy: FaultProxy,
     /// etcd and the API server.
-    pub servers: Cluster,
+    pub(crate) servers: Cluster,
     command: ControllerCommand,
 }
 
 /// A cluster while a case uses it.
-pub struct CaseCluster {
+pub(crate) struct CaseCluster {
     cluster: PooledCluster<ProxiedCluster>,
     /// The administrator's, past the proxy. Belongs to the runtime of the test that took the cluster.
-    pub client: Client,
-    pub metrics: Arc<Metrics>,
+    pub(crate) client: Client,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Keeps idle clusters running while a test takes one after the other.
-pub struct Clusters(Arc<Pool>);
+pub(crate) struct Clusters(Arc<Pool>);
 
 /// Returns the clusters of this process.
-pub fn clusters() -> Clusters {
+pub(crate) fn clusters() -> Clusters {
     Clusters(POOL.get(|| Pool { clusters: Arc::new(ClusterPool::new(count())), metrics: OnceCell::new() }))
 }
 
 /// Returns how many clusters may run at once.
-pub fn count() -> usize {
+pub(crate) fn count() -> usize {
     ClusterPool::<ProxiedCluster>::size(CLUSTERS)
 }
 
 impl Clusters {
     /// Waits for a free cluster. Starts one if none idles.
-    pub async fn take(&self) -> Result<CaseCluster> {
+    pub(crate) async fn take(&self) -> Result<CaseCluster> {
         let metrics = Arc::clone(self.0.metrics.get_or_try_init(Metrics::start).await?);
         let cluster = self.0.clusters.take(async || ProxiedCluster::start(&metrics).await).await?;
         let client = cluster.servers.admin_client().await?;
@@ -76,7 +76,7 @@ impl Clusters {
 
 impl CaseCluster {
     /// Marks it as not to be used again: what is left in it is unknown.
-    pub fn spoil(&self) {
+    pub(crate) fn spoil(&self) {
         self.cluster.spoil();
     }
 }
@@ -127,7 +127,7 @@ impl ProxiedCluster {
 
     /// Returns the command line of a controller behind the proxy with the shipped permissions; arguments and log are to be
     /// added.
-    pub fn command(&self) -> ControllerCommand {
+    pub(crate) fn command(&self) -> ControllerCommand {
         self.command.clone()
     }
 }

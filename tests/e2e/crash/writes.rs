@@ -4,12 +4,12 @@ use autopilot_stack::{Match, Recorded};
 use serde_json::{Value, json};
 
 /// Verb, kind and content of a write; the same for the same step of the same scenario.
-pub fn label(write: &Recorded) -> String {
+pub(crate) fn label(write: &Recorded) -> String {
     describe(write.method.as_str(), write.resource(), &write.json())
 }
 
 /// Requests that are this write.
-pub fn labelled(label: &str) -> Match {
+pub(crate) fn labelled(label: &str) -> Match {
     let label = label.to_owned();
     Match::writes().when(move |seen| {
         let resource = seen.path.split('?').next().unwrap_or_default();
@@ -83,11 +83,11 @@ fn describe(method: &str, resource: &str, body: &Value) -> String {
 }
 
 /// Whether the server carried it out.
-pub fn done(write: &Recorded) -> bool {
+pub(crate) fn done(write: &Recorded) -> bool {
     write.upstream.is_some_and(|code| (200..300).contains(&code))
 }
 
 /// The changes of a PVC's request that the server carried out.
-pub fn resizes(writes: &[Recorded]) -> usize {
+pub(crate) fn resizes(writes: &[Recorded]) -> usize {
     writes.iter().filter(|w| w.resource().contains("/persistentvolumeclaims/") && done(w)).count()
 }

@@ -36,7 +36,7 @@ async fn undecided(case: &Case<'_>) -> Result<()> {
     Ok(())
 }
 
-pub async fn no_refusal_of_a_look_decides_anything(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn no_refusal_of_a_look_decides_anything(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "refused-looks").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -83,7 +83,7 @@ async fn refused_at(gitops: &GitOpsScene, name: &str, write: (&str, &str), refus
     case.end().await
 }
 
-pub async fn a_no_to_a_write_passes(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_no_to_a_write_passes(gitops: &GitOpsScene) -> Result<()> {
     gitops.controller()?;
     tokio::try_join!(
         refused_at(gitops, "write-422", ("POST", "/git/refs"), Refusal::github(422, "Validation Failed")),
@@ -97,7 +97,7 @@ pub async fn a_no_to_a_write_passes(gitops: &GitOpsScene) -> Result<()> {
     Ok(())
 }
 
-pub async fn no_pull_request_at_first(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn no_pull_request_at_first(gitops: &GitOpsScene) -> Result<()> {
     gitops.controller()?;
     let opening = ("POST", "/pulls");
     tokio::try_join!(
@@ -107,7 +107,7 @@ pub async fn no_pull_request_at_first(gitops: &GitOpsScene) -> Result<()> {
     Ok(())
 }
 
-pub async fn a_secondary_limit_is_obeyed(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_secondary_limit_is_obeyed(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "secondary").await?;
     gitops.github.set_secondary_limit(Some(SecondaryLimit {
         // A commit, and not the pull request after it.
@@ -138,7 +138,7 @@ pub async fn a_secondary_limit_is_obeyed(gitops: &GitOpsScene) -> Result<()> {
     case.end().await
 }
 
-pub async fn a_revoked_token_is_replaced_at_run_time(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_revoked_token_is_replaced_at_run_time(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "revoked").await?;
     gitops.controller()?;
     gitops.until("a first look", async || Ok((!gitops.forge.requests().is_empty()).then_some(()))).await?;
@@ -161,7 +161,7 @@ pub async fn a_revoked_token_is_replaced_at_run_time(gitops: &GitOpsScene) -> Re
     case.end().await
 }
 
-pub async fn without_github_kubectl_decides_and_deletions_end(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn without_github_kubectl_decides_and_deletions_end(gitops: &GitOpsScene) -> Result<()> {
     gitops.configure(&[("deletionLimit", json!(3))]).await?;
     let approved = Case::new(gitops, "down-approved").await?;
     let deleted = Case::new(gitops, "down-deleted").await?;

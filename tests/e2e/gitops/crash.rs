@@ -27,15 +27,15 @@ async fn with_kills(gitops: &GitOpsScene, name: &str, when: KillWhen) -> Result<
     Ok(())
 }
 
-pub async fn killed_before_each_write(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn killed_before_each_write(gitops: &GitOpsScene) -> Result<()> {
     with_kills(gitops, "killed-before", KillWhen::BeforeForward).await
 }
 
-pub async fn killed_after_each_write(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn killed_after_each_write(gitops: &GitOpsScene) -> Result<()> {
     with_kills(gitops, "killed-after", KillWhen::AfterForward).await
 }
 
-pub async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Result<()> {
     let rules: RefCell<Vec<Vec<RuleId>>> = RefCell::default();
     let prepare = || {
         let lost = WRITES.iter().map(|(method, path)| {
@@ -53,6 +53,6 @@ pub async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Result<()
     Ok(())
 }
 
-pub async fn two_controllers_at_once_are_wasteful_and_never_wrong(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn two_controllers_at_once_are_wasteful_and_never_wrong(gitops: &GitOpsScene) -> Result<()> {
     tell(gitops, "two-at-once", 2, || {}).await
 }

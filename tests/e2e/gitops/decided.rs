@@ -5,7 +5,7 @@ use autopilot_shared::RuleState;
 use autopilot_tests::gitops::{Case, GitOpsScene};
 use serde_json::json;
 
-pub async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
+pub(crate) async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
     gitops: &GitOpsScene,
 ) -> Result<()> {
     let case = Case::new(gitops, "kubectl-approves").await?;
@@ -29,7 +29,9 @@ pub async fn approved_with_kubectl_it_is_done_once_and_the_pull_request_is_told(
     case.end().await
 }
 
-pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     let case = Case::new(gitops, "kubectl-declines").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -57,7 +59,9 @@ pub async fn declined_with_kubectl_it_stays_and_the_pull_request_is_told(gitops:
     case.end().await
 }
 
-pub async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_merge_that_flux_sees_first_is_the_merge_of_who_merged(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     let case = Case::new(gitops, "flux-first").await?;
     gitops.controller()?;
     let question = case.asked().await?;

@@ -7,7 +7,7 @@ use autopilot_shared::api::{Outcome, PullRequestState};
 use autopilot_stack::github::{ALICE_TOKEN, OUTSIDER_TOKEN};
 use autopilot_tests::gitops::{Case, FOLDER, GitOpsScene, condition};
 
-pub async fn an_edited_file_approves_nothing_and_says_why(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn an_edited_file_approves_nothing_and_says_why(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "edited").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -37,7 +37,7 @@ pub async fn an_edited_file_approves_nothing_and_says_why(gitops: &GitOpsScene) 
     case.end().await
 }
 
-pub async fn an_edit_that_is_undone_counts_again(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn an_edit_that_is_undone_counts_again(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "undone").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -64,7 +64,7 @@ pub async fn an_edit_that_is_undone_counts_again(gitops: &GitOpsScene) -> Result
     case.end().await
 }
 
-pub async fn deleting_the_branch_declines(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn deleting_the_branch_declines(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "branch-deleted").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -87,7 +87,9 @@ pub async fn deleting_the_branch_declines(gitops: &GitOpsScene) -> Result<()> {
     case.end().await
 }
 
-pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn opened_again_after_a_close_it_stays_declined_and_is_told(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     let case = Case::new(gitops, "reopened").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -131,7 +133,7 @@ pub async fn opened_again_after_a_close_it_stays_declined_and_is_told(gitops: &G
     case.end().await
 }
 
-pub async fn a_force_push_of_something_else_approves_nothing(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_force_push_of_something_else_approves_nothing(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "force-pushed").await?;
     gitops.controller()?;
     let question = case.asked().await?;
@@ -159,7 +161,9 @@ pub async fn a_force_push_of_something_else_approves_nothing(gitops: &GitOpsScen
     case.end().await
 }
 
-pub async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     let case = Case::new(gitops, "foreign").await?;
     let (reviewer, base) = (&gitops.reviewer, gitops.github.base());
     let alice = gitops.github.actor(ALICE_TOKEN)?;
@@ -199,7 +203,7 @@ pub async fn look_alikes_and_foreign_branches_stay_and_count_for_nothing(gitops:
     case.end().await
 }
 
-pub async fn a_moving_and_then_protected_base_is_no_obstacle(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_moving_and_then_protected_base_is_no_obstacle(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "moving-base").await?;
     gitops.controller()?;
     let question = case.asked().await?;

@@ -6,7 +6,7 @@ use autopilot_shared::api::{Outcome, PullRequestState};
 use autopilot_tests::gitops::{AUTHOR, BOT, Case, FOLDER, GitOpsScene, Question};
 use autopilot_tests::transitions::ASKED_AND_APPROVED;
 
-pub async fn merging_approves_and_nothing_is_left_of_it(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn merging_approves_and_nothing_is_left_of_it(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::of(gitops, "pg1", "volume-resize").await?;
     gitops.controller()?;
 
@@ -108,7 +108,7 @@ status:
     )
 }
 
-pub async fn closing_declines_and_deleting_asks_anew(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn closing_declines_and_deleting_asks_anew(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "closed").await?;
     gitops.controller()?;
     let question = case.asked().await?;

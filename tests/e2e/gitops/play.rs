@@ -20,12 +20,12 @@ static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(Runtime::new);
 static POOL: SharedPool<ClusterPool<GitOpsScene>> = SharedPool::new();
 
 /// What is played in a scene.
-pub type Scenario = for<'g> fn(&'g GitOpsScene) -> LocalBoxFuture<'g, Result<()>>;
+pub(crate) type Scenario = for<'g> fn(&'g GitOpsScene) -> LocalBoxFuture<'g, Result<()>>;
 
 /// A scenario and its name.
-pub struct Named {
-    pub name: &'static str,
-    pub scenario: Scenario,
+pub(crate) struct Named {
+    pub(crate) name: &'static str,
+    pub(crate) scenario: Scenario,
 }
 
 /// Lists scenarios with their names.
@@ -47,7 +47,7 @@ macro_rules! scenarios {
 pub(crate) use scenarios;
 
 /// Plays scenarios side by side, as far as there are scenes, and prints how each ended.
-pub fn play(scenarios: Vec<Named>) -> Result<()> {
+pub(crate) fn play(scenarios: Vec<Named>) -> Result<()> {
     let runtime = RUNTIME.as_ref().map_err(|error| anyhow!("no runtime: {error}"))?;
     let pool = POOL.get(|| ClusterPool::new(ClusterPool::<GitOpsScene>::size(SCENES)));
     let only = std::env::var("AUTOPILOT_ONLY").unwrap_or_default();

@@ -41,7 +41,9 @@ async fn deletion_takes_nothing_away(gitops: &GitOpsScene, namespace: &str, prun
     case.end().await
 }
 
-pub async fn what_a_reviewer_adds_to_our_file_is_not_pruned_with_it(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn what_a_reviewer_adds_to_our_file_is_not_pruned_with_it(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     gitops.flux.kustomization(&Kustomization { prune: true, ..folder() }).await?;
     let case = Case::new(gitops, "prune-others").await?;
     gitops.controller()?;
@@ -76,10 +78,10 @@ pub async fn what_a_reviewer_adds_to_our_file_is_not_pruned_with_it(gitops: &Git
     case.end().await
 }
 
-pub async fn with_pruning(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn with_pruning(gitops: &GitOpsScene) -> Result<()> {
     deletion_takes_nothing_away(gitops, "prune-on", true).await
 }
 
-pub async fn without_pruning(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn without_pruning(gitops: &GitOpsScene) -> Result<()> {
     deletion_takes_nothing_away(gitops, "prune-off", false).await
 }

@@ -28,7 +28,7 @@ async fn until_stale(case: &Case<'_>) -> Result<()> {
     Ok(())
 }
 
-pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_nothing(
+pub(crate) async fn a_merged_file_that_is_put_back_before_the_next_question_answers_nothing(
     gitops: &GitOpsScene,
 ) -> Result<()> {
     let case = Case::new(gitops, "replay-before").await?;
@@ -66,7 +66,7 @@ pub async fn a_merged_file_that_is_put_back_before_the_next_question_answers_not
     case.end().await
 }
 
-pub async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothing(
+pub(crate) async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothing(
     gitops: &GitOpsScene,
 ) -> Result<()> {
     let case = Case::new(gitops, "replay-onto").await?;
@@ -99,7 +99,9 @@ pub async fn a_merged_file_that_is_put_back_onto_the_next_question_answers_nothi
     case.end().await
 }
 
-pub async fn the_originals_own_file_on_a_pending_approval_is_inert(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn the_originals_own_file_on_a_pending_approval_is_inert(
+    gitops: &GitOpsScene,
+) -> Result<()> {
     let case = Case::new(gitops, "replay-original").await?;
     gitops.controller()?;
     let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);

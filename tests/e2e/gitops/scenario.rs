@@ -7,7 +7,7 @@ use autopilot_tests::gitops::{Case, GitOpsScene};
 use serde_json::json;
 
 /// The kinds of writes to GitHub: method, and what the path contains.
-pub const WRITES: [(&str, &str); 10] = [
+pub(crate) const WRITES: [(&str, &str); 10] = [
     ("POST", "/git/trees"),
     ("POST", "/git/commits"),
     ("POST", "/git/refs"),
@@ -21,7 +21,12 @@ pub const WRITES: [(&str, &str); 10] = [
 ];
 
 /// Tells it with so many controllers; before each of its three parts something may be prepared.
-pub async fn tell(gitops: &GitOpsScene, name: &str, controllers: usize, prepare: impl Fn()) -> Result<()> {
+pub(crate) async fn tell(
+    gitops: &GitOpsScene,
+    name: &str,
+    controllers: usize,
+    prepare: impl Fn(),
+) -> Result<()> {
     // Before they start: none of them asks without labels and reviewers.
     gitops.configure(&[("labels", json!(["storage"])), ("reviewers", json!(["alice"]))]).await?;
     for _ in 0..controllers {

@@ -40,7 +40,7 @@ async fn told(
     case.end().await
 }
 
-pub async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops: &GitOpsScene) -> Result<()> {
     gitops.configure(&[("syncLimit", json!(3))]).await?;
     gitops.controller()?;
     let flux = &gitops.flux;
@@ -88,7 +88,7 @@ pub async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops: &GitOp
     .await
 }
 
-pub async fn another_namespace_is_told(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn another_namespace_is_told(gitops: &GitOpsScene) -> Result<()> {
     // A Kustomization of its own, since the namespace of one that holds Namespaces cannot be changed.
     let own = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "approvals", "namespace": "shop" } });
     gitops.reviewer.put(gitops.github.base(), "approvals/map.yaml", &own.to_string()).await?;
@@ -135,7 +135,7 @@ async fn target_namespace(gitops: &GitOpsScene, namespace: Option<&str>) -> Resu
     Ok(())
 }
 
-pub async fn a_folder_with_its_own_list_is_told_at_once(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn a_folder_with_its_own_list_is_told_at_once(gitops: &GitOpsScene) -> Result<()> {
     gitops.configure(&[("syncLimit", json!(3))]).await?;
     let list = format!("{FOLDER}/kustomization.yaml");
     let case = Case::new(gitops, "own-list").await?;
@@ -164,7 +164,7 @@ pub async fn a_folder_with_its_own_list_is_told_at_once(gitops: &GitOpsScene) ->
     case.end().await
 }
 
-pub async fn flux_is_asked_to_fetch_where_that_is_wanted(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn flux_is_asked_to_fetch_where_that_is_wanted(gitops: &GitOpsScene) -> Result<()> {
     let sync = autopilot_tests::checkout("deploy/gitops-sync");
     gitops.scene.cluster.kubectl(&["apply", "-f", &sync.to_string_lossy()]).await?.ok()?;
     gitops.configure(&[("requestSync", json!(true))]).await?;

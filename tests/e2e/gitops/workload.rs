@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 
-pub async fn body_and_file_name_the_workload(gitops: &GitOpsScene) -> Result<()> {
+pub(crate) async fn body_and_file_name_the_workload(gitops: &GitOpsScene) -> Result<()> {
     let case = Case::new(gitops, "workload").await?;
     let (client, namespace) = (gitops.scene.client.clone(), case.namespace.as_str());
     let labels = json!({ "app": "database" });

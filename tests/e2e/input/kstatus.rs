@@ -111,7 +111,56 @@ async fn a_kustomization_that_waits_is_never_held_up_by_rules_or_approvals() -> 
     }
     scene.until_condition("volume-resize", "Ready", "True").await?;
 
-    // and approvals in every condition that people and files bring about:
+    // and approvals in every condition that people and files bring about.
+    bring_about_every_condition(&scene).await?;
+
+    // Then, whenever a GitOps tool looked, no approval would have held it up,
+    let seen = all(&approvals);
+    ensure!(seen.len() > 20, "every version was seen: {}", seen.len());
+    for object in &seen {
+        let status = kstatus(object);
+        ensure!(matches!(status, Kstatus::Current | Kstatus::Terminating), "{status:?}: {object:#}");
+        ensure!(object["status"]["observedGeneration"].is_null(), "{object:#}");
+        let kinds =
+            object["status"]["conditions"].as_array().into_iter().flatten().map(|c| c["type"].clone());
+        for kind in kinds {
+            ensure!(!["Ready", "Stalled", "Reconciling"].iter().any(|k| kind == *k), "{object:#}");
+        }
+    }
+    // and a rule only until an edit of it was read.
+    for edit in [json!({ "weight": 2 }), json!({ "suspend": true }), json!({ "suspend": null })] {
+        let patch = json!({ "spec": edit }).to_string();
+        let args = ["patch", "autopilotrule", "volume-resize", "--type=merge", "-p", &patch];
+        scene.cluster.kubectl(&args).await?.ok()?;
+        current(&scene, "volume-resize").await?;
+    }
+    for object in all(&rules) {
+        let read = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+        let status = kstatus(&object);
+        ensure!(
+            status == Kstatus::Current || (status == Kstatus::InProgress && !read),
+            "{status:?}: {object:#}"
+        );
+    }
+
+    // Rules that cannot act, or have no data, are as current as others; one that is not understood is what is waited for.
+    scene.cluster.apply(include_str!("../../fixtures/rules/pool-selector.yaml")).await?;
+    let text = RuleText::new("no-data").set("/conditions/expressions/0/key", json!("px_nothing")).text();
+    scene.cluster.apply(&text).await?;
+    scene.until_condition("no-data", "DataAvailable", "False").await?;
+    for rule in ["pool-selector", "no-data"] {
+        current(&scene, rule).await?;
+    }
+    let text = RuleText::new("nonsense").set("/conditions/type", json!("logs")).text();
+    scene.cluster.apply(&text).await?;
+    scene.until_condition("nonsense", "Ready", "False").await?;
+    let nonsense = serde_json::to_value(scene.rule("nonsense").await?)?;
+    ensure!(kstatus(&nonsense) == Kstatus::InProgress);
+    Ok(())
+}
+
+/// Creates claims whose approvals are pending, decided, unknown and stale, and waits until each approval says so.
+async fn bring_about_every_condition(scene: &Scene) -> Result<()> {
     let mut volumes = Vec::new();
     for claim in ["pending", "declined", "approved", "stale", "unknown", "canceled"] {
         let volume = scene.claim("pg1", claim, "10Gi", &[("app", "postgres")]).await?;
@@ -171,49 +220,6 @@ async fn a_kustomization_that_waits_is_never_held_up_by_rules_or_approvals() -> 
         }
     }
     condition("pvc-of-nobody", "StaleApproval").await?;
-
-    // Then, whenever a GitOps tool looked, no approval would have held it up,
-    let seen = all(&approvals);
-    ensure!(seen.len() > 20, "every version was seen: {}", seen.len());
-    for object in &seen {
-        let status = kstatus(object);
-        ensure!(matches!(status, Kstatus::Current | Kstatus::Terminating), "{status:?}: {object:#}");
-        ensure!(object["status"]["observedGeneration"].is_null(), "{object:#}");
-        let kinds =
-            object["status"]["conditions"].as_array().into_iter().flatten().map(|c| c["type"].clone());
-        for kind in kinds {
-            ensure!(!["Ready", "Stalled", "Reconciling"].iter().any(|k| kind == *k), "{object:#}");
-        }
-    }
-    // and a rule only until an edit of it was read.
-    for edit in [json!({ "weight": 2 }), json!({ "suspend": true }), json!({ "suspend": null })] {
-        let patch = json!({ "spec": edit }).to_string();
-        let args = ["patch", "autopilotrule", "volume-resize", "--type=merge", "-p", &patch];
-        scene.cluster.kubectl(&args).await?.ok()?;
-        current(&scene, "volume-resize").await?;
-    }
-    for object in all(&rules) {
-        let read = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-        let status = kstatus(&object);
-        ensure!(
-            status == Kstatus::Current || (status == Kstatus::InProgress && !read),
-            "{status:?}: {object:#}"
-        );
-    }
-
-    // Rules that cannot act, or have no data, are as current as others; one that is not understood is what is waited for.
-    scene.cluster.apply(include_str!("../../fixtures/rules/pool-selector.yaml")).await?;
-    let text = RuleText::new("no-data").set("/conditions/expressions/0/key", json!("px_nothing")).text();
-    scene.cluster.apply(&text).await?;
-    scene.until_condition("no-data", "DataAvailable", "False").await?;
-    for rule in ["pool-selector", "no-data"] {
-        current(&scene, rule).await?;
-    }
-    let text = RuleText::new("nonsense").set("/conditions/type", json!("logs")).text();
-    scene.cluster.apply(&text).await?;
-    scene.until_condition("nonsense", "Ready", "False").await?;
-    let nonsense = serde_json::to_value(scene.rule("nonsense").await?)?;
-    ensure!(kstatus(&nonsense) == Kstatus::InProgress);
     Ok(())
 }
 

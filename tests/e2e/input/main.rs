@@ -17,7 +17,7 @@ use kube::Api;
 use kube::api::ListParams;
 
 /// Messages of the warnings with this reason about an object, each as often as it was told.
-pub async fn warnings(
+pub(crate) async fn warnings(
     scene: &Scene,
     namespace: &str,
     kind: &str,
@@ -37,7 +37,7 @@ pub async fn warnings(
 }
 
 /// The value of a metric without labels.
-pub async fn metric(controller: &Controller, name: &str) -> Result<Option<f64>> {
+pub(crate) async fn metric(controller: &Controller, name: &str) -> Result<Option<f64>> {
     let (_, body) = fetch::get(&format!("{}/metrics", serving_url(controller).await?)).await?;
     let text = String::from_utf8(body.to_vec())?;
     Ok(text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok()))

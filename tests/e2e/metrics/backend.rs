@@ -12,7 +12,7 @@ use autopilot_stack::{
 use autopilot_tests::GIB;
 
 /// What happens to the metrics.
-pub enum Fault {
+pub(crate) enum Fault {
     /// The case's own Prometheus is killed.
     Stopped,
     /// The case's own Prometheus stands still: connections are taken and nothing is answered.
@@ -29,7 +29,7 @@ pub enum Fault {
 
 /// What is wrong with the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spoilt {
+pub(crate) enum Spoilt {
     /// There are none.
     Gone,
     /// Their value is NaN.
@@ -43,7 +43,7 @@ pub enum Spoilt {
 }
 
 /// Gibibytes used and capacity, by volume.
-pub type Usage = BTreeMap<String, (f64, f64)>;
+pub(crate) type Usage = BTreeMap<String, (f64, f64)>;
 
 enum Server {
     Own(Prometheus),
@@ -54,7 +54,7 @@ enum Server {
 }
 
 /// The metrics of a case.
-pub struct Backend {
+pub(crate) struct Backend {
     used: String,
     capacity: String,
     server: Server,
@@ -63,7 +63,7 @@ pub struct Backend {
 
 impl Backend {
     /// Starts what the fault needs. `origin` is the url of the real Prometheus that all share.
-    pub async fn start(case: &str, fault: Fault, origin: &str, exporter: &Exporter) -> Result<Self> {
+    pub(crate) async fn start(case: &str, fault: Fault, origin: &str, exporter: &Exporter) -> Result<Self> {
         let usage = Arc::<Mutex<Usage>>::default();
         let own = Prometheus::start(PrometheusOptions {
             targets: vec![exporter.target()],
@@ -82,12 +82,12 @@ impl Backend {
     }
 
     /// The key of the rules: percent used. One capacity per volume is expected.
-    pub fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("100 * ({} / on (volumename) {})", self.used, self.capacity)
     }
 
     /// The address for the configuration.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match &self.server {
             Server::Own(prometheus) | Server::Scraping(prometheus) => prometheus.url().to_owned(),
             Server::Proxy(proxy, _) => proxy.url(),
@@ -97,7 +97,7 @@ impl Backend {
     }
 
     /// Questions that came by, where a proxy sees them.
-    pub fn proxy(&self) -> Option<&FaultProxy> {
+    pub(crate) fn proxy(&self) -> Option<&FaultProxy> {
         match &self.server {
             Server::Proxy(proxy, _) => Some(proxy),
             _ => None,
@@ -105,7 +105,7 @@ impl Backend {
     }
 
     /// Sets a volume's usage, in gibibytes.
-    pub fn set(&self, exporter: &Exporter, volume: &str, used: f64, capacity: f64) {
+    pub(crate) fn set(&self, exporter: &Exporter, volume: &str, used: f64, capacity: f64) {
         lock(&self.usage).insert(volume.to_owned(), (used, capacity));
         let labels = [("volumename", volume)];
         exporter.set_all([
@@ -115,7 +115,7 @@ impl Backend {
     }
 
     /// The fault begins.
-    pub async fn break_it(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
+    pub(crate) async fn break_it(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.freeze().await?,
             Server::Own(prometheus) => prometheus.stop().await,
@@ -158,7 +158,7 @@ impl Backend {
     }
 
     /// The fault ends, with this usage.
-    pub async fn mend(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
+    pub(crate) async fn mend(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.thaw().await?,
             Server::Own(prometheus) => prometheus.restart().await?,
@@ -182,7 +182,9 @@ impl Backend {
 }
 
 /// What a Prometheus answers to the three questions about a key: how many, who has data, who is over 50.
-pub fn healthy(usage: &Arc<Mutex<Usage>>) -> impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static {
+pub(crate) fn healthy(
+    usage: &Arc<Mutex<Usage>>,
+) -> impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static {
     let usage = Arc::clone(usage);
     move |request| {
         let usage = lock(&usage).clone();

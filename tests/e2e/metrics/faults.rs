@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState as S;
-use autopilot_shared::api::ActionApproval;
+use autopilot_shared::api::{ActionApproval, AutopilotRuleStatus};
+use autopilot_shared::names;
 use autopilot_stack::{Action, FaultProxy, Refusal, StubAnswer};
 use autopilot_tests::transitions::ASKED_AND_APPROVED;
 use autopilot_tests::{PX_KEY, RuleText, Scene, SceneOptions};
@@ -117,6 +118,10 @@ struct Staged {
     reason: &'static str,
     says: &'static [&'static str],
     frozen: bool,
+    /// Its lines of the configuration.
+    provider: String,
+    /// Its manifests.
+    rules: String,
     backend: Backend,
     ask: String,
     act: String,
@@ -126,7 +131,7 @@ struct Staged {
 }
 
 impl Staged {
-    async fn provision(scene: &Scene, origin: &str, case: Case) -> Result<(Self, String, String)> {
+    async fn provision(scene: &Scene, origin: &str, case: Case) -> Result<Self> {
         let Case { name, fault, reason, says, params, poll } = case;
         let frozen = matches!(fault, Fault::Frozen);
         let backend = Backend::start(name, fault, origin, &scene.exporter).await?;
@@ -153,11 +158,11 @@ impl Staged {
         let asked = claim("asked", "ask", 6.0).await?;
         let held = claim("held", "act", 3.0).await?;
         let (ask, act) = (format!("{name}-ask"), format!("{name}-act"));
-        Ok((Staged { name, reason, says, frozen, backend, ask, act, quiet, asked, held }, provider, rules))
+        Ok(Staged { name, reason, says, frozen, provider, rules, backend, ask, act, quiet, asked, held })
     }
 
     async fn approve(&self, scene: &Scene) -> Result<()> {
-        let approval = autopilot_shared::names::approval_name(&self.ask, &self.asked);
+        let approval = names::approval_name(&self.ask, &self.asked);
         scene.answer("db", &approval, "approved").await
     }
 
@@ -168,7 +173,7 @@ impl Staged {
         Ok(())
     }
 
-    fn complaint(&self, status: &autopilot_shared::api::AutopilotRuleStatus) -> Option<String> {
+    fn complaint(&self, status: &AutopilotRuleStatus) -> Option<String> {
         let (value, reason, message) = data(status);
         let url = self.backend.url();
         let host = url.trim_start_matches("http://");
@@ -213,14 +218,22 @@ const HELD: [&str; 6] = [
     "ActiveActionsTaken => Normal",
 ];
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
-    // Given a rule of each kind for every fault, on metrics that are fine still, and a rule that has nothing to do with it.
+/// A rule of each kind for every fault, on metrics that are fine still, and a rule that has nothing to do with it.
+struct Given {
+    scene: Scene,
+    cases: Vec<Staged>,
+    /// The volume of the rule that has nothing to do with it.
+    bystander: String,
+    /// In front of its metrics.
+    bystanders: FaultProxy,
+}
+
+async fn given() -> Result<Given> {
     let mut scene = Scene::start(SceneOptions::default()).await?;
     let origin = scene.prometheus.as_ref().context("a Prometheus of its own")?.url().to_owned();
     let bystanders = FaultProxy::to_plain(&origin)?;
     scene.cluster.namespace("db", &[("type", "db")]).await?;
-    let staged =
+    let cases =
         try_join_all(cases().into_iter().map(|case| Staged::provision(&scene, &origin, case))).await?;
     let bystander = scene.claim("db", "bystander", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&bystander, 3.0, 10.0);
@@ -229,11 +242,9 @@ async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
         bystanders.url()
     );
     let mut manifests = String::new();
-    let mut all = Vec::new();
-    for (case, provider, rules) in staged {
-        text += &provider;
-        manifests += &rules;
-        all.push(case);
+    for case in &cases {
+        text += &case.provider;
+        manifests += &case.rules;
     }
     let rule =
         RuleText::new("bystander").without_approval().set("/conditions/expressions/0/key", json!(PX_KEY));
@@ -241,22 +252,32 @@ async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
     scene.configure_text(&text).await?;
     scene.controller().await?;
     scene.cluster.apply(&manifests).await?;
-    let scene = scene;
+    Ok(Given { scene, cases, bystander, bystanders })
+}
 
+/// Waits until each case has a pending approval, and an object whose conditions hold, but not for long enough yet.
+async fn until_all_wait(scene: &Scene, cases: &[Staged]) -> Result<()> {
     let asked: Vec<_> =
-        all.iter().map(|c| (c.ask.clone(), c.asked.clone(), S::ActionAwaitingApproval)).collect();
-    until_states(&scene, "every question is asked", &asked).await?;
+        cases.iter().map(|c| (c.ask.clone(), c.asked.clone(), S::ActionAwaitingApproval)).collect();
+    until_states(scene, "every question is asked", &asked).await?;
     scene
         .until("all others are Normal", async || {
-            let normal = |s: &autopilot_shared::api::AutopilotRuleStatus| s.states.get("Normal") == Some(&1);
-            Ok(rules(&scene).await?.values().all(normal).then_some(()))
+            let normal = |s: &AutopilotRuleStatus| s.states.get("Normal") == Some(&1);
+            Ok(rules(scene).await?.values().all(normal).then_some(()))
         })
         .await?;
-    for case in &all {
+    for case in cases {
         case.backend.set(&scene.exporter, &case.held, 6.0, 10.0);
     }
-    let held: Vec<_> = all.iter().map(|c| (c.act.clone(), c.held.clone(), S::Triggered)).collect();
-    until_states(&scene, "every hold has begun", &held).await?;
+    let held: Vec<_> = cases.iter().map(|c| (c.act.clone(), c.held.clone(), S::Triggered)).collect();
+    until_states(scene, "every hold has begun", &held).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
+    // Given a rule of each kind for every fault, on metrics that are fine still, and a rule that has nothing to do with it.
+    let Given { scene, cases: all, bystander, bystanders } = given().await?;
+    until_all_wait(&scene, &all).await?;
 
     // When the metrics of all of them break.
     for case in &all {

@@ -14,23 +14,23 @@ use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
 /// Statuses of all rules, by name.
-pub async fn rules(scene: &Scene) -> Result<BTreeMap<String, AutopilotRuleStatus>> {
+pub(crate) async fn rules(scene: &Scene) -> Result<BTreeMap<String, AutopilotRuleStatus>> {
     let list = Api::<AutopilotRule>::all(scene.client.clone()).list(&ListParams::default()).await?;
     Ok(list.items.into_iter().map(|r| (r.name_any(), r.status.unwrap_or_default())).collect())
 }
 
 /// Status, reason and message of a rule's `DataAvailable`.
-pub fn data(status: &AutopilotRuleStatus) -> (&str, &str, &str) {
+pub(crate) fn data(status: &AutopilotRuleStatus) -> (&str, &str, &str) {
     let found = status.conditions.iter().find(|c| c.type_ == "DataAvailable");
     found.map_or(("", "", ""), |c| (c.status.as_str(), c.reason.as_str(), c.message.as_str()))
 }
 
 /// Journals by rule and volume.
-pub struct Journals(BTreeMap<(String, String), AutopilotRuleObjectStatus>);
+pub(crate) struct Journals(BTreeMap<(String, String), AutopilotRuleObjectStatus>);
 
 impl Journals {
     /// As they are now.
-    pub async fn read(scene: &Scene) -> Result<Self> {
+    pub(crate) async fn read(scene: &Scene) -> Result<Self> {
         let list = Api::<AutopilotRuleObject>::all(scene.client.clone()).list(&ListParams::default()).await?;
         let entry = |object: AutopilotRuleObject| {
             let label = |name: &str| object.labels().get(name).cloned().unwrap_or_default();
@@ -40,18 +40,22 @@ impl Journals {
     }
 
     /// The journal of a pair.
-    pub fn of(&self, rule: &str, volume: &str) -> Option<&AutopilotRuleObjectStatus> {
+    pub(crate) fn of(&self, rule: &str, volume: &str) -> Option<&AutopilotRuleObjectStatus> {
         self.0.get(&(rule.to_owned(), volume.to_owned()))
     }
 
     /// The state of a pair.
-    pub fn state(&self, rule: &str, volume: &str) -> Option<RuleState> {
+    pub(crate) fn state(&self, rule: &str, volume: &str) -> Option<RuleState> {
         self.of(rule, volume)?.state
     }
 }
 
 /// Waits until every one of many pairs is in its state; says which are not.
-pub async fn until_states(scene: &Scene, what: &str, wanted: &[(String, String, RuleState)]) -> Result<()> {
+pub(crate) async fn until_states(
+    scene: &Scene,
+    what: &str,
+    wanted: &[(String, String, RuleState)],
+) -> Result<()> {
     let last = std::sync::Mutex::new(Vec::new());
     let all = scene
         .until(what, async || {
@@ -78,19 +82,19 @@ fn time(request: &Recorded) -> Option<String> {
 }
 
 /// The times of the passes whose questions came through a proxy.
-pub fn passes(proxy: &FaultProxy) -> BTreeSet<String> {
+pub(crate) fn passes(proxy: &FaultProxy) -> BTreeSet<String> {
     proxy.requests().iter().filter_map(time).collect()
 }
 
 /// How many passes have got no answer from a proxy.
-pub fn unanswered(proxy: &FaultProxy) -> usize {
+pub(crate) fn unanswered(proxy: &FaultProxy) -> usize {
     let times: BTreeSet<String> =
         proxy.requests().iter().filter(|r| r.status.is_none()).filter_map(time).collect();
     times.len()
 }
 
 /// Waits for so many further passes through a proxy.
-pub async fn until_passes(scene: &Scene, proxy: &FaultProxy, more: usize) -> Result<()> {
+pub(crate) async fn until_passes(scene: &Scene, proxy: &FaultProxy, more: usize) -> Result<()> {
     let before = passes(proxy).len();
     let what = format!("{more} further passes");
     scene.until(&what, async || Ok((passes(proxy).len() >= before + more).then_some(()))).await

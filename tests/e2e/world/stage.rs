@@ -15,19 +15,19 @@ use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 /// Seconds after which a question is taken back whose condition no longer holds.
-pub const CANCEL_AFTER: u32 = 2;
+pub(crate) const CANCEL_AFTER: u32 = 2;
 
 /// A world with proxies before its API and its metrics.
-pub struct Stage {
-    pub scene: Scene,
+pub(crate) struct Stage {
+    pub(crate) scene: Scene,
     /// Between the controller and the API.
-    pub api: FaultProxy,
+    pub(crate) api: FaultProxy,
     metrics: FaultProxy,
     counts: RuleId,
 }
 
 impl Stage {
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let mut scene = Scene::start(SceneOptions::default()).await?;
         let origin = scene.prometheus.as_ref().context("a Prometheus of its own")?.url();
         let metrics = FaultProxy::to_plain(origin)?;
@@ -42,86 +42,86 @@ impl Stage {
     }
 
     /// Kills the controller and starts another one.
-    pub async fn restart(&mut self) -> Result<()> {
+    pub(crate) async fn restart(&mut self) -> Result<()> {
         self.scene.controllers.clear();
         self.scene.controller_at(&self.api.url(), &[]).await?;
         Ok(())
     }
 
     /// The configuration, with more lines.
-    pub async fn configure(&self, more: &str) -> Result<()> {
+    pub(crate) async fn configure(&self, more: &str) -> Result<()> {
         self.scene.configure(&self.metrics.url(), &format!("cancelAfter: {CANCEL_AFTER}\n{more}")).await
     }
 
     /// Passes so far.
-    pub fn passes(&self) -> usize {
+    pub(crate) fn passes(&self) -> usize {
         self.metrics.applied(self.counts)
     }
 
     /// Waits for so many further passes.
-    pub async fn further_passes(&self, more: usize) -> Result<()> {
+    pub(crate) async fn further_passes(&self, more: usize) -> Result<()> {
         let until = self.passes() + more;
         self.scene.until(&format!("{more} passes"), async || Ok((self.passes() >= until).then_some(()))).await
     }
 
     /// A new case, with its namespace.
-    pub async fn case(&self, name: &'static str) -> Result<Case<'_>> {
+    pub(crate) async fn case(&self, name: &'static str) -> Result<Case<'_>> {
         self.scene.cluster.namespace(name, &[("case", name)]).await?;
         Ok(Case { stage: self, name })
     }
 
     /// kubectl, which must succeed.
-    pub async fn kubectl(&self, args: &[&str]) -> Result<String> {
+    pub(crate) async fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.scene.cluster.kubectl(args).await?.ok()
     }
 }
 
 /// A case: its namespace, and the rule of the same name.
 #[derive(Clone, Copy)]
-pub struct Case<'a> {
-    pub stage: &'a Stage,
-    pub name: &'static str,
+pub(crate) struct Case<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) name: &'static str,
 }
 
 impl Case<'_> {
     /// The rule of the case: asks for approval, doubles what is more than half full.
-    pub fn rule(&self) -> RuleText {
+    pub(crate) fn rule(&self) -> RuleText {
         self.rule_named(self.name)
     }
 
     /// Another rule for the same objects.
-    pub fn rule_named(&self, name: &str) -> RuleText {
+    pub(crate) fn rule_named(&self, name: &str) -> RuleText {
         RuleText::new(name).set("/namespaceSelector", json!({ "matchLabels": { "case": self.name } }))
     }
 
-    pub async fn apply(&self, rule: &RuleText) -> Result<()> {
+    pub(crate) async fn apply(&self, rule: &RuleText) -> Result<()> {
         self.stage.scene.cluster.apply(&rule.text()).await?;
         Ok(())
     }
 
     /// A claim of 10Gi.
-    pub async fn claim(&self, claim: &str) -> Result<String> {
+    pub(crate) async fn claim(&self, claim: &str) -> Result<String> {
         self.stage.scene.claim(self.name, claim, "10Gi", &[("app", "postgres")]).await
     }
 
     /// A claim of 10Gi of which 6 are used.
-    pub async fn full_claim(&self, claim: &str) -> Result<String> {
+    pub(crate) async fn full_claim(&self, claim: &str) -> Result<String> {
         let volume = self.claim(claim).await?;
         self.usage(&volume, 6.0, 10.0);
         Ok(volume)
     }
 
-    pub fn usage(&self, volume: &str, used: f64, capacity: f64) {
+    pub(crate) fn usage(&self, volume: &str, used: f64, capacity: f64) {
         self.stage.scene.usage(volume, used, capacity);
     }
 
     /// Waits for the question about a volume.
-    pub async fn asked(&self, volume: &str) -> Result<ActionApproval> {
+    pub(crate) async fn asked(&self, volume: &str) -> Result<ActionApproval> {
         self.stage.scene.until_pending(self.name, self.name, volume).await.with_context(|| self.name)
     }
 
     /// Waits for a question that is another one than this.
-    pub async fn asked_anew(&self, volume: &str, old: &ActionApproval) -> Result<ActionApproval> {
+    pub(crate) async fn asked_anew(&self, volume: &str, old: &ActionApproval) -> Result<ActionApproval> {
         let scene = &self.stage.scene;
         scene
             .until(&format!("{}: another question about {volume}", self.name), async || {
@@ -134,12 +134,12 @@ impl Case<'_> {
         Ok(new)
     }
 
-    pub async fn answer(&self, volume: &str, answer: &str) -> Result<()> {
+    pub(crate) async fn answer(&self, volume: &str, answer: &str) -> Result<()> {
         self.stage.scene.answer(self.name, &names::approval_name(self.name, volume), answer).await
     }
 
     /// Waits until nobody is asked about a volume.
-    pub async fn unasked(&self, volume: &str) -> Result<()> {
+    pub(crate) async fn unasked(&self, volume: &str) -> Result<()> {
         let scene = &self.stage.scene;
         scene
             .until(&format!("{}: no question about {volume}", self.name), async || {
@@ -149,13 +149,13 @@ impl Case<'_> {
     }
 
     /// Waits until a volume is in a state.
-    pub async fn state(&self, volume: &str, state: RuleState) -> Result<AutopilotRuleObjectStatus> {
+    pub(crate) async fn state(&self, volume: &str, state: RuleState) -> Result<AutopilotRuleObjectStatus> {
         let journal = self.stage.scene.until_state(self.name, self.name, volume, state).await;
         Ok(journal.with_context(|| self.name)?.status.unwrap_or_default())
     }
 
     /// Waits until the journal says this about why its object stays in a state.
-    pub async fn says(
+    pub(crate) async fn says(
         &self,
         volume: &str,
         state: RuleState,
@@ -174,12 +174,12 @@ impl Case<'_> {
     }
 
     /// Waits until a claim requests a size.
-    pub async fn requests(&self, claim: &str, size: &str) -> Result<()> {
+    pub(crate) async fn requests(&self, claim: &str, size: &str) -> Result<()> {
         self.stage.scene.until_request(self.name, claim, size).await.with_context(|| self.name)
     }
 
     /// Waits until the storage has made a claim so large.
-    pub async fn grown(&self, claim: &str, size: &str) -> Result<()> {
+    pub(crate) async fn grown(&self, claim: &str, size: &str) -> Result<()> {
         self.stage
             .scene
             .until(&format!("{}/{claim} has {size}", self.name), async || {
@@ -189,34 +189,34 @@ impl Case<'_> {
     }
 
     /// These are all the sizes that a claim has requested.
-    pub fn sizes(&self, claim: &str, wanted: &[&str]) -> Result<()> {
+    pub(crate) fn sizes(&self, claim: &str, wanted: &[&str]) -> Result<()> {
         let seen = self.stage.scene.csi.requests(self.name, claim);
         ensure!(seen == wanted, "{}/{claim} has requested {seen:?}, not {wanted:?}", self.name);
         Ok(())
     }
 
     /// How often the controller has written to a claim.
-    pub fn writes(&self, claim: &str) -> usize {
+    pub(crate) fn writes(&self, claim: &str) -> usize {
         let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
         let requests = self.stage.api.requests();
         requests.iter().filter(|r| r.method == "PATCH" && r.resource().ends_with(&path)).count()
     }
 
     /// From now on the API server takes no write of the controller to a claim.
-    pub fn refuse_writes(&self, claim: &str) -> RuleId {
+    pub(crate) fn refuse_writes(&self, claim: &str) -> RuleId {
         let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
         let writes = Match::writes().method("PATCH").path(&path);
         self.stage.api.rule(writes, Action::Refuse(Refusal::unavailable()))
     }
 
     /// Waits until a write was refused.
-    pub async fn refused(&self, held: RuleId) -> Result<()> {
+    pub(crate) async fn refused(&self, held: RuleId) -> Result<()> {
         let api = &self.stage.api;
         self.stage.scene.until("a write is tried", async || Ok((api.applied(held) > 0).then_some(()))).await
     }
 
     /// Waits until this is the whole path of a volume.
-    pub async fn path(&self, volume: &str, wanted: &[&str]) -> Result<()> {
+    pub(crate) async fn path(&self, volume: &str, wanted: &[&str]) -> Result<()> {
         let scene = &self.stage.scene;
         let what = format!("{}: {} transitions", self.name, wanted.len());
         let enough = scene
@@ -230,7 +230,7 @@ impl Case<'_> {
     }
 
     /// Waits for an event of the case's rule with this reason and these words.
-    pub async fn event(&self, reason: &str, words: &str) -> Result<String> {
+    pub(crate) async fn event(&self, reason: &str, words: &str) -> Result<String> {
         let rule = format!("involvedObject.kind=AutopilotRule,involvedObject.name={}", self.name);
         let params = ListParams::default().fields(&format!("{rule},reason={reason}"));
         let events = Api::<Event>::namespaced(self.stage.scene.client.clone(), "default");
@@ -249,18 +249,18 @@ impl Case<'_> {
     }
 
     /// Patches a claim by hand.
-    pub async fn edit(&self, claim: &str, patch: Value) -> Result<()> {
+    pub(crate) async fn edit(&self, claim: &str, patch: Value) -> Result<()> {
         self.claims().patch(claim, &PatchParams::default(), &Patch::Merge(patch)).await?;
         Ok(())
     }
 
     /// Enlarges a claim by hand.
-    pub async fn enlarge(&self, claim: &str, size: &str) -> Result<()> {
+    pub(crate) async fn enlarge(&self, claim: &str, size: &str) -> Result<()> {
         self.edit(claim, json!({ "spec": { "resources": { "requests": { "storage": size } } } })).await
     }
 
     /// Deletes a claim and waits until it is gone.
-    pub async fn delete(&self, claim: &str) -> Result<()> {
+    pub(crate) async fn delete(&self, claim: &str) -> Result<()> {
         self.claims().delete(claim, &DeleteParams::default()).await?;
         self.stage
             .scene
@@ -271,7 +271,7 @@ impl Case<'_> {
     }
 
     /// Waits until the namespace holds neither approvals nor journals.
-    pub async fn nothing_left(&self) -> Result<()> {
+    pub(crate) async fn nothing_left(&self) -> Result<()> {
         let client = &self.stage.scene.client;
         let approvals = Api::<ActionApproval>::namespaced(client.clone(), self.name);
         let journals = Api::<AutopilotRuleObject>::namespaced(client.clone(), self.name);

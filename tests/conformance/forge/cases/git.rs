@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Place, invalid, not_found};
 use crate::person::person;
 
-pub async fn the_token_has_an_owner_and_the_repository_a_base(place: &Place) -> Result<()> {
+pub(crate) async fn the_token_has_an_owner_and_the_repository_a_base(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     assert_eq!(forge.login().await?, place.login);
     assert_eq!(forge.default_branch().await?, place.base);
@@ -15,7 +15,9 @@ pub async fn the_token_has_an_owner_and_the_repository_a_base(place: &Place) -> 
     Ok(())
 }
 
-pub async fn a_branch_tells_its_commit_and_one_that_is_not_there_is_nothing(place: &Place) -> Result<()> {
+pub(crate) async fn a_branch_tells_its_commit_and_one_that_is_not_there_is_nothing(
+    place: &Place,
+) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     let change = place.change("first line\n\nbody", &[("look.yaml", "a: 1\n")], &[]);
@@ -32,7 +34,9 @@ pub async fn a_branch_tells_its_commit_and_one_that_is_not_there_is_nothing(plac
     Ok(())
 }
 
-pub async fn a_commit_adds_and_removes_files_and_is_the_same_when_made_again(place: &Place) -> Result<()> {
+pub(crate) async fn a_commit_adds_and_removes_files_and_is_the_same_when_made_again(
+    place: &Place,
+) -> Result<()> {
     // Given a base with two files,
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
@@ -79,7 +83,9 @@ pub async fn a_commit_adds_and_removes_files_and_is_the_same_when_made_again(pla
     Ok(())
 }
 
-pub async fn only_text_is_read_and_only_files_directly_in_the_folder_are_listed(place: &Place) -> Result<()> {
+pub(crate) async fn only_text_is_read_and_only_files_directly_in_the_folder_are_listed(
+    place: &Place,
+) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     let large = "x".repeat(2 * 1024 * 1024);
@@ -116,7 +122,7 @@ pub async fn only_text_is_read_and_only_files_directly_in_the_folder_are_listed(
     Ok(())
 }
 
-pub async fn names_that_mean_something_in_a_url_arrive_as_they_are(place: &Place) -> Result<()> {
+pub(crate) async fn names_that_mean_something_in_a_url_arrive_as_they_are(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     for (i, name) in
@@ -142,7 +148,7 @@ pub async fn names_that_mean_something_in_a_url_arrive_as_they_are(place: &Place
     Ok(())
 }
 
-pub async fn a_folder_of_more_than_a_thousand_files_is_listed_whole(place: &Place) -> Result<()> {
+pub(crate) async fn a_folder_of_more_than_a_thousand_files_is_listed_whole(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     let mut change = place.change("many", &[], &[]);
@@ -153,7 +159,7 @@ pub async fn a_folder_of_more_than_a_thousand_files_is_listed_whole(place: &Plac
 }
 
 /// `emulate` answers a missing branch with 404 where GitHub says 422; our front corrects that.
-pub async fn branches_are_found_by_how_their_names_begin(place: &Place) -> Result<()> {
+pub(crate) async fn branches_are_found_by_how_their_names_begin(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     for name in ["found-pg1-data", "found-pg2-data", "foundation"] {
@@ -172,7 +178,9 @@ pub async fn branches_are_found_by_how_their_names_begin(place: &Place) -> Resul
     Ok(())
 }
 
-pub async fn a_branch_is_created_once_moved_forward_only_and_deleted_for_good(place: &Place) -> Result<()> {
+pub(crate) async fn a_branch_is_created_once_moved_forward_only_and_deleted_for_good(
+    place: &Place,
+) -> Result<()> {
     let forge = place.forge()?;
     let base = place.base_branch(&forge).await?;
     let one = forge.commit(&base, &place.change("one", &[("steps.yaml", "1\n")], &[])).await?;

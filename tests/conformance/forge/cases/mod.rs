@@ -13,39 +13,39 @@ use serde_json::json;
 mod git;
 mod pulls;
 
-pub use git::*;
-pub use pulls::*;
+pub(crate) use git::*;
+pub(crate) use pulls::*;
 
 /// Date of the commits, with more than git keeps.
 const AT: Timestamp = Timestamp::constant(1_767_323_045, 678_000_000);
 
 /// A repository and two who may write to it.
-pub struct Place {
+pub(crate) struct Place {
     /// Of the API.
-    pub url: String,
-    pub owner: String,
-    pub name: String,
-    pub base: String,
+    pub(crate) url: String,
+    pub(crate) owner: String,
+    pub(crate) name: String,
+    pub(crate) base: String,
     /// The controller's.
-    pub token: String,
-    pub login: String,
+    pub(crate) token: String,
+    pub(crate) login: String,
     /// Of somebody else.
-    pub person_token: String,
-    pub person: String,
+    pub(crate) person_token: String,
+    pub(crate) person: String,
 }
 
 impl Place {
-    pub fn forge(&self) -> Result<GitHub> {
+    pub(crate) fn forge(&self) -> Result<GitHub> {
         let slot = TokenSlot::new();
         slot.put(Some(self.token.as_bytes()));
         self.forge_with(slot)
     }
 
-    pub fn forge_with(&self, slot: TokenSlot) -> Result<GitHub> {
+    pub(crate) fn forge_with(&self, slot: TokenSlot) -> Result<GitHub> {
         self.forge_at(&self.name, slot)
     }
 
-    pub fn forge_at(&self, repo: &str, slot: TokenSlot) -> Result<GitHub> {
+    pub(crate) fn forge_at(&self, repo: &str, slot: TokenSlot) -> Result<GitHub> {
         let text = json!({ "providers": [{ "name": "github", "type": "github-scm", "github": {
             "user": self.owner, "repo": repo, "folder": "approvals", "author": "Autopilot",
             "email": "bot@example.com", "baseUrl": self.url,
@@ -55,11 +55,11 @@ impl Place {
         Ok(GitHub::new(&github, TokenSource::Slot(slot))?.spaced(std::time::Duration::ZERO))
     }
 
-    pub async fn base_branch(&self, forge: &GitHub) -> Result<Branch> {
+    pub(crate) async fn base_branch(&self, forge: &GitHub) -> Result<Branch> {
         forge.branch(&self.base).await?.context("no base branch")
     }
 
-    pub fn change(&self, message: &str, add: &[(&str, &str)], remove: &[&str]) -> Change {
+    pub(crate) fn change(&self, message: &str, add: &[(&str, &str)], remove: &[&str]) -> Change {
         Change {
             message: message.to_owned(),
             author: Author { name: "Autopilot".to_owned(), email: "bot@example.com".to_owned() },
@@ -70,7 +70,7 @@ impl Place {
     }
 
     /// A branch off the base with one file of its own.
-    pub async fn branch_off(&self, forge: &GitHub, name: &str) -> Result<Branch> {
+    pub(crate) async fn branch_off(&self, forge: &GitHub, name: &str) -> Result<Branch> {
         let base = self.base_branch(forge).await?;
         let change =
             self.change(name, &[(&format!("approvals/{name}.yaml"), "approvalState: approved\n")], &[]);
@@ -79,12 +79,12 @@ impl Place {
         forge.branch(name).await?.context("the branch that was just created")
     }
 
-    pub async fn pull(&self, forge: &GitHub, name: &str) -> Result<Pull> {
+    pub(crate) async fn pull(&self, forge: &GitHub, name: &str) -> Result<Pull> {
         self.branch_off(forge, name).await?;
         Ok(forge.open(&self.new_pull(name)).await?)
     }
 
-    pub fn new_pull(&self, branch: &str) -> NewPull {
+    pub(crate) fn new_pull(&self, branch: &str) -> NewPull {
         NewPull {
             title: format!("[Autopilot] approval for rule {branch}"),
             body: "**10Gi** to <b>20Gi</b> `x` — ünï ☃\n\nsecond line\n".to_owned(),
@@ -94,12 +94,12 @@ impl Place {
     }
 }
 
-pub fn invalid<T: std::fmt::Debug>(result: &Result<T, ForgeError>) -> Result<()> {
+pub(crate) fn invalid<T: std::fmt::Debug>(result: &Result<T, ForgeError>) -> Result<()> {
     ensure!(matches!(result, Err(ForgeError::Invalid(_))), "{result:?}");
     Ok(())
 }
 
-pub fn not_found<T: std::fmt::Debug>(result: &Result<T, ForgeError>) -> Result<()> {
+pub(crate) fn not_found<T: std::fmt::Debug>(result: &Result<T, ForgeError>) -> Result<()> {
     ensure!(matches!(result, Err(ForgeError::NotFound(_))), "{result:?}");
     Ok(())
 }

@@ -16,7 +16,7 @@ async fn page(forge: &GitHub, number: u32) -> Result<Page> {
 }
 
 /// `emulate` alone accepts a second pull request of a branch, and one without commits; our front refuses both.
-pub async fn a_pull_request_is_opened_once_and_found_again(place: &Place) -> Result<()> {
+pub(crate) async fn a_pull_request_is_opened_once_and_found_again(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let head = place.branch_off(&forge, "opened").await?;
     assert_eq!(forge.pulls_of("opened").await?, []);
@@ -53,7 +53,7 @@ pub async fn a_pull_request_is_opened_once_and_found_again(place: &Place) -> Res
     Ok(())
 }
 
-pub async fn labels_reviews_and_comments_arrive(place: &Place) -> Result<()> {
+pub(crate) async fn labels_reviews_and_comments_arrive(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let pull = place.pull(&forge, "talk").await?;
     forge.label(pull.number, &["autopilot".to_owned(), "size: 20Gi".to_owned()]).await?;
@@ -78,7 +78,7 @@ pub async fn labels_reviews_and_comments_arrive(place: &Place) -> Result<()> {
 }
 
 /// Who closed is our front's; `emulate` alone does not know.
-pub async fn the_hand_that_closes_or_merges_is_known(place: &Place) -> Result<()> {
+pub(crate) async fn the_hand_that_closes_or_merges_is_known(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let open = place.pull(&forge, "hand-open").await?;
     assert_eq!(forge.decider(open.number).await?.login, "");
@@ -112,7 +112,7 @@ pub async fn the_hand_that_closes_or_merges_is_known(place: &Place) -> Result<()
 }
 
 /// ETags are our front's; `emulate` alone has none.
-pub async fn a_list_that_did_not_change_is_not_sent_again(place: &Place) -> Result<()> {
+pub(crate) async fn a_list_that_did_not_change_is_not_sent_again(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let pull = place.pull(&forge, "etag").await?;
     let etag = page(&forge, 1).await?.etag.context("an ETag")?;
@@ -127,7 +127,7 @@ pub async fn a_list_that_did_not_change_is_not_sent_again(place: &Place) -> Resu
     Ok(())
 }
 
-pub async fn more_than_a_page_is_read_page_by_page(place: &Place) -> Result<()> {
+pub(crate) async fn more_than_a_page_is_read_page_by_page(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let first = place.pull(&forge, "paged").await?;
     for i in 0..101 {
@@ -156,7 +156,9 @@ pub async fn more_than_a_page_is_read_page_by_page(place: &Place) -> Result<()> 
     Ok(())
 }
 
-pub async fn a_repository_that_cannot_be_seen_is_an_error_and_never_an_absence(place: &Place) -> Result<()> {
+pub(crate) async fn a_repository_that_cannot_be_seen_is_an_error_and_never_an_absence(
+    place: &Place,
+) -> Result<()> {
     let slot = TokenSlot::new();
     slot.put(Some(place.token.as_bytes()));
     let elsewhere = place.forge_at("no-such-repository", slot)?;
