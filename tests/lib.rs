@@ -1,4 +1,4 @@
-//! What the end-to-end tests, the walk-through and the benchmarks share: real servers with the controller among them.
+//! The library of the end-to-end tests, the walk-through and the benchmarks: real servers with the controller among them.
 
 mod support;
 pub mod walkthrough;

@@ -1,4 +1,4 @@
-//! What the stubs answer with.
+//! Answers of the stubs.
 
 use anyhow::{Context as _, Result};
 use autopilot_stack::http_server::{Body, full};

@@ -78,7 +78,7 @@ impl Stub {
         Ok(Stub { server, shared })
     }
 
-    /// Its address.
+    /// Returns its address.
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }
@@ -88,30 +88,31 @@ impl Stub {
         self.shared.writes.load(Ordering::Relaxed)
     }
 
-    /// The last few of them.
+    /// Returns the last few of them.
     pub(crate) fn last_writes(&self) -> Vec<String> {
         lock(&self.shared.last).clone()
     }
 
-    /// The first request that the stub does not know: then nothing that was measured counts.
+    /// Returns the first request that the stub does not know: then nothing that was measured counts. `None` if it knew
+    /// all.
     pub(crate) fn unknown(&self) -> Option<String> {
         lock(&self.shared.unknown).clone()
     }
 
-    /// How many objects of a kind the controller has made.
+    /// Returns how many objects of a kind the controller has made.
     pub(crate) fn objects(&self, plural: &str) -> usize {
         lock(&self.shared.kinds).get(plural).map_or(0, |kind| kind.objects.len())
     }
 }
 
-/// Clients insist on kind and apiVersion, and do not compare them.
+/// Returns a bookmark. Clients insist on kind and apiVersion, and do not compare them.
 fn bookmark(version: u64) -> Bytes {
     let metadata = json!({ "resourceVersion": version.to_string() });
     let object = json!({ "kind": "Any", "apiVersion": "v1", "metadata": metadata });
     format!("{}\n", json!({ "type": "BOOKMARK", "object": object })).into()
 }
 
-/// What a path names.
+/// The object or collection that a path names.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Path {
     namespace: String,
@@ -199,7 +200,7 @@ impl Shared {
         )
     }
 
-    /// Stays open for as long as the client asked, as the server's does, with a bookmark every minute.
+    /// Opens a watch for as long as the client asked, as the server does, with a bookmark every minute.
     fn watch(self: &Arc<Self>, path: &Path, query: &str) -> Result<Answer> {
         let (sender, receiver) = mpsc::unbounded_channel();
         lock(&self.kinds).entry(path.plural.clone()).or_default().watchers.push(sender.clone());

@@ -78,7 +78,7 @@ async fn until_asked(site: &Site) -> Result<()> {
     .await
 }
 
-/// Milliseconds that a plain patch takes.
+/// Returns the milliseconds that plain patches take.
 async fn round_trips(site: &Site, claim: &ClaimName) -> Result<Vec<f64>> {
     let api: Api<PersistentVolumeClaim> = Api::namespaced(site.client.clone(), &claim.namespace);
     let mut trips = Vec::new();

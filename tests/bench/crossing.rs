@@ -76,7 +76,8 @@ async fn phase(round: usize) {
     sleep(Duration::from_millis((wanted + interval - now) % interval)).await;
 }
 
-/// Seconds from the moment that Prometheus answers the crossing to the moment that the watch shows the new size.
+/// Returns the seconds from the moment at which Prometheus answers the crossing to the moment at which the watch shows
+/// the new size.
 async fn cross(
     site: &Site,
     claims: &[ClaimName],

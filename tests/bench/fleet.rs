@@ -11,7 +11,7 @@ const EVERY: usize = 100;
 /// Seconds between two passes: the shortest that the default configuration allows.
 pub(crate) const INTERVAL: u64 = 5;
 
-/// How large it is.
+/// A generated cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Fleet {
     /// PVCs, all selected by all rules.
@@ -31,7 +31,7 @@ fn uid(kind: u16, i: usize) -> String {
 }
 
 impl Fleet {
-    /// A PVC as the API server would list it: bound, with the fields and managers that real ones have (1.7 kB).
+    /// Returns a PVC as the API server would list it: bound, with the fields and managers that real ones have (1.7 kB).
     pub(crate) fn claim(i: usize) -> String {
         let (namespace, uid) = (namespace(i), uid(1, i));
         let app = i % 50;
@@ -66,7 +66,7 @@ impl Fleet {
         )
     }
 
-    /// A namespace.
+    /// Returns a namespace.
     pub(crate) fn namespace(i: usize) -> Value {
         let name = namespace(i);
         json!({ "metadata": {
@@ -75,7 +75,7 @@ impl Fleet {
         } })
     }
 
-    /// The StorageClass.
+    /// Returns the StorageClass.
     pub(crate) fn class() -> Value {
         json!({
             "metadata": { "name": "fast", "uid": uid(3, 0), "resourceVersion": "5" },
@@ -83,7 +83,7 @@ impl Fleet {
         })
     }
 
-    /// A rule for all PVCs whose key no other rule has. Its `for` is a year: what is above the threshold stays
+    /// Returns a rule for all PVCs whose key no other rule has. Its `for` is a year: what is above the threshold stays
     /// Triggered, and nothing follows however often it is measured.
     pub(crate) fn rule(i: usize) -> Value {
         let key = format!(
@@ -112,12 +112,12 @@ impl Fleet {
         })
     }
 
-    /// Objects above the threshold, per rule.
+    /// Returns how many objects are above the threshold, per rule.
     pub(crate) fn hits(self) -> usize {
         self.claims.div_ceil(EVERY)
     }
 
-    /// The samples above the threshold, with all labels that a kubelet's series have behind the usual scrape
+    /// Returns the samples above the threshold, with all labels that a kubelet's series have behind the usual scrape
     /// configuration. The values differ from one pass to the next, as real ones do.
     pub(crate) fn matching(self, pass: u64) -> String {
         let sample = |text: &mut String, i: usize| {
@@ -142,7 +142,7 @@ impl Fleet {
         vector((0..self.claims).step_by(EVERY), sample)
     }
 
-    /// One sample per PVC with the labels that identify it.
+    /// Returns one sample per PVC with the labels that identify it.
     pub(crate) fn present(self) -> String {
         let sample = |text: &mut String, i: usize| {
             let _ = write!(
@@ -156,7 +156,7 @@ impl Fleet {
         vector(0..self.claims, sample)
     }
 
-    /// How many series there are.
+    /// Returns the number of series.
     pub(crate) fn count(self) -> String {
         vector(0..1, |text, _| {
             let _ = write!(text, r#"{{"metric":{{}},"value":[1767225600,"{}"]}}"#, self.claims);

@@ -9,7 +9,7 @@ use crate::table::Row;
 const NOTE: &str = "virtual time, against a forge in memory that enforces GitHub's documented limits \
                     (controller/tests/forge).";
 
-/// Row 8.
+/// Measures row 8.
 pub(crate) fn at_rest() -> Result<Vec<Row>> {
     let rest = budget::an_hour_at_rest(500);
     let Counts { lists, conditional, reads, writes, .. } = rest.forge;
@@ -25,7 +25,7 @@ pub(crate) fn at_rest() -> Result<Vec<Row>> {
     }])
 }
 
-/// Row 9.
+/// Measures row 9.
 pub(crate) fn storm() -> Result<Vec<Row>> {
     let storm = budget::all_at_once(1_000);
     let order = if storm.in_order { "by urgency" } else { "NOT by urgency" };
@@ -39,7 +39,7 @@ pub(crate) fn storm() -> Result<Vec<Row>> {
     }])
 }
 
-/// Row 10.
+/// Measures row 10.
 pub(crate) fn restart() -> Result<Vec<Row>> {
     let again = budget::restart(1_000);
     let duplicates = again.pulls - 1_000;

@@ -15,13 +15,13 @@ use crate::table::Row;
 
 const CLAIMS: usize = 250;
 const NAMESPACES: usize = 10;
-/// How late Prometheus answers, and how much later than the resize its data shows it.
+/// The delay of Prometheus' answers, and of its data after a resize.
 const LATE: Duration = Duration::from_secs(3);
-/// How long a resize takes.
+/// The duration of a resize.
 const RESIZE: Duration = Duration::from_secs(2);
 /// Until all have been resized once.
 const LIMIT: Duration = Duration::from_secs(180);
-/// How long it is looked on after that: thirty passes with fresh data.
+/// The time it is looked on after that: thirty passes with fresh data.
 const AFTER: Duration = Duration::from_secs(30);
 
 /// Measures it.

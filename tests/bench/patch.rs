@@ -11,7 +11,7 @@ pub(crate) enum Failed {
     Unknown,
 }
 
-/// A JSON merge patch (RFC 7386).
+/// Applies a JSON merge patch (RFC 7386).
 pub(crate) fn merge(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
@@ -31,7 +31,7 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
     }
 }
 
-/// A JSON patch (RFC 6902) of `test`s, and of `add`, `replace` and `remove` for members of objects.
+/// Applies a JSON patch (RFC 6902) of `test`s, and of `add`, `replace` and `remove` for members of objects.
 pub(crate) fn apply(target: &mut Value, operations: &[Value]) -> Result<(), Failed> {
     let mut patched = target.clone();
     for operation in operations {

@@ -13,7 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use super::answers::{Answer, json, read};
 use super::fleet::Fleet;
 
-/// What was answered in one pass.
+/// The answers of one pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
     /// Questions.
@@ -59,12 +59,12 @@ impl Stub {
         Ok(Stub { server, shared })
     }
 
-    /// Its address.
+    /// Returns its address.
     pub(crate) fn url(&self) -> String {
         self.server.url()
     }
 
-    /// What was asked so far, pass by pass; a pass is what carries the same `time`.
+    /// Returns what was asked so far, pass by pass. The queries of a pass carry the same `time`.
     pub(crate) fn passes(&self) -> Vec<Asked> {
         lock(&self.shared.passes).values().copied().collect()
     }

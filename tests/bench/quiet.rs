@@ -18,16 +18,16 @@ use super::prometheus::Asked;
 use super::{api, prometheus, usage};
 use crate::table::{Row, percentile};
 
-/// How long the controller may need until it has seen everything and written what it has to say about it.
+/// The longest time until the controller has seen everything and written what it has to say about it.
 const SETTLE: Duration = Duration::from_secs(15 * 60);
-/// So many intervals without a write are the quiet.
+/// The intervals without a write that count as quiet.
 const CALM: u64 = 3;
 /// Passes that are measured.
 const PASSES: u64 = 8;
-/// What a person asks for who wants the ten minutes of the target.
+/// The variable of a person who wants the ten minutes of the target.
 const FULL: &str = "BENCH_FULL";
 
-/// What one run showed.
+/// The figures of one run.
 #[derive(Clone, Debug)]
 struct Figures {
     /// CPU time of the measured passes, in milliseconds.
@@ -36,14 +36,14 @@ struct Figures {
     memory: u64,
     /// The most that ever were.
     peak: u64,
-    /// What the first pass asked.
+    /// The queries of the first pass.
     first: Asked,
-    /// What the measured passes asked.
+    /// The queries of the measured passes.
     steady: Vec<Asked>,
     /// Writes while it was measured, and the last of them.
     writes: usize,
     written: Vec<String>,
-    /// How long that was.
+    /// The time that was measured.
     window: Duration,
     /// Until it was quiet.
     settled: Duration,
@@ -76,7 +76,7 @@ impl Quiet {
         Ok(figures)
     }
 
-    /// Row 1.
+    /// Measures row 1.
     pub(crate) async fn cpu(&mut self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for (claims, target) in [(10_000, 50.0), (100_000, 300.0)] {
@@ -89,7 +89,7 @@ impl Quiet {
         Ok(rows)
     }
 
-    /// Row 2.
+    /// Measures row 2.
     pub(crate) async fn memory(&mut self) -> Result<Vec<Row>> {
         let small = self.run(10_000, 1, PASSES).await?;
         let large = self.run(100_000, 1, PASSES).await?;
@@ -126,7 +126,7 @@ impl Quiet {
         ])
     }
 
-    /// Row 3.
+    /// Measures row 3.
     pub(crate) async fn bytes(&mut self) -> Result<Vec<Row>> {
         let figures = self.run(10_000, 1, PASSES).await?;
         ensure!(!figures.steady.is_empty(), "no pass was seen");
@@ -148,7 +148,7 @@ impl Quiet {
         }])
     }
 
-    /// Row 7.
+    /// Measures row 7.
     pub(crate) async fn writes(&mut self) -> Result<Vec<Row>> {
         let full = std::env::var_os(FULL).is_some_and(|value| !value.is_empty() && value != "0");
         let passes = if full { 600 } else { 60 } / INTERVAL;
@@ -206,7 +206,7 @@ async fn run(fleet: Fleet, passes: u64) -> Result<Figures> {
     measured.with_context(|| format!("the controller's log ends:\n{}", controller.tail(8)))
 }
 
-/// The release controller between the two stubs.
+/// Starts the release controller between the two stubs.
 fn start(dir: &TempDir, api: &str, metrics: &str) -> Result<Controller> {
     let kubeconfig = dir.join("kubeconfig");
     let config = json!({
@@ -309,7 +309,8 @@ async fn settle(
     }
 }
 
-/// Passes begin at whole intervals since the epoch; this is a moment before one, when the last is long over.
+/// Waits for the moment before the next pass. Passes begin at whole intervals since the epoch, and the last one is long
+/// over.
 async fn before_next_pass() {
     const BEFORE: u128 = 250;
     let interval = u128::from(INTERVAL) * 1000;

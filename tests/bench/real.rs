@@ -1,4 +1,4 @@
-//! What the rows on real servers share: a cluster with the shipped CRDs and permissions, claims, metrics, controller.
+//! The scene of the rows on real servers: a cluster with the shipped CRDs and permissions, claims, metrics, controller.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 /// Usage in percent, from the kubelet's series.
 pub(crate) const KEY: &str = "100 * kubelet_volume_stats_used_bytes / kubelet_volume_stats_capacity_bytes";
-/// How old a sample may be, in Prometheus and as the controller is told: short, for PVCs count once they are older.
+/// The greatest age of a sample, in Prometheus and as the controller is told: short, for PVCs count once they are older.
 pub(crate) const LOOKBACK: u64 = 5;
 /// Requests at once while claims are made.
 const AT_ONCE: usize = 24;
@@ -31,9 +31,9 @@ pub(crate) struct Site {
     controller: Option<Controller>,
     /// The metrics server.
     pub(crate) prometheus: Prometheus,
-    /// What it scrapes.
+    /// The target that it scrapes.
     pub(crate) exporter: Exporter,
-    /// As administrator.
+    /// The administrator's client.
     pub(crate) client: Client,
     /// The API.
     pub(crate) cluster: Cluster,
@@ -120,7 +120,7 @@ impl Site {
         .with_context(|| self.log())
     }
 
-    /// The end of the controller's log, for messages.
+    /// Returns the end of the controller's log, for messages.
     pub(crate) fn log(&self) -> String {
         self.controller
             .as_ref()
@@ -211,12 +211,12 @@ pub(crate) struct ClaimName {
 }
 
 impl ClaimName {
-    /// Of an object.
+    /// Returns the name of an object.
     pub(crate) fn of(claim: &PersistentVolumeClaim) -> ClaimName {
         ClaimName { namespace: claim.namespace().unwrap_or_default(), name: claim.name_any() }
     }
 
-    /// The volume that it is bound to.
+    /// Returns the volume that it is bound to.
     pub(crate) fn volume(&self) -> String {
         format!("pvc-{}-{}", self.namespace, self.name)
     }
@@ -230,7 +230,7 @@ pub(crate) struct Observer<K> {
 }
 
 impl<K> Observer<K> {
-    /// The next change.
+    /// Returns the next change.
     pub(crate) async fn next(&mut self) -> Result<(Instant, K)> {
         self.seen.recv().await.context("the watch ended")
     }

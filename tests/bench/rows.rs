@@ -44,7 +44,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     Ok(table.met())
 }
 
-/// The rows of the pull-request flow: each has a runtime of its own, whose clock it moves.
+/// Measures a row of the pull-request flow. Each has a runtime of its own, whose clock it moves. `None` if the row is
+/// another.
 fn virtual_time(row: u8) -> Option<Result<Vec<Row>>> {
     match row {
         8 => Some(forge::at_rest()),
@@ -76,7 +77,7 @@ async fn measure(row: u8, quiet: &mut Quiet, consoles: &mut Consoles) -> Result<
     }
 }
 
-/// The rows that `--only N[,M]` names; all, without it.
+/// Returns the rows that `--only N[,M]` names; all, without it.
 fn selection(arguments: &[String]) -> Result<BTreeSet<u8>> {
     let text = match arguments {
         [] => return Ok(ROWS.collect()),

@@ -5,20 +5,20 @@
 pub(crate) struct Row {
     /// Its number, as in the table.
     pub(crate) number: u8,
-    /// What was measured.
+    /// The name of the figure.
     pub(crate) what: String,
-    /// What came out.
+    /// The measured value.
     pub(crate) figure: String,
-    /// What it should be.
+    /// The target.
     pub(crate) target: String,
-    /// Whether it is.
+    /// `true` if the target is met.
     pub(crate) met: bool,
-    /// How it was measured, where that matters.
+    /// The way it was measured, where that matters.
     pub(crate) note: String,
 }
 
 impl Row {
-    /// A row that could not be measured.
+    /// Returns a row that could not be measured.
     pub(crate) fn failed(number: u8, error: &anyhow::Error) -> Row {
         let note = format!("{error:#}");
         // The end of a controller's log is in some errors: a few lines tell enough.
@@ -48,12 +48,12 @@ impl Table {
         self.0.push(row);
     }
 
-    /// Whether all targets are met.
+    /// Returns whether all targets are met.
     pub(crate) fn met(&self) -> bool {
         self.0.iter().all(|row| row.met)
     }
 
-    /// The table, and below it how the rows were measured.
+    /// Prints the table, and below it how the rows were measured.
     pub(crate) fn print(&self) {
         println!("{}", self.text());
     }
@@ -89,7 +89,7 @@ impl Table {
     }
 }
 
-/// The value below which this share of the sorted values lies (nearest rank).
+/// Returns the value below which this share of the sorted values lies (nearest rank).
 pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     #[expect(
         clippy::cast_possible_truncation,
@@ -101,7 +101,7 @@ pub(crate) fn percentile(sorted: &[f64], share: f64) -> f64 {
     sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
-/// Median and 99th percentile.
+/// Returns the median and the 99th percentile.
 pub(crate) fn p50_p99(mut values: Vec<f64>) -> (f64, f64) {
     values.sort_by(f64::total_cmp);
     (percentile(&values, 0.5), percentile(&values, 0.99))

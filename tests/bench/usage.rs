@@ -1,11 +1,11 @@
-//! What a process used, as the kernel counts it.
+//! Resources of a process, as the kernel counts them.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// CPU time of all threads that a process has, in user and kernel mode. A thread that ended is not in it; the
-/// controller's worker threads do not end.
+/// Returns the CPU time of all threads that a process has, in user and kernel mode. A thread that ended is not in it;
+/// the controller's worker threads do not end.
 pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     let mut total = 0_u64;
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {
@@ -16,17 +16,17 @@ pub(crate) fn cpu(pid: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(total))
 }
 
-/// Memory that is resident, in bytes.
+/// Returns the resident memory, in bytes.
 pub(crate) fn memory(pid: u32) -> Result<u64> {
     field(pid, "VmRSS:")
 }
 
-/// The most that ever was, in bytes.
+/// Returns the most memory that was ever resident, in bytes.
 pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     field(pid, "VmHWM:")
 }
 
-/// How often its threads went to sleep or were put aside: as often they were woken.
+/// Returns how often its threads went to sleep or were put aside: as often they were woken.
 pub(crate) fn switches(pid: u32) -> Result<u64> {
     let mut total = 0;
     for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("the process is gone")? {

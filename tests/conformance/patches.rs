@@ -1,4 +1,4 @@
-//! What the API server answers to writes whose precondition does not hold: the controller tells these answers from
+//! Answers of the API server to writes whose precondition does not hold: the controller tells these answers from
 //! refusals.
 
 use anyhow::Result;
@@ -59,7 +59,7 @@ fn named(status: &kube::core::Status) -> bool {
 /// Name, state that was shown, state meanwhile, whether it was latched meanwhile, whether the decision is taken.
 type Case = (&'static str, Option<&'static str>, Option<&'static str>, bool, bool);
 
-/// What was shown of an approval, what has become of it, and whether a decision about what was shown is taken.
+/// An approval as it was shown, as it is now, and whether a decision about the former is taken.
 const DECISIONS: &[Case] = &[
     ("absent", None, None, false, true),
     ("pending", Some("pending"), Some("pending"), false, true),

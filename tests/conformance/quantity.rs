@@ -93,7 +93,7 @@ async fn the_api_server_stores_every_quantity_as_we_say() -> Result<()> {
     Ok(())
 }
 
-/// A sign, digits with a point somewhere, a suffix.
+/// Generates a sign, digits with a point somewhere, a suffix.
 fn text() -> impl Strategy<Value = String> {
     let sign = prop_oneof![6 => Just(""), 1 => Just("+"), 2 => Just("-")];
     let number = prop_oneof![
@@ -117,7 +117,7 @@ fn text() -> impl Strategy<Value = String> {
     (sign, number, suffix).prop_map(|(sign, number, suffix)| format!("{sign}{number}{suffix}"))
 }
 
-/// Digits before the point, roughly: of a quantity that does not fit into an `i64`.
+/// Counts the digits before the point, roughly, of a quantity that does not fit into an `i64`.
 fn digits(quantity: &Quantity) -> usize {
     let text = quantity.to_string();
     let digits = text.bytes().filter(u8::is_ascii_digit).count();

@@ -20,7 +20,7 @@ static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(Runtime::new);
 /// One world for all that may share it; each test has a namespace and a rule of its own there.
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
 
-/// The world of a test.
+/// Starts the servers of a test.
 async fn new_stage() -> Result<Stage> {
     let mut stage = Stage::new(Pace::TEST).await?;
     stage.install().await?;
@@ -36,7 +36,8 @@ fn on_the_shared_stage(play: impl AsyncFnOnce(&'static Stage) -> Result<()>) -> 
     runtime()?.block_on(async { play(STAGE.get_or_try_init(new_stage).await?).await })
 }
 
-/// A namespace with the two claims, and a rule of the same name that selects one of them and has seen it `Normal`.
+/// Creates a namespace with the two claims, and a rule of the same name that selects one of them and has seen it
+/// `Normal`.
 async fn given<'a>(stage: &'a Stage, name: &str, approval: bool) -> Result<Walk<'a>> {
     let mut walk = Walk::new(stage, name, name, name).await?;
     walk.until_usage(30.0).await?;
@@ -131,7 +132,7 @@ fn what_is_not_selected_is_never_touched() -> Result<()> {
     })
 }
 
-/// The texts between the fences of this language.
+/// Returns the texts between the fences of this language.
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     text.split(fence.as_str()).skip(1).filter_map(|rest| rest.split("```").next()).collect()

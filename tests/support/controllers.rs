@@ -10,7 +10,7 @@ use autopilot_stack::{
 };
 use serde_json::Value;
 
-/// How a line of a controller's log begins to say where it serves its metrics.
+/// The words of the log line that says where a controller serves its metrics.
 const SERVING: &str = "serving /metrics";
 
 /// Returns the command line of a controller with this kubeconfig: a free port for its metrics, a log for people who look for
@@ -83,7 +83,7 @@ impl Controllers {
         Ok(())
     }
 
-    /// SIGKILL for all, and one new controller.
+    /// Kills all, and starts a new one.
     ///
     /// # Errors
     /// When it does not start.
@@ -92,7 +92,7 @@ impl Controllers {
         self.start()
     }
 
-    /// At the first request that matches, kills all and starts a new one at once.
+    /// Kills all at the first request that matches, and starts a new one at once.
     pub fn restart_on(&self, proxy: &FaultProxy, request: Match, when: KillWhen) -> Fired {
         let all = self.clone();
         proxy.kill_on(request, when, move || {
@@ -102,7 +102,7 @@ impl Controllers {
         })
     }
 
-    /// At the `n`-th write from now, kills the one that was started first.
+    /// Kills the one that was started first at the `n`-th write from now.
     pub fn kill_first_at(&self, proxy: &FaultProxy, n: usize, when: KillWhen) -> Fired {
         let all = self.clone();
         proxy.kill_at(n, when, move || {
@@ -112,12 +112,12 @@ impl Controllers {
         })
     }
 
-    /// SIGKILL for all.
+    /// Kills all with SIGKILL.
     pub fn kill(&self) {
         self.running().clear();
     }
 
-    /// SIGKILL for the one that was started first.
+    /// Kills the one that was started first with SIGKILL.
     ///
     /// # Errors
     /// When none runs.
@@ -128,7 +128,7 @@ impl Controllers {
         Ok(())
     }
 
-    /// SIGKILL for all, and an empty log.
+    /// Kills all, and empties the log.
     ///
     /// # Errors
     /// When the log cannot be written.
@@ -137,22 +137,22 @@ impl Controllers {
         Ok(std::fs::write(&self.log, "")?)
     }
 
-    /// Whether all that were started and not killed run.
+    /// Returns whether all that were started and not killed run.
     pub fn all_alive(&self) -> bool {
         self.running().iter().all(|c| c.is_running().unwrap_or(false))
     }
 
-    /// How many run.
+    /// Returns how many run.
     pub fn count(&self) -> usize {
         self.running().len()
     }
 
-    /// All that they wrote since the last [`Self::reset`].
+    /// Returns all that they wrote since the last [`Self::reset`].
     pub fn log(&self) -> String {
         std::fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
-    /// The end of their log.
+    /// Returns the end of their log.
     pub fn tail(&self, lines: usize) -> String {
         let log = self.log();
         let all: Vec<&str> = log.lines().collect();

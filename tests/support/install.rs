@@ -1,4 +1,4 @@
-//! What a person installs: the shipped manifests and a configuration.
+//! Installing: the shipped manifests and a configuration.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The parts that tests are made of: servers with the shipped manifests, controllers, rules, terminals.
+//! The parts of a test: servers with the shipped manifests, controllers, rules, terminals.
 
 pub mod cluster_pool;
 pub mod controllers;

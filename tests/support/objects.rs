@@ -1,4 +1,4 @@
-//! What objects of the API say, and files that become objects.
+//! Fields of the objects that tests read, and files that become objects.
 
 use autopilot_shared::api::ActionApproval;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;

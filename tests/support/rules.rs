@@ -15,7 +15,7 @@ pub struct RuleText {
 }
 
 impl RuleText {
-    /// With `for`, poll and cool-down of a second, and approval.
+    /// Returns the rule with a `for`, poll interval and cool-down of a second, and approval.
     pub fn new(name: &str) -> Self {
         RuleText {
             name: name.to_owned(),
@@ -60,13 +60,13 @@ impl RuleText {
         self
     }
 
-    /// Without approval.
+    /// Removes the approval.
     #[must_use]
     pub fn without_approval(self) -> Self {
         self.set("/enforcement", Value::Null)
     }
 
-    /// The object, as JSON, which is YAML.
+    /// Returns the object, as JSON, which is YAML.
     pub fn text(&self) -> String {
         json!({
             "apiVersion": "autopilot.libopenstorage.org/v1alpha1",

@@ -1,4 +1,4 @@
-//! A world: real API server, real Prometheus, storage that resizes, and the controller with its own permissions.
+//! A scene: real API server, real Prometheus, storage that resizes, and the controller with its own permissions.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use kube::{Api, Client, ResourceExt as _};
 
 use super::{controllers, install, objects, series};
 
-/// How long a step of a test may take.
+/// The longest time a step of a test may take.
 const STEP: Duration = Duration::from_secs(120);
 
-/// What a scene differs in.
+/// The differences between scenes.
 #[derive(Clone, Debug)]
 pub struct SceneOptions {
     /// Options of the cluster.
@@ -27,7 +27,7 @@ pub struct SceneOptions {
     pub prometheus_url: Option<String>,
     /// More lines of the configuration.
     pub config: String,
-    /// Whether metrics follow the capacity of PVCs by themselves.
+    /// The StorageClass of its PVCs.
     pub storage_class: String,
 }
 
@@ -42,7 +42,7 @@ impl Default for SceneOptions {
     }
 }
 
-/// A running world. Dropping it ends all of it.
+/// A running scene. Dropping it ends all of it.
 pub struct Scene {
     /// Ends first.
     pub controllers: Vec<Controller>,
@@ -50,11 +50,11 @@ pub struct Scene {
     pub csi: CsiDriver,
     /// The metrics server, when it is the scene's own.
     pub prometheus: Option<Prometheus>,
-    /// What it scrapes.
+    /// The target that it scrapes.
     pub exporter: Exporter,
     /// The API.
     pub cluster: Cluster,
-    /// As administrator.
+    /// The administrator's client.
     pub client: Client,
     /// The controller's token.
     pub token: String,
@@ -160,7 +160,7 @@ impl Scene {
         self.controllers.last().context("just pushed")
     }
 
-    /// The last controller that was started.
+    /// Returns the last controller that was started.
     ///
     /// # Errors
     /// When there is none.
@@ -168,7 +168,7 @@ impl Scene {
         self.controllers.last().context("no controller runs")
     }
 
-    /// A namespace with labels, a PVC of the scene's class in it; the volume's name comes back.
+    /// Creates a namespaced PVC of the scene's class with these labels. Returns the name of its volume.
     ///
     /// # Errors
     /// When the API refuses, or the PVC is not bound.
@@ -202,7 +202,7 @@ impl Scene {
         })
     }
 
-    /// What a PVC requests.
+    /// Returns the size that a PVC requests.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -225,7 +225,7 @@ impl Scene {
         .await
     }
 
-    /// The approval of a volume under a rule, if there is one.
+    /// Returns the approval of a volume under a rule. `None` if there is none.
     ///
     /// # Errors
     /// When the API cannot be read.
@@ -275,7 +275,7 @@ impl Scene {
         Ok(())
     }
 
-    /// The journal of a volume under a rule, if there is one.
+    /// Returns the journal of a volume under a rule. `None` if there is none.
     ///
     /// # Errors
     /// When the API cannot be read.
@@ -307,7 +307,7 @@ impl Scene {
         .await
     }
 
-    /// A rule as it stands.
+    /// Returns a rule.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -328,7 +328,7 @@ impl Scene {
         .await
     }
 
-    /// Messages of the `Transition` events of a rule in the order of their names, which is that of time.
+    /// Returns the messages of the `Transition` events of a rule in the order of their names, which is that of time.
     ///
     /// # Errors
     /// When they cannot be read.
@@ -344,7 +344,7 @@ impl Scene {
         Ok(events.into_iter().map(|(_, message)| message).collect())
     }
 
-    /// The transitions of one volume, as `A => B`.
+    /// Returns the transitions of one volume, as `A => B`.
     ///
     /// # Errors
     /// When they cannot be read.

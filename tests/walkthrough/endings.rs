@@ -17,7 +17,7 @@ pub const QUIET_POLLS: usize = 10;
 /// And after a restart.
 pub const QUIET_POLLS_AFTER_RESTART: usize = 3;
 
-/// What the controller could have said or written.
+/// Everything that a controller that is not quiet would change.
 #[derive(Debug, PartialEq, Eq)]
 struct Silence {
     events: Vec<String>,
@@ -27,7 +27,8 @@ struct Silence {
 }
 
 impl Walk<'_> {
-    /// `pgbench-data` fills to so many GiB; the rule triggers and asks. `pgbench-data` must be seen at `percent`.
+    /// Fills `pgbench-data` to so many GiB, and waits until the rule triggers and asks. `pgbench-data` must be seen at
+    /// `percent`.
     ///
     /// # Errors
     /// When nobody is asked.
@@ -65,8 +66,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Ending 1: approved. The claim grows once, and after the cool-down the approval is gone. `sizes` are all that the
-    /// claim has ever requested, the new one last.
+    /// Plays ending 1: approved. The claim grows once, and after the cool-down the approval is gone. `sizes` are all
+    /// that the claim has ever requested, the new one last.
     ///
     /// # Errors
     /// When something else happens.
@@ -75,7 +76,7 @@ impl Walk<'_> {
         self.grows(sizes).await
     }
 
-    /// It is approved: the claim grows once, and after the cool-down the approval is gone.
+    /// Follows an approved resize: the claim grows once, and after the cool-down the approval is gone.
     ///
     /// # Errors
     /// When something else happens.
@@ -107,7 +108,7 @@ impl Walk<'_> {
         self.until_sizes(sizes).await
     }
 
-    /// Ending 2: declined.
+    /// Plays ending 2: declined.
     ///
     /// # Errors
     /// When something else happens.
@@ -119,8 +120,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// A declined object is left alone: no event and no write, over polls and a restart of the controller. Nothing else
-    /// may go on on this stage.
+    /// Checks that a declined object is left alone: no event and no write, over polls and a restart of the controller.
+    /// Nothing else may go on on this stage.
     ///
     /// # Errors
     /// When the controller says or writes something.
@@ -144,7 +145,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Ending 3: the declined approval is deleted, and the question is asked anew. Gives the new approval.
+    /// Plays ending 3: the declined approval is deleted, and a new one asks. Returns the new approval.
     ///
     /// # Errors
     /// When something else happens.
@@ -180,8 +181,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Ending 4: the rule asks nobody. The claim grows once, without an approval. `before` are the transitions that lead
-    /// to the action.
+    /// Plays ending 4: the rule asks nobody. The claim grows once, without an approval. `before` are the transitions
+    /// that lead to the action.
     ///
     /// # Errors
     /// When something else happens.

@@ -30,7 +30,7 @@ struct Level {
 }
 
 impl Filling {
-    /// A volume of this size with this much in it, in GiB.
+    /// Returns a volume of this size with this much in it, in GiB.
     pub fn new(namespace: &str, claim: &str, volume: &str, size: f64, used: f64) -> Filling {
         Filling {
             namespace: namespace.to_owned(),
@@ -41,7 +41,7 @@ impl Filling {
         }
     }
 
-    /// Name of the volume.
+    /// Returns the name of the volume.
     pub fn volume(&self) -> &str {
         &self.volume
     }

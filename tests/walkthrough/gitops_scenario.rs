@@ -90,7 +90,7 @@ pub async fn play_gitops(pace: Pace) -> Result<()> {
     Ok(())
 }
 
-/// The reviewer merges: the volume grows, and nothing is left of the pull request.
+/// Merges the pull request: the volume grows, and nothing is left on GitHub.
 async fn merge(walk: &mut Walk<'_>, servers: &GitOpsServers, first: &Pull) -> Result<()> {
     heading("Merge: approved");
     println!(
@@ -115,7 +115,7 @@ async fn merge(walk: &mut Walk<'_>, servers: &GitOpsServers, first: &Pull) -> Re
     Ok(())
 }
 
-/// The reviewer closes the next pull request.
+/// Closes the next pull request.
 async fn close(
     walk: &mut Walk<'_>,
     servers: &GitOpsServers,
@@ -152,7 +152,7 @@ struct Closed {
     approval: ActionApproval,
 }
 
-/// The declined approval is deleted. Returns the pull request that asks anew.
+/// Deletes the declined approval. Returns the pull request that asks anew.
 async fn ask_anew(walk: &mut Walk<'_>, servers: &GitOpsServers, closed: &Closed) -> Result<Pull> {
     heading("Delete the approval: asked anew");
     walk.delete_declined(&closed.approval).await?;
@@ -162,7 +162,7 @@ async fn ask_anew(walk: &mut Walk<'_>, servers: &GitOpsServers, closed: &Closed)
     Ok(pull)
 }
 
-/// The rule goes while it asks.
+/// Deletes the rule while it asks.
 async fn take_back(walk: &Walk<'_>, servers: &GitOpsServers, branch: &str) -> Result<()> {
     heading("Take the question back");
     println!("The rule goes; nothing stays behind on GitHub.\n");
@@ -178,7 +178,7 @@ async fn take_back(walk: &Walk<'_>, servers: &GitOpsServers, branch: &str) -> Re
     Ok(())
 }
 
-/// Secret and ConfigMap as the guide has them; the controller starts.
+/// Applies Secret and ConfigMap as the guide has them, and starts the controller.
 async fn install(stage: &mut Stage, servers: &GitOpsServers) -> Result<()> {
     stage.shell.export("GITHUB_TOKEN", BOT_TOKEN);
     stage
@@ -249,7 +249,7 @@ async fn no_branch(walk: &Walk<'_>, servers: &GitOpsServers, name: &str) -> Resu
     Ok(())
 }
 
-/// Files of approvals at a branch.
+/// Returns the files of approvals at a branch.
 async fn files(servers: &GitOpsServers, at: &str) -> Result<Vec<String>> {
     let all = servers.reviewer.files(at).await?;
     Ok(all.into_iter().filter(|f| f.starts_with(&format!("{FOLDER}/{RULE}-"))).collect())

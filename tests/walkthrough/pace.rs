@@ -1,4 +1,4 @@
-//! How fast the walk-through goes.
+//! The speed of the walk-through.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// What holds when a rule says nothing: the guide's times.
+    /// The defaults of a rule: the guide's times.
     pub const GUIDE: Pace = Pace { poll: 10, hold: 30, cool_down: 300, step: 5 };
     /// For people who wait for the end of the walk-through.
     pub const SECONDS: Pace = Pace { poll: 1, hold: 3, cool_down: 8, step: 1 };
@@ -27,7 +27,7 @@ impl Pace {
     /// approval must outlive its next look.
     pub const FLUX: Pace = Pace { poll: 1, hold: 1, cool_down: 15, step: 1 };
 
-    /// `REAL_TIME=1` leaves the guide's rule untouched.
+    /// Returns the pace that `REAL_TIME` asks for: `1` leaves the guide's rule untouched.
     pub fn from_environment() -> Pace {
         match std::env::var("REAL_TIME").as_deref() {
             Ok("" | "0" | "false") | Err(_) => Pace::SECONDS,
@@ -35,7 +35,7 @@ impl Pace {
         }
     }
 
-    /// How long a step may take that waits for some polls and this time.
+    /// Returns how long a step may take that waits for some polls and this time.
     pub(super) fn limit(&self, seconds: u64) -> Duration {
         Duration::from_secs(40 + 4 * self.poll + 2 * self.step + seconds)
     }

@@ -25,7 +25,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// For a cluster.
+    /// Returns a shell for a cluster.
     ///
     /// # Errors
     /// When there is no `kubectl`.
@@ -43,7 +43,7 @@ impl Shell {
         })
     }
 
-    /// A variable of the shell: its value is not shown.
+    /// Sets a variable of the shell whose value is not shown.
     pub fn export(&mut self, name: &'static str, value: &str) {
         self.secrets.push((name, value.to_owned()));
     }

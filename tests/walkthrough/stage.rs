@@ -1,4 +1,4 @@
-//! Where the walk-through plays: real servers, and a controller that can be watched and restarted.
+//! The stage of the walk-through: real servers, and a controller that can be watched and restarted.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::pace::Pace;
 use super::shell::Shell;
 use crate::support::scene::{Scene, SceneOptions};
 
-/// How long the controller may take to end after SIGTERM.
+/// The longest time the controller may take to end after SIGTERM.
 const END: Duration = Duration::from_secs(10);
 
-/// Everything that runs.
+/// The servers, the controller and a shell.
 pub struct Stage {
     /// Ends first.
     controller: Mutex<Option<Controller>>,
@@ -28,7 +28,7 @@ pub struct Stage {
     pub scene: Scene,
     /// A terminal.
     pub shell: Shell,
-    /// How fast it goes.
+    /// The speed of the walk-through.
     pub pace: Pace,
 }
 
@@ -113,7 +113,7 @@ impl Stage {
         }
     }
 
-    /// How many polls there were since [`Self::count_anew`]: all queries of one pass carry one time.
+    /// Returns how many polls there were since [`Self::count_anew`]: all queries of one pass carry one time.
     pub fn polls(&self) -> usize {
         let asked = self.metrics.requests();
         let time = |body: &[u8]| fetch::form_value(&String::from_utf8_lossy(body), "time");
@@ -126,13 +126,13 @@ impl Stage {
         self.metrics.clear_log();
     }
 
-    /// The writes since [`Self::count_anew`], but for the lease, as `METHOD path body`.
+    /// Returns the writes since [`Self::count_anew`], but for the lease, as `METHOD path body`.
     pub fn writes(&self) -> Vec<String> {
         let body = |w: &Recorded| String::from_utf8_lossy(&w.body).into_owned();
         self.api.writes().iter().map(|w| format!("{} {} {}", w.method, w.resource(), body(w))).collect()
     }
 
-    /// A claim as it stands.
+    /// Returns a claim.
     ///
     /// # Errors
     /// When it cannot be read.

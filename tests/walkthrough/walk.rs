@@ -54,7 +54,7 @@ impl<'a> Walk<'a> {
         Walk::within(stage, namespace, rule).await
     }
 
-    /// The same in a namespace that is there.
+    /// Does the same in a namespace that is there.
     ///
     /// # Errors
     /// When `kubectl` fails or something is not bound.
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
         Ok(walk)
     }
 
-    /// The guide's rule with this walk's name, label and times, as JSON, which is YAML.
+    /// Returns the guide's rule with this walk's name, label and times, as JSON, which is YAML.
     ///
     /// # Errors
     /// When the fixture is no rule.
@@ -136,7 +136,7 @@ impl<'a> Walk<'a> {
             .await
     }
 
-    /// What Prometheus says about the two volumes, in percent.
+    /// Returns what Prometheus says about the two volumes, in percent.
     ///
     /// # Errors
     /// When it cannot be asked.
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The full text of a transition of `pgbench-data`.
+    /// Returns the full text of a transition of `pgbench-data`.
     fn transition(&self, step: &str) -> String {
         format!("rule: {}:{} transition from {step}", self.rule, self.data.volume())
     }
@@ -218,7 +218,7 @@ impl<'a> Walk<'a> {
         self.check_events(rows, self.path.len())
     }
 
-    /// The same for the last few of them.
+    /// Does the same for the last few of them.
     ///
     /// # Errors
     /// When they are not the transitions that were told.
@@ -336,7 +336,7 @@ impl<'a> Walk<'a> {
         self.check_one_untouched(STATE, &self.state, self.bound[1].as_ref()).await
     }
 
-    /// The same for both claims, where the namespace is not selected.
+    /// Does the same for both claims, where the namespace is not selected.
     ///
     /// # Errors
     /// When one of them is not.
@@ -345,7 +345,7 @@ impl<'a> Walk<'a> {
         self.check_untouched().await
     }
 
-    /// Nobody wrote it, told of it or asked about it.
+    /// Checks that nobody wrote a claim, told of it or asked about it.
     async fn check_one_untouched(&self, name: &str, filling: &Filling, bound: Option<&String>) -> Result<()> {
         let claim = self.stage.claim(&self.namespace, name).await?;
         ensure!(

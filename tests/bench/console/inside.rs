@@ -1,4 +1,4 @@
-//! What needs no terminal and no cluster: one picture, one filter, the start of the program.
+//! The rows that need no terminal and no cluster: one picture, one filter, the start of the program.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::seed::{APPROVALS, approval};
 use super::timed_console::SIZE;
 use crate::table::{Row, p50_p99};
 
-/// How often each is done.
+/// The number of repetitions.
 const TIMES: usize = 60;
 
 fn approvals() -> Result<Vec<Approval>> {
@@ -35,7 +35,7 @@ fn milliseconds(since: Instant) -> f64 {
     since.elapsed().as_secs_f64() * 1000.0
 }
 
-/// Row 17.
+/// Measures row 17.
 pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
     let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, (SIZE.columns, SIZE.rows));
@@ -78,7 +78,7 @@ pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     ])
 }
 
-/// Row 18.
+/// Measures row 18.
 pub(crate) fn program() -> Result<Vec<Row>> {
     let binary = binary()?;
     let mut starts = Vec::new();

@@ -24,9 +24,9 @@ use crate::progress::progress;
 use crate::table::{Row, p50_p99};
 use crate::usage;
 
-/// How long what is at rest is looked at.
+/// The time for which a console at rest is looked at.
 const MINUTE: Duration = Duration::from_secs(60);
-/// How long changes are looked at, after some seconds in which they get going.
+/// The time for which changes are looked at, after some seconds in which they get going.
 const STORM: Duration = Duration::from_secs(30);
 const WARM: Duration = Duration::from_secs(5);
 /// Keys for a percentile.
@@ -66,7 +66,7 @@ impl Consoles {
         self.site.as_mut().context("no cluster")
     }
 
-    /// Row 11.
+    /// Measures row 11.
     pub(crate) async fn start(&mut self) -> Result<Vec<Row>> {
         const TIMES: usize = 7;
         let site = self.site().await?;
@@ -104,7 +104,7 @@ impl Consoles {
         Ok(vec![row("console: start -> first rows", first, 0.15), row("console: start -> all 10k", all, 1.0)])
     }
 
-    /// Row 16.
+    /// Measures row 16.
     pub(crate) async fn memory(&mut self) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for (what, limit) in [("10k approvals", 60.0), ("10k approvals, 50k events", 80.0)] {
@@ -133,7 +133,7 @@ impl Consoles {
         Ok(rows)
     }
 
-    /// Row 12: one console as it is, and one whose requests are counted.
+    /// Measures row 12: one console as it is, and one whose requests are counted.
     pub(crate) async fn rest(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let proxy = FaultProxy::to_cluster(&site.cluster)?;
@@ -176,7 +176,7 @@ impl Consoles {
         ])
     }
 
-    /// Row 13.
+    /// Measures row 13.
     pub(crate) async fn storm(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
@@ -212,7 +212,7 @@ impl Consoles {
         Ok(rows)
     }
 
-    /// Row 14.
+    /// Measures row 14.
     pub(crate) async fn moves(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
@@ -227,7 +227,7 @@ impl Consoles {
         Ok(rows)
     }
 
-    /// Row 15.
+    /// Measures row 15.
     pub(crate) async fn filters(&mut self) -> Result<Vec<Row>> {
         let site = self.site().await?;
         let mut console = site.console()?;
@@ -265,7 +265,7 @@ impl Site {
         TimedConsole::start(&self.cluster.kubeconfig(ADMIN_TOKEN, None)?)
     }
 
-    /// How long the server takes for a list at the beginning of a watch.
+    /// Returns how long the server takes for a list at the beginning of a watch.
     async fn watch_list(&self) -> Result<Duration> {
         let began = Instant::now();
         let path = "/apis/autopilot.libopenstorage.org/v1alpha1/actionapprovals?watch=true&resourceVersion=0\
@@ -291,7 +291,7 @@ impl Site {
     }
 }
 
-/// When all approvals were there.
+/// Waits until all approvals are there. Returns when they were.
 fn whole(console: &mut TimedConsole) -> Result<Instant> {
     console.until("all approvals", |screen| {
         let text = screen.contents();
@@ -305,13 +305,13 @@ fn rate_of(updates: &Updates, before: u64, began: Instant) -> f64 {
     made / began.elapsed().as_secs_f64()
 }
 
-/// How busy the machine is, whoever else is on it.
+/// Returns how busy the machine is, whoever else is on it.
 fn load() -> String {
     let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     format!("Load {}.", text.split(' ').next().unwrap_or_default())
 }
 
-/// What a console used since a moment; then: percent of a core, bytes and wake-ups a second.
+/// The resources that a console used since a moment; then: percent of a core, bytes and wake-ups a second.
 struct Spent {
     at: Instant,
     cpu: f64,
@@ -339,7 +339,7 @@ impl Spent {
     }
 }
 
-/// The line that is selected.
+/// Returns the line that is selected.
 fn selected(screen: &vt100::Screen) -> Option<u16> {
     (2..timed_console::SIZE.rows).find(|y| screen.cell(*y, 20).is_some_and(vt100::Cell::inverse))
 }

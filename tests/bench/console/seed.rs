@@ -48,7 +48,7 @@ fn ago(minutes: usize) -> String {
     )
 }
 
-/// An approval as the controller leaves it: 1.5 kB.
+/// Returns an approval as the controller leaves it: 1.5 kB.
 pub(crate) fn approval(i: usize) -> Value {
     let (volume, namespace, digest) = (volume(i), namespace(i), format!("{:016x}", i + 1));
     let claim = format!("data-postgres-{i:05}");
@@ -147,7 +147,7 @@ pub(crate) struct Updates {
 }
 
 impl Updates {
-    /// So many a second: a pull request with another number, which is on the screen and moves no row.
+    /// Makes this many changes a second: a pull request with another number, which is on the screen and moves no row.
     pub(crate) fn start(client: &Client, per_second: u32) -> Updates {
         let done = Arc::new(AtomicU64::new(0));
         let (client, count) = (client.clone(), Arc::clone(&done));
@@ -176,7 +176,7 @@ impl Updates {
         Updates { task, done }
     }
 
-    /// How many were made.
+    /// Returns how many were made.
     pub(crate) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

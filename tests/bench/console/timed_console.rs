@@ -9,7 +9,7 @@ use autopilot_tests::pty::{self, Size};
 
 /// The size of the terminal.
 pub(crate) const SIZE: Size = Size { columns: 160, rows: 50 };
-/// How long anything may take.
+/// The longest time anything may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Bytes that the console wrote, and when they arrived.

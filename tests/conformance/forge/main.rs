@@ -1,4 +1,4 @@
-//! What the controller's GitHub client finds at a GitHub. `emulate` plays it here, with a front of the tests' own before it;
+//! The controller's GitHub client at a GitHub. `emulate` plays it here, with a front of the tests' own before it;
 //! the cases take any other address and tokens as well.
 
 mod cases;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::cases::Place;
 
-/// A request in the person's name; the path begins after `/repos/OWNER/NAME`.
+/// Sends a request in the person's name; the path begins after `/repos/OWNER/NAME`.
 pub(crate) async fn person(place: &Place, method: &str, path: &str, body: &Value) -> Result<Value> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let request = Request::builder()

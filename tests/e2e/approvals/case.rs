@@ -35,7 +35,7 @@ pub(crate) struct Case {
     pub(crate) old: String,
     /// Digest of the second, which is the last one before the write.
     pub(crate) current: String,
-    /// What was decided before the write.
+    /// The decision before the write.
     pub(crate) before: Option<Decision>,
 }
 
@@ -49,7 +49,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// All that the API shows, at one time.
+/// All that the API shows of the cases, at one time.
 pub(crate) struct ClusterSnapshot {
     sizes: BTreeMap<String, String>,
     approvals: BTreeMap<String, ActionApproval>,
@@ -96,7 +96,7 @@ impl ClusterSnapshot {
         self.approval(case)?.status.as_ref()?.decision.as_ref()
     }
 
-    /// The digest of a question that waits for its answer.
+    /// Returns the digest of the proposal whose approval is pending.
     pub(crate) fn question(&self, case: &Case) -> Result<&str> {
         let journal = self.journals.get(&names::rule_object_name(&case.volume, case.rule));
         let Some(proposal) = journal.and_then(|j| j.proposal.as_ref()) else { bail!("nothing is proposed") };
@@ -121,7 +121,7 @@ impl ClusterSnapshot {
         Ok(())
     }
 
-    /// Latched like this, about the current question.
+    /// Checks that this outcome is latched for the current proposal.
     pub(crate) fn latched(&self, case: &Case, outcome: Outcome, via: &str) -> Result<()> {
         match self.decision(case) {
             Some(d) if d.outcome == outcome && d.digest == case.current && d.via == via => Ok(()),
@@ -129,7 +129,7 @@ impl ClusterSnapshot {
         }
     }
 
-    /// Said to be stale, with the name of who wrote it.
+    /// Checks that the approval is said to be stale, with the name of who wrote it.
     pub(crate) fn told_stale(&self, case: &Case) -> Result<()> {
         let conditions = self.approval(case).and_then(|a| a.status.as_ref()?.conditions.as_ref());
         if !conditions.is_some_and(|all| all.iter().any(|c| c.type_ == "StaleApproval")) {
@@ -143,7 +143,7 @@ impl ClusterSnapshot {
         Ok(())
     }
 
-    /// Whether the case is as it must be after its write, before anything else moves.
+    /// Checks that the case is as it must be after its write, before anything else moves.
     pub(crate) fn as_it_must(&self, case: &Case) -> Result<()> {
         let stays = || match case.onto {
             Onto::Pending => Ok(()),
@@ -188,7 +188,7 @@ impl ClusterSnapshot {
         }
     }
 
-    /// A new question, that nothing written before has answered.
+    /// Checks that a new proposal is pending, which nothing written before has answered.
     pub(crate) fn asks_anew(&self, case: &Case) -> Result<()> {
         let digest = self.question(case)?;
         if digest == case.current || digest == case.old {

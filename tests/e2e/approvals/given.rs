@@ -1,4 +1,4 @@
-//! What the tests begin with: rules, full volumes, approvals in every state.
+//! The beginning of the tests: rules, full volumes, approvals in every state.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use autopilot_shared::RuleState;
@@ -21,7 +21,7 @@ pub(crate) const RULE: &str = "volume-resize";
 const SUSPENDED: &str = "volume-suspended";
 /// Holds deleted approvals in the cluster.
 const HOLD: &str = "autopilot.test/hold";
-/// Who holds them. What `kubectl` wrote, finalizers too, Flux takes for its own and removes.
+/// The field manager that holds them. What `kubectl` wrote, finalizers too, Flux takes for its own and removes.
 pub(crate) const HOLDER: &str = "holder";
 /// Longer than the test.
 const COOL_DOWN: u32 = 3600;
@@ -58,7 +58,7 @@ pub(crate) async fn questions_asked_twice(scene: &Scene, cases: &mut [Case]) -> 
     Ok(())
 }
 
-/// A volume of 10 GiB, 90 % full, for each case of these writers.
+/// Creates a volume of 10 GiB, 90 % full, for each case of these writers.
 pub(crate) async fn cases_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -> bool) -> Result<Vec<Case>> {
     let all = TABLE.iter().filter(|row| of(row.0)).flat_map(|(writer, file, must)| {
         COLUMNS.iter().zip(must).map(move |(onto, must)| (*writer, *file, *onto, *must))
@@ -79,7 +79,7 @@ pub(crate) async fn cases_with_full_volumes(scene: &Scene, of: impl Fn(Writer) -
         .await
 }
 
-/// From pending to what the column says.
+/// Brings the approvals from pending to what their columns say.
 pub(crate) async fn bring_about(scene: &Scene, cases: &mut [Case]) -> Result<()> {
     let onto = |wanted: Onto| those(cases, |c| c.onto == wanted);
     let (declined, canceled) = (onto(Onto::Declined), onto(Onto::Canceled));
@@ -140,7 +140,7 @@ fn approvals(scene: &Scene) -> Api<ActionApproval> {
     Api::namespaced(scene.client.clone(), NAMESPACE)
 }
 
-/// The guide's command.
+/// Decides as the guide's command does.
 pub(crate) async fn answer(scene: &Scene, cases: &[Case], state: &str) -> Result<()> {
     merge_all(scene, cases, "kubectl-patch", &json!({ "spec": { "approvalState": state } })).await
 }

@@ -1,4 +1,4 @@
-//! Who may approve: every case of [`table::TABLE`] on a real API server, all side by side.
+//! The right to approve: every case of [`table::TABLE`] on a real API server, all side by side.
 
 mod case;
 mod flux;

@@ -9,7 +9,7 @@ use crate::case::{Case, ClusterSnapshot, NAMESPACE};
 use crate::given::RULE;
 use crate::table::{File, Must, Onto, Writer};
 
-/// When the controller set a stale approval back to pending, as its log says.
+/// Returns when the controller set a stale approval back to pending, as its log says.
 fn resets(scene: &Scene) -> Result<Vec<Timestamp>> {
     let log = scene.running()?.log();
     let lines = log.lines().filter(|line| line.contains("a stale approval is set back to pending"));

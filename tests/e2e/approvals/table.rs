@@ -1,4 +1,4 @@
-//! Who may approve, as data: what must happen when each writer brings each file to each approval.
+//! The right to approve, as data: what must happen when each writer brings each file to each approval.
 //!
 //! The rule behind all cases (design §6): a spec acts only on an open question, and only when it names that question: the
 //! digest in `spec.actions[].proposal` is the journal's, or a typed client dropped it from an object that still carries it
@@ -6,7 +6,7 @@
 
 use Must::{Decline, Gone, Inert, NotFound, Nothing, Refused, Resize};
 
-/// How a file comes to the API server.
+/// A way of a file to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Writer {
     /// `kustomize-controller`: server-side apply with force, as Flux does it.
@@ -24,7 +24,7 @@ pub(crate) enum Writer {
     Replace,
 }
 
-/// What the file says.
+/// The content of the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum File {
     /// As the original writes it: approved, with status and finalizer, no digest.
@@ -41,7 +41,7 @@ pub(crate) enum File {
     Edited,
 }
 
-/// What the approval in the cluster is when the file comes.
+/// The state of the approval in the cluster when the file comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Onto {
     /// The question is open.
@@ -60,7 +60,7 @@ pub(crate) enum Onto {
 pub(crate) const COLUMNS: [Onto; 5] =
     [Onto::Pending, Onto::Declined, Onto::Canceled, Onto::Executed, Onto::Absent];
 
-/// What must happen.
+/// The effect that is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Must {
     /// Latched as approved, and the volume grows, once.

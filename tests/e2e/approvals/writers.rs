@@ -1,4 +1,4 @@
-//! The hands on an approval.
+//! The writers of approvals.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ use crate::table::{File, Writer};
 
 const OURS: &str = include_str!("../../fixtures/approvals/ours.yaml");
 
-/// What became of a write.
+/// The result of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Written,
@@ -29,7 +29,7 @@ pub(crate) enum Answer {
 const NO_NEW_FINALIZER: &str = "no new finalizers can be added if the object is being deleted";
 
 impl Writer {
-    /// The field manager of its writes.
+    /// Returns the field manager of its writes.
     pub(crate) fn manager(self) -> &'static str {
         match self {
             Writer::Flux => "kustomize-controller",
@@ -40,7 +40,7 @@ impl Writer {
         }
     }
 
-    /// How a decision that it wrote is signed.
+    /// Returns how a decision that it wrote is signed.
     pub(crate) fn via(self) -> &'static str {
         match self {
             Writer::Flux => "flux",
@@ -127,7 +127,7 @@ struct TypedAction {
 }
 
 impl Case {
-    /// What the case's file says.
+    /// Returns the content of the case's file.
     pub(crate) fn content(&self) -> Result<Value> {
         let digest = match self.file {
             File::Original | File::Bare => "",

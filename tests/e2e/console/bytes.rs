@@ -5,7 +5,8 @@ const MODES: [&str; 9] = ["25", "1000", "1002", "1003", "1006", "1015", "1049", 
 /// Looks that it uses; its colours are spelled out (`38;2;R;G;B`).
 const LOOKS: [&str; 14] = ["0", "1", "2", "4", "7", "9", "22", "24", "27", "29", "39", "49", "59", ""];
 
-/// Whatever is neither text that a person sees nor a sequence that the console uses, with what stands around it.
+/// Returns whatever is neither text that a person sees nor a sequence that the console uses, with what stands around
+/// it.
 pub(crate) fn foreign(bytes: &[u8]) -> Vec<String> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -23,7 +24,7 @@ pub(crate) fn foreign(bytes: &[u8]) -> Vec<String> {
     found
 }
 
-/// The length of a sequence that the console uses.
+/// Returns the length of a sequence that the console uses. `None` if it uses no such sequence.
 fn sequence(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
     let length = parameters.find(|c: char| !c.is_ascii_digit() && c != ';' && c != '?')?;
@@ -56,7 +57,8 @@ fn look(parameters: &str) -> bool {
     true
 }
 
-/// Control characters and what changes how the rest is read, or cannot be seen. A joiner between two pictures may stay.
+/// Returns whether a character controls the terminal, changes how the rest is read, or cannot be seen. A joiner between
+/// two pictures may stay.
 fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}'

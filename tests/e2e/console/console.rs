@@ -10,18 +10,18 @@ use autopilot_stack::{TempDir, lock, wait_for};
 use autopilot_tests::pty::{self, Size};
 use rustix::process::Signal;
 
-/// How long a step may take.
+/// The longest time a step may take.
 pub(crate) const STEP: Duration = Duration::from_secs(90);
 
 struct Seen {
     bytes: Vec<u8>,
-    /// How many of them are on the screen.
+    /// The number of them that are on the screen.
     shown: usize,
     parser: vt100::Parser,
 }
 
 impl Seen {
-    /// More bytes. A picture is shown when it is whole, as terminals do that know synchronized updates.
+    /// Adds bytes. A picture is shown when it is whole, as terminals do that know synchronized updates.
     fn add(&mut self, part: &[u8]) {
         self.bytes.extend_from_slice(part);
         let tail = self.shown.saturating_sub(PICTURE.len());
@@ -92,18 +92,18 @@ impl Console {
         lock(&self.seen)
     }
 
-    /// The screen as text.
+    /// Returns the screen as text.
     pub(crate) fn screen(&self) -> String {
         self.seen().parser.screen().contents()
     }
 
-    /// All that was written to the terminal, but for a picture that is not whole.
+    /// Returns all that was written to the terminal, but for a picture that is not whole.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let seen = self.seen();
         seen.bytes[..seen.shown].to_vec()
     }
 
-    /// The columns at which a character stands, of each line in which it does and that has this text.
+    /// Returns the columns at which a character stands, of each line in which it does and that has this text.
     pub(crate) fn columns(&self, what: &str, text: &str) -> Vec<u16> {
         let seen = self.seen();
         let (rows, columns) = seen.parser.screen().size();
@@ -114,7 +114,7 @@ impl Console {
         (0..rows).filter(has).filter_map(|row| (0..columns).find(|column| stands(row, column))).collect()
     }
 
-    /// The colour of a text's first character, if the text is there.
+    /// Returns the colour of a text's first character. `None` if the text is not there.
     pub(crate) fn colour(&self, text: &str) -> Option<vt100::Color> {
         let seen = self.seen();
         let screen = seen.parser.screen();
@@ -144,7 +144,7 @@ impl Console {
         self.shows_within(texts, STEP).await
     }
 
-    /// The same, within a time.
+    /// Waits until the screen shows all of these, within a time.
     pub(crate) async fn shows_within(&self, texts: &[&str], limit: Duration) -> Result<()> {
         self.until(&format!("{texts:?} on the screen"), limit, |screen| {
             texts.iter().all(|t| screen.contains(t))
@@ -199,7 +199,7 @@ impl Console {
         asked.await.with_context(|| String::from_utf8_lossy(&self.bytes()).into_owned())
     }
 
-    /// Whether the terminal is as it was: main screen, cursor, no mouse, no brackets, cooked.
+    /// Returns whether the terminal is as it was: main screen, cursor, no mouse, no brackets, cooked.
     pub(crate) fn given_back(&self) -> Result<bool> {
         let cooked = self.console.is_cooked()?;
         let seen = self.seen();

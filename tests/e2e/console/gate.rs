@@ -25,7 +25,7 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Before a server, by its address (`https://127.0.0.1:PORT`).
+    /// Opens a gate before a server, by its address (`https://127.0.0.1:PORT`).
     pub(crate) async fn before(server: &str) -> Result<Gate> {
         let (scheme, upstream) = server.split_once("://").context("no scheme")?;
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -36,7 +36,7 @@ impl Gate {
         Ok(Gate { url, shared, task })
     }
 
-    /// Its address.
+    /// Returns its address.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
@@ -46,23 +46,23 @@ impl Gate {
         self.shared.open.send_replace(true);
     }
 
-    /// Who comes from now on is let in.
+    /// Lets in whoever connects from now on.
     pub(crate) fn open(&self) {
         self.cut();
     }
 
-    /// From now on all connections are broken.
+    /// Breaks all connections from now on.
     pub(crate) fn shut(&self) {
         self.shared.open.send_replace(false);
     }
 
-    /// How many came since then.
+    /// Returns how many connected since then.
     pub(crate) fn came(&self, since: Instant) -> usize {
         let came = lock(&self.shared.came);
         came.iter().filter(|at| **at >= since).count()
     }
 
-    /// Who came since then came at most once a second.
+    /// Checks that connections since then came at most once a second.
     pub(crate) fn calm(&self, since: Instant) -> Result<()> {
         let came = lock(&self.shared.came);
         let times: Vec<Duration> = came.iter().filter_map(|at| at.checked_duration_since(since)).collect();

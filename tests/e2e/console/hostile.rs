@@ -18,7 +18,7 @@ const NAMESPACE: &str = "hostile";
 /// The pull request of all of them.
 const PULL: &str = "https://github.com/a/b/pull/7";
 
-/// What somebody may write, with a word of its own at its end.
+/// Returns texts that somebody may write, with a word of its own at the end of each.
 fn texts() -> Vec<(&'static str, String)> {
     let mut texts: Vec<(&str, String)> = [
         ("colour", "\u{1b}[31mA"),
@@ -77,7 +77,7 @@ fn write(object: &mut Value, place: &str, text: &str) {
     }
 }
 
-/// Every text in every place, seen in every view: nothing of it reaches the terminal as more than text.
+/// Shows every text in every place and in every view: nothing of it reaches the terminal as more than text.
 pub(crate) async fn stays_text(cluster: &Cluster) -> Result<()> {
     // What looks for it finds it.
     for (name, text) in texts().iter().filter(|(name, _)| !["long", "marks"].contains(name)) {

@@ -10,7 +10,7 @@ use crate::console::Console;
 use crate::gate::Gate;
 use crate::scene::{ConsoleScene, NAMESPACE, RULE, waiting};
 
-/// How long the server is frozen.
+/// The time for which the server is frozen.
 const FROZEN: Duration = Duration::from_secs(60);
 /// Until the console must have said what is the matter.
 pub(crate) const NOTICED: Duration = Duration::from_secs(30);

@@ -14,7 +14,7 @@ use crate::gate::Gate;
 use crate::losing::{BACK, NOTICED};
 use crate::scene::{VIEWER, bare, put, replace};
 
-/// What is dim in the default theme.
+/// The dim colour of the default theme.
 const DIM: vt100::Color = vt100::Color::Rgb(0x8b, 0x93, 0xa3);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,7 +43,7 @@ async fn told(what: &'static str, outage: impl Future<Output = Result<()>>) -> R
     outage.await.context(what)
 }
 
-/// A console on one namespace, with two rows: one is selected, the other shows what is dim.
+/// Starts a console on one namespace, with two rows: one is selected, the other shows what is dim.
 async fn two_rows(cluster: &Cluster, namespace: &str, server: &str, token: &str) -> Result<Console> {
     cluster.namespace(namespace, &[]).await?;
     let client = cluster.admin_client().await?;
@@ -56,7 +56,7 @@ async fn two_rows(cluster: &Cluster, namespace: &str, server: &str, token: &str)
     Ok(console)
 }
 
-/// Whether a row that is not selected is dim.
+/// Returns whether a row that is not selected is dim.
 fn dim(console: &Console) -> bool {
     [console.colour("10Gi → 20Gi"), console.colour("two"), console.colour("one")].contains(&Some(DIM))
 }
@@ -96,7 +96,7 @@ async fn watches_are_cut(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Connections are taken and broken at once: the peers connect 15,500 times a second then.
+/// Breaks connections as soon as they are taken: the peers connect 15,500 times a second then.
 async fn nobody_answers(cluster: &Cluster) -> Result<()> {
     let gate = Gate::before(cluster.url()).await?;
     let mut console = two_rows(cluster, "dead", gate.url(), ADMIN_TOKEN).await?;
@@ -118,7 +118,7 @@ async fn nobody_answers(cluster: &Cluster) -> Result<()> {
     console.until("rows that are not dim", BACK, |_| !dim(&console)).await
 }
 
-/// A service account is made anew: its old token is void, and the new one stands in the file later.
+/// Makes a service account anew: its old token is void, and the new one stands in the file later.
 async fn credentials_expire(cluster: &Cluster) -> Result<()> {
     let account = || {
         json!({ "apiVersion": "v1", "kind": "ServiceAccount",
@@ -157,7 +157,7 @@ async fn credentials_expire(cluster: &Cluster) -> Result<()> {
     console.shows_within(&["live", "three"], BACK).await
 }
 
-/// From the start.
+/// Starts with a token that nobody knows.
 async fn credentials_are_wrong(cluster: &Cluster) -> Result<()> {
     let file = cluster.kubeconfig("wrong", None)?;
     let mut console = Console::start(&file, &[], &[])?;
@@ -167,7 +167,7 @@ async fn credentials_are_wrong(cluster: &Cluster) -> Result<()> {
     console.shows_within(&["live", "at-last"], BACK).await
 }
 
-/// No kubeconfig, then one.
+/// Starts without a kubeconfig, which comes later.
 async fn no_cluster(cluster: &Cluster) -> Result<()> {
     let nowhere = TempDir::new("nowhere")?;
     let file = nowhere.join("config");
@@ -178,7 +178,7 @@ async fn no_cluster(cluster: &Cluster) -> Result<()> {
     console.shows_within(&["live", "at-last"], BACK).await
 }
 
-/// Nothing may be listed, then everything, then nothing again.
+/// Starts without any permission, which is granted later.
 async fn no_permission(cluster: &Cluster) -> Result<()> {
     let mut console = Console::start(&cluster.kubeconfig(VIEWER, None)?, &[], &[])?;
     console.shows_within(&["denied for ", "may not list"], NOTICED).await?;

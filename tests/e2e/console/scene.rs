@@ -58,7 +58,7 @@ pub(crate) async fn waiting(claims: &[&str]) -> Result<ConsoleScene> {
     Ok(ConsoleScene { scene, volumes })
 }
 
-/// The approval of a volume.
+/// Returns the approval of a volume.
 pub(crate) async fn approval(scene: &Scene, volume: &str) -> Result<ActionApproval> {
     let found = scene.approval(NAMESPACE, RULE, volume).await?;
     found.with_context(|| format!("no approval {}", names::approval_name(RULE, volume)))
@@ -74,7 +74,8 @@ pub(crate) async fn until_decided(scene: &Scene, volume: &str) -> Result<Decisio
         .await
 }
 
-/// A cluster without Autopilot: neither kinds nor controller. Its namespaces are those that the server makes itself.
+/// Starts a cluster without Autopilot: neither kinds nor controller. Its namespaces are those that the server makes
+/// itself.
 pub(crate) async fn bare() -> Result<Cluster> {
     let user =
         |token: &str, name: &str| User { token: token.to_owned(), name: name.to_owned(), groups: Vec::new() };
@@ -125,7 +126,7 @@ pub(crate) async fn put(
     Ok(())
 }
 
-/// A file that is there as a whole or not at all: a console may be reading it.
+/// Replaces a file, as a whole or not at all: a console may be reading it.
 pub(crate) fn replace(path: &Path, content: &Path) -> Result<()> {
     let part = path.with_extension("part");
     std::fs::copy(content, &part)?;

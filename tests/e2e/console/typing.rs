@@ -1,4 +1,4 @@
-//! What is pasted confirms nothing; and names in any script leave the columns where they are.
+//! Pasted text, which confirms nothing; and names in any script leave the columns where they are.
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::api::{ANNOTATION_REASON, ActionApproval};
@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt as _};
 use crate::console::{Console, STEP};
 use crate::scene::put;
 
-/// Text with and without brackets, at a question and before one: nothing is written but the reason that was pasted.
+/// Pastes text with and without brackets, at a question and before one: nothing is written but the reason that was pasted.
 pub(crate) async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
     let client = cluster.admin_client().await?;
     cluster.namespace("pasted", &[]).await?;
@@ -65,7 +65,7 @@ pub(crate) async fn pasting_confirms_nothing(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Wide, joined, stacked and narrow characters: what stands right of them is where it is in every row.
+/// Shows wide, joined, stacked and narrow characters: what stands right of them is where it is in every row.
 pub(crate) async fn wide_names_keep_the_columns(cluster: &Cluster) -> Result<()> {
     let names = [
         "plain",

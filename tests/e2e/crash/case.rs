@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::cluster::CaseCluster;
 use super::writes;
 
-/// How long one step may take on a machine that has other things to do.
+/// The longest time one step may take on a machine that has other things to do.
 pub(crate) const STEP: Duration = Duration::from_secs(360);
 /// With one pass in it.
 pub(crate) const A_PASS: Duration = Duration::from_millis(1200);
@@ -46,7 +46,7 @@ pub(crate) enum Path {
 }
 
 impl Path {
-    /// The transitions from the beginning to the end.
+    /// Returns the transitions from the beginning to the end.
     pub(crate) fn transitions(self) -> Vec<&'static str> {
         let first = match self {
             Path::Grows => vec!["Initializing => Normal", "Normal => Triggered"],
@@ -67,7 +67,7 @@ impl Path {
     }
 }
 
-/// Who answers.
+/// The person who answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Person {
     /// Nobody.
@@ -87,22 +87,22 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// Requested size.
+    /// Returns the requested size.
     pub(crate) fn request(&self) -> &str {
         objects::requested_size(&self.claim).unwrap_or_default()
     }
 
-    /// Size that there is.
+    /// Returns the size of the volume.
     pub(crate) fn capacity(&self) -> &str {
         objects::capacity(&self.claim).unwrap_or_default()
     }
 
-    /// State in the journal.
+    /// Returns whether the journal is in this state.
     pub(crate) fn is(&self, state: RuleState) -> bool {
         self.journal.state == Some(state)
     }
 
-    /// A pending approval that the journal has adopted and that shows what would happen.
+    /// Returns a pending approval that the journal has adopted and that shows what would happen.
     pub(crate) fn question(&self) -> Option<&ActionApproval> {
         let adopted =
             self.journal.approval.as_ref().filter(|_| self.is(RuleState::ActionAwaitingApproval))?;
@@ -113,7 +113,7 @@ impl Look {
         })
     }
 
-    /// What is missing for the end of the scenario: resized, told, Normal, no approval left.
+    /// Returns what is missing for the end of the scenario: resized, told, Normal, no approval left.
     pub(crate) fn unfinished(&self) -> Vec<&'static str> {
         let journal = &self.journal;
         [
@@ -149,12 +149,12 @@ pub(crate) struct Case<'c> {
 }
 
 impl<'c> Case<'c> {
-    /// Namespace, volume and metrics; no rule and no controller yet. Faults of earlier cases are gone.
+    /// Creates namespace, volume and metrics; no rule and no controller yet. Faults of earlier cases are gone.
     pub(crate) async fn new(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
         Case::start(cluster, path, false).await
     }
 
-    /// The same, with controllers that elect a leader.
+    /// Does the same with controllers that elect a leader.
     pub(crate) async fn with_election(cluster: &'c CaseCluster, path: Path) -> Result<Case<'c>> {
         Case::start(cluster, path, true).await
     }
@@ -183,17 +183,17 @@ impl<'c> Case<'c> {
         Ok(case)
     }
 
-    /// Who answers from now on.
+    /// Changes how the person answers from now on.
     pub(crate) fn person(&self, person: Person) {
         *lock(&self.person) = person;
     }
 
-    /// What the metrics say of the volume.
+    /// Sets the metrics of the volume.
     pub(crate) fn usage(&self, used: f64, capacity: f64) {
         series::set_usage(&self.cluster.metrics.exporter, &self.volume, used, capacity);
     }
 
-    /// The rule comes.
+    /// Creates the rule.
     pub(crate) async fn rule(&self) -> Result<()> {
         let text = RuleText::new(&self.name)
             .set("/namespaceSelector", json!({ "matchLabels": { "type": self.name } }));
@@ -203,7 +203,7 @@ impl<'c> Case<'c> {
         Ok(())
     }
 
-    /// The API for a namespaced kind, as administrator.
+    /// Returns the API for a namespaced kind, as administrator.
     pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>,
@@ -222,7 +222,7 @@ impl<'c> Case<'c> {
         Ok(Look { claim, journal, approvals: approvals.items })
     }
 
-    /// The person, the exporter and the workload do what they do at this sight.
+    /// Does what the person, the exporter and the workload do at this sight.
     async fn attend(&self, look: &Look) -> Result<()> {
         if look.capacity() == "20Gi" {
             self.usage(6.0, 20.0);
@@ -241,7 +241,7 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// Whether the rule's status says that its object is Normal: a restart knows it from there.
+    /// Returns whether the rule's status says that its object is Normal: a restart knows it from there.
     async fn known_normal(&self) -> Result<bool> {
         let rule: AutopilotRule = Api::all(self.cluster.client.clone()).get(&self.name).await?;
         Ok(rule.status.is_some_and(|s| s.states.get("Normal") == Some(&1)))
@@ -262,7 +262,7 @@ impl<'c> Case<'c> {
         Ok(())
     }
 
-    /// Somebody resizes the PVC by hand; the metrics show the new size and, below 20Gi, more usage: it is full again.
+    /// Resizes the PVC by hand. The metrics show the new size and, below 20Gi, more usage: it is full again.
     pub(crate) async fn resize(&self, size: &str) -> Result<()> {
         self.by_hand.fetch_add(1, Ordering::Relaxed);
         let patch = Patch::Merge(json!({ "spec": { "resources": { "requests": { "storage": size } } } }));
@@ -294,7 +294,7 @@ impl<'c> Case<'c> {
         bail!("waited {STEP:?} for {what}; last error: {last:?}; the journal: {journal:?}")
     }
 
-    /// Until the scenario has ended, and the next pass brought no write.
+    /// Waits until the scenario has ended, and the next pass brought no write.
     pub(crate) async fn until_quiet(&self) -> Result<Look> {
         let look = self.until("the end of the scenario", |look| look.unfinished().is_empty()).await;
         let look = match look {
@@ -306,7 +306,7 @@ impl<'c> Case<'c> {
         Ok(look)
     }
 
-    /// The same, doing something whenever the journal shows another state.
+    /// Does the same, and something else whenever the journal shows another state.
     pub(crate) async fn until_quiet_with(&self, at_each_state: impl Fn(RuleState)) -> Result<Look> {
         let known = Cell::new(None);
         self.until("the end of the scenario, disturbed", |look| {
@@ -320,7 +320,7 @@ impl<'c> Case<'c> {
         self.until_quiet().await
     }
 
-    /// Until there has been no write for some time.
+    /// Waits until there has been no write for some time.
     pub(crate) async fn until_no_write(&self, quiet: Duration) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut known = (self.cluster.proxy.write_count(), Instant::now());
@@ -339,7 +339,7 @@ impl<'c> Case<'c> {
         Ok(())
     }
 
-    /// The end: the rule is deleted, which the controller must let go; the rest is swept away.
+    /// Deletes the rule, which the controller must let go, and sweeps the rest away.
     pub(crate) async fn end(self) -> Result<()> {
         let rules: Api<AutopilotRule> = Api::all(self.cluster.client.clone());
         rules.delete(&self.name, &DeleteParams::default()).await.context("delete the rule")?;
@@ -363,7 +363,7 @@ impl<'c> Case<'c> {
         }
     }
 
-    /// The end of a case that failed: its cluster is not used again.
+    /// Ends a case that failed: its cluster is not used again.
     pub(crate) async fn abandon(self) {
         self.controllers.kill();
         self.cluster.spoil();
@@ -371,7 +371,7 @@ impl<'c> Case<'c> {
         let _ = self.sweep().await;
     }
 
-    /// Whatever is left goes, without a controller.
+    /// Removes whatever is left, without a controller.
     async fn sweep(&self) -> Result<()> {
         self.cluster.proxy.clear_rules();
         let none = ListParams::default();

@@ -1,4 +1,4 @@
-//! What must hold at the end of every case, whatever happened on the way.
+//! Invariants that hold at the end of every case, whatever happened on the way.
 
 use std::sync::atomic::Ordering;
 
@@ -22,8 +22,8 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Whether each transition of the journal has one event on the rule and one on the PVC, in its order. An object that
-    /// becomes Normal from Initializing has no journal, only the events.
+    /// Returns whether each transition of the journal has one event on the rule and one on the PVC, in its order. An
+    /// object that becomes Normal from Initializing has no journal, only the events.
     pub(crate) fn each_once(&self) -> bool {
         let first = self.on_rule.first().filter(|t| *t == "Initializing => Normal").into_iter();
         let all: Vec<&String> = first.chain(&self.journal).collect();
@@ -32,7 +32,7 @@ impl Told {
 }
 
 impl Case<'_> {
-    /// What journal and events tell.
+    /// Returns what journal and events tell.
     pub(crate) async fn told(&self, journal: &AutopilotRuleObjectStatus) -> Result<Told> {
         let about_rule = format!("involvedObject.kind=AutopilotRule,involvedObject.name={}", self.name);
         let about_claim =
@@ -53,7 +53,7 @@ impl Case<'_> {
         })
     }
 
-    /// Events in the order of their names, which is that of time.
+    /// Returns events in the order of their names, which is that of time.
     async fn events(&self, namespace: &str, fields: &str) -> Result<Vec<Event>> {
         let api: Api<Event> = Api::namespaced(self.cluster.client.clone(), namespace);
         let mut events = api.list(&ListParams::default().fields(fields)).await?.items;
@@ -61,8 +61,8 @@ impl Case<'_> {
         Ok(events)
     }
 
-    /// The transitions are these, each with one event on the rule and one on the PVC; the PVC was resized so often; so many
-    /// approvals were created.
+    /// Checks that the transitions are these, each with one event on the rule and one on the PVC, and how often the PVC
+    /// was resized and an approval was created.
     pub(crate) async fn check(&self, expected: &[&str], resizes: usize, approvals: usize) -> Result<()> {
         let look = self.look().await?;
         let told = self.told(&look.journal).await?;
@@ -106,13 +106,13 @@ impl Case<'_> {
         )
     }
 
-    /// The end of the scenario in the right order, once: for cases that nothing legitimate can lead astray.
+    /// Checks that the scenario ended in the right order, once: for cases that nothing legitimate can lead astray.
     pub(crate) async fn check_once(&self) -> Result<()> {
         let approvals = usize::from(self.path != super::case::Path::Unasked);
         self.check(&self.path.transitions(), 1, approvals).await
     }
 
-    /// The result, with the end of the log where it is an error.
+    /// Returns the result, with the end of the log if it is an error.
     pub(crate) fn with_log<T>(&self, result: Result<T>) -> Result<T> {
         result.map_err(|error| {
             let writes: Vec<String> = self

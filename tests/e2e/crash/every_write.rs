@@ -12,7 +12,7 @@ use super::case::{Case, Path, Person};
 use super::cluster::{CaseCluster, Clusters, clusters, count};
 use super::writes::{label, labelled};
 
-/// What happens at a write.
+/// A fault at a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
     KilledBefore,
@@ -22,7 +22,7 @@ enum Fault {
 
 const FAULTS: [Fault; 3] = [Fault::KilledBefore, Fault::KilledAfter, Fault::AnswerLost];
 
-/// Which write.
+/// The write that meets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum At {
     /// By number, whatever it says.
@@ -39,7 +39,7 @@ struct Plan {
     fault: Fault,
 }
 
-/// The writes of a path without a fault, in their order.
+/// Returns the writes of a path without a fault, in their order.
 async fn writes_without_fault(cluster: &CaseCluster, path: Path) -> Result<Vec<String>> {
     let case = Case::new(cluster, path).await?;
     case.controllers.start()?;
@@ -130,7 +130,7 @@ impl Tally {
         }
     }
 
-    /// The steps that have not met every fault.
+    /// Returns the steps that have not met every fault.
     fn missing(&self, scenarios: &BTreeMap<Path, Vec<String>>) -> Vec<Plan> {
         let steps = scenarios.iter().flat_map(|(path, steps)| steps.iter().map(|step| (*path, step.clone())));
         let steps: BTreeSet<(Path, String)> = steps.collect();

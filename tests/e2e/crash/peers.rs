@@ -14,7 +14,7 @@ const LEASE: Duration = Duration::from_secs(15 + 2);
 /// On a machine that has other things to do.
 const SLACK: Duration = Duration::from_secs(20);
 
-/// How many answers get lost.
+/// The answers that get lost.
 #[derive(Clone, Copy, Debug)]
 enum Answers {
     All,

@@ -44,7 +44,7 @@ async fn conflicts_and_throttling_are_waited_out() -> Result<()> {
     join_all(runs).await.into_iter().collect()
 }
 
-/// Two cases in which events are denied that `denied` names; then `holds` must hold.
+/// Runs two cases in which the events are denied that `denied` names; then `holds` must hold.
 async fn with_denied_events(
     what: &str,
     denied: impl Fn(&Case<'_>) -> Match,

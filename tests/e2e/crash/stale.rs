@@ -18,7 +18,7 @@ const CLAIMS: &str = "/persistentvolumeclaims";
 const JOURNALS: &str = "/autopilotruleobjects";
 const EVERYTHING: &str = "";
 
-/// What a person does while the watch is held.
+/// An act of a person while the watch is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Approve,
@@ -33,7 +33,7 @@ enum Act {
     ResizeThenApprove(&'static str),
 }
 
-/// How it ends, after the watch flows again.
+/// The end, after the watch flows again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// Resized once.
@@ -48,7 +48,7 @@ enum End {
     AskedAnew,
 }
 
-/// Who runs while the watch is held.
+/// The controllers that run while the watch is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Run {
     On,

@@ -1,9 +1,9 @@
-//! What a write says, in one line.
+//! Writes, described in one line each.
 
 use autopilot_stack::{Match, Recorded};
 use serde_json::{Value, json};
 
-/// Verb, kind and content of a write; the same for the same step of the same scenario.
+/// Returns verb, kind and content of a write; the same for the same step of the same scenario.
 pub(crate) fn label(write: &Recorded) -> String {
     describe(write.method.as_str(), write.resource(), &write.json())
 }
@@ -82,12 +82,12 @@ fn describe(method: &str, resource: &str, body: &Value) -> String {
     format!("{verb} {resource}")
 }
 
-/// Whether the server carried it out.
+/// Returns whether the server carried it out.
 pub(crate) fn done(write: &Recorded) -> bool {
     write.upstream.is_some_and(|code| (200..300).contains(&code))
 }
 
-/// The changes of a PVC's request that the server carried out.
+/// Returns the changes of a PVC's request that the server carried out.
 pub(crate) fn resizes(writes: &[Recorded]) -> usize {
     writes.iter().filter(|w| w.resource().contains("/persistentvolumeclaims/") && done(w)).count()
 }

@@ -13,7 +13,7 @@ use kube::Api;
 use kube::api::ListParams;
 use serde_json::json;
 
-/// What GitHub may say to any request.
+/// Returns the refusals that GitHub may send to any request.
 fn refusals() -> Vec<Refusal> {
     vec![
         Refusal::github(401, "Bad credentials"),
@@ -63,7 +63,7 @@ pub(crate) async fn no_refusal_of_a_look_decides_anything(gitops: &GitOpsScene) 
     case.end().await
 }
 
-/// A question whose first write of a kind is refused.
+/// Plays a case whose first write of a kind is refused.
 async fn refused_at(gitops: &GitOpsScene, name: &str, write: (&str, &str), refusal: Refusal) -> Result<()> {
     let case = Case::new(gitops, name).await?;
     let (branch, title) = (case.branch.clone(), case.approval.clone());

@@ -1,5 +1,4 @@
-//! What people do on GitHub besides merging and closing: none of it answers for anybody, and none of it leaves anything
-//! behind.
+//! Edits by people on GitHub besides merging and closing: none of them decides anything, and none leaves anything behind.
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;

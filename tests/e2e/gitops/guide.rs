@@ -57,7 +57,7 @@ pub(crate) async fn merging_approves_and_nothing_is_left_of_it(gitops: &GitOpsSc
     case.end().await
 }
 
-/// The original's file, with what this project adds: annotations that keep Flux and Argo CD from pruning and
+/// Returns the original's file, with what this project adds: annotations that keep Flux and Argo CD from pruning and
 /// substituting, and the proposal.
 fn expected(case: &Case<'_>, question: &Question) -> String {
     let processed = question.approval.status.as_ref().and_then(|s| s.last_process_timestamp.as_ref());

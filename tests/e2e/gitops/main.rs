@@ -1,5 +1,5 @@
-//! Approvals by pull request, on kube-apiserver, Prometheus, Flux and GitHub's API. Each test plays its scenarios side by side,
-//! each in a scene of its own; `AUTOPILOT_ONLY` plays those whose name contains its value.
+//! Approvals by pull request, on kube-apiserver, Prometheus, Flux and GitHub's API. Each test plays its scenarios side by
+//! side, each in a scene of its own; `AUTOPILOT_ONLY` plays those whose name contains its value.
 
 mod broken;
 mod crash;

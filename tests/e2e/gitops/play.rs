@@ -19,7 +19,7 @@ static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(Runtime::new);
 
 static POOL: SharedPool<ClusterPool<GitOpsScene>> = SharedPool::new();
 
-/// What is played in a scene.
+/// A function that plays in a scene.
 pub(crate) type Scenario = for<'g> fn(&'g GitOpsScene) -> LocalBoxFuture<'g, Result<()>>;
 
 /// A scenario and its name.
@@ -65,8 +65,8 @@ pub(crate) fn play(scenarios: Vec<Named>) -> Result<()> {
     Ok(())
 }
 
-/// Plays a scenario in a free scene, and returns how that ended and how long it took. A scene in which something went wrong is
-/// not used again.
+/// Plays a scenario in a free scene. Returns how that ended and how long it took. A scene in which something went wrong
+/// is not used again.
 async fn play_one(pool: &Arc<ClusterPool<GitOpsScene>>, scenario: Scenario) -> (Result<()>, Duration) {
     let start = async || {
         let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };

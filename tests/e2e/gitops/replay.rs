@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 
-/// Messages of events that call this approval stale.
+/// Returns the messages of events that call this approval stale.
 async fn stale(case: &Case<'_>) -> Result<Vec<String>> {
     let api: Api<Event> = Api::namespaced(case.gitops.scene.client.clone(), &case.namespace);
     let told =

@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::json;
 
-/// A merge that does not arrive, for this reason; once `undone`, it does.
+/// Plays a merge that does not arrive, for this reason; once `undo` has run, it does.
 async fn told(
     gitops: &GitOpsScene,
     name: &str,

@@ -1,4 +1,4 @@
-//! What `make walkthrough-gitops` prints.
+//! The walk-through of `make walkthrough-gitops`.
 
 use anyhow::Result;
 use autopilot_tests::walkthrough::{Pace, play_gitops};

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{metric, warnings};
 
-/// What is written instead of a good configuration, and what is said of it.
+/// Texts instead of a good configuration, and parts of the message about each.
 #[rustfmt::skip]
 const INVALID: [(&str, &str); 7] = [
     ("providers: [", "line 1"),
@@ -242,7 +242,7 @@ async fn told(scene: &Scene, words: &[&str]) -> Result<()> {
         .await
 }
 
-/// How often the controller says that it took a configuration into force.
+/// Returns how often the controller says that it took a configuration into force.
 fn taken_into_force(scene: &Scene) -> Result<usize> {
     Ok(scene.running()?.log().matches("a new configuration is in force").count())
 }

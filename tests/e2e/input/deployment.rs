@@ -1,4 +1,4 @@
-//! What `deploy/` installs, and that the guide's commands find it.
+//! The manifests in `deploy/`, and the guide's commands on them.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What a GitOps tool makes of our objects. A Kustomization with `wait: true` is held up by every object that is not
+//! Our objects in the eyes of a GitOps tool. A Kustomization with `wait: true` is held up by every object that is not
 //! `Current` by the rules of kstatus (sigs.k8s.io/cli-utils, pkg/kstatus/status), which are written down here.
 
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, WatchEvent, WatchParams};
 use serde_json::{Value, json};
 
-/// What kstatus says of an object that it does not know by its kind.
+/// The verdict of kstatus on an object that it does not know by its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kstatus {
     InProgress,

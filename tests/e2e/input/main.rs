@@ -1,4 +1,4 @@
-//! What people write: rules that make no sense, rules that do, edits of the configuration, and what GitOps tools make of
+//! Input by people: rules that make no sense, rules that do, edits of the configuration, and what GitOps tools make of
 //! our objects. All on a real API server.
 
 mod accepted;
@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::Event;
 use kube::Api;
 use kube::api::ListParams;
 
-/// Messages of the warnings with this reason about an object, each as often as it was told.
+/// Returns the messages of the warnings with this reason about an object, each as often as it was told.
 pub(crate) async fn warnings(
     scene: &Scene,
     namespace: &str,
@@ -36,7 +36,7 @@ pub(crate) async fn warnings(
     Ok(events.items.into_iter().flat_map(told).collect())
 }
 
-/// The value of a metric without labels.
+/// Returns the value of a metric without labels.
 pub(crate) async fn metric(controller: &Controller, name: &str) -> Result<Option<f64>> {
     let (_, body) = fetch::get(&format!("{}/metrics", serving_url(controller).await?)).await?;
     let text = String::from_utf8(body.to_vec())?;

@@ -1,4 +1,4 @@
-//! Rules that make no sense.
+//! Malformed rules.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use autopilot_shared::api::AutopilotRule;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use self::Must::{Refused, Reported};
 use crate::warnings;
 
-/// What must become of a rule.
+/// The required fate of a rule.
 enum Must {
     /// The API server refuses it; its message says this.
     Refused(&'static str),
@@ -182,7 +182,7 @@ async fn a_malformed_rule_is_refused_or_reported_and_stops_no_other() -> Result<
     Ok(())
 }
 
-/// What people leave empty in YAML (`values:`) is null, which is no error where nothing is needed.
+/// An empty field in YAML (`values:`) is null, which is no error where nothing is needed.
 #[tokio::test(flavor = "multi_thread")]
 async fn empty_fields_of_a_rule_are_absent_ones() -> Result<()> {
     let mut scene = Scene::start(SceneOptions::default()).await?;
@@ -250,7 +250,7 @@ async fn create(scene: &Scene, rule: &RuleText) -> Result<()> {
     }
 }
 
-/// The one event about a rule that is not understood.
+/// Returns the one event about a rule that is not understood.
 async fn told_once(scene: &Scene, rule: &str) -> Result<String> {
     scene
         .until(&format!("an event about {rule}"), async || {

@@ -58,7 +58,7 @@ async fn of_several_rules_on_one_pvc_the_heavier_then_the_older_asks_and_the_oth
     Ok(())
 }
 
-/// Creation times are whole seconds.
+/// Waits for the next second: creation times are whole seconds.
 async fn a_second_later(scene: &Scene, rule: &str) -> Result<()> {
     let created =
         scene.rule(rule).await?.metadata.creation_timestamp.context("a rule was created some time")?.0;

@@ -1,4 +1,4 @@
-//! How Prometheus is asked: each question once a pass, all with the same time, with credentials, and not for everything.
+//! The queries that Prometheus gets: each once a pass, all with the same time, with credentials, and not for everything.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

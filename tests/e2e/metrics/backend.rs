@@ -1,4 +1,4 @@
-//! Where the metrics of a case come from, and how they are spoilt.
+//! The source of a case's metrics, and its faults.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use autopilot_stack::{
 };
 use autopilot_tests::GIB;
 
-/// What happens to the metrics.
+/// A fault of the metrics.
 pub(crate) enum Fault {
     /// The case's own Prometheus is killed.
     Stopped,
@@ -27,7 +27,7 @@ pub(crate) enum Fault {
     Series(Spoilt),
 }
 
-/// What is wrong with the series.
+/// A fault of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spoilt {
     /// There are none.
@@ -81,12 +81,12 @@ impl Backend {
         Ok(Backend { used: format!("used_{name}"), capacity: format!("capacity_{name}"), server, usage })
     }
 
-    /// The key of the rules: percent used. One capacity per volume is expected.
+    /// Returns the key of the rules: percent used. One capacity per volume is expected.
     pub(crate) fn key(&self) -> String {
         format!("100 * ({} / on (volumename) {})", self.used, self.capacity)
     }
 
-    /// The address for the configuration.
+    /// Returns the address for the configuration.
     pub(crate) fn url(&self) -> String {
         match &self.server {
             Server::Own(prometheus) | Server::Scraping(prometheus) => prometheus.url().to_owned(),
@@ -96,7 +96,7 @@ impl Backend {
         }
     }
 
-    /// Questions that came by, where a proxy sees them.
+    /// Returns the proxy in front of the metrics. `None` if there is none.
     pub(crate) fn proxy(&self) -> Option<&FaultProxy> {
         match &self.server {
             Server::Proxy(proxy, _) => Some(proxy),
@@ -114,7 +114,7 @@ impl Backend {
         ]);
     }
 
-    /// The fault begins.
+    /// Begins the fault.
     pub(crate) async fn break_it(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.freeze().await?,
@@ -157,7 +157,7 @@ impl Backend {
         }
     }
 
-    /// The fault ends, with this usage.
+    /// Ends the fault.
     pub(crate) async fn mend(&self, exporter: &Exporter, frozen: bool) -> Result<()> {
         match &self.server {
             Server::Own(prometheus) if frozen => prometheus.thaw().await?,
@@ -181,7 +181,7 @@ impl Backend {
     }
 }
 
-/// What a Prometheus answers to the three questions about a key: how many, who has data, who is over 50.
+/// Answers the three queries about a key as Prometheus would: how many, who has data, who is over 50.
 pub(crate) fn healthy(
     usage: &Arc<Mutex<Usage>>,
 ) -> impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static {

@@ -1,4 +1,4 @@
-//! What a condition means, expression by expression, as the real Prometheus evaluates it.
+//! The meaning of conditions, expression by expression, as the real Prometheus evaluates it.
 
 use std::collections::BTreeMap;
 

@@ -26,7 +26,7 @@ struct Case {
     fault: Fault,
     /// The reason in `DataAvailable`.
     reason: &'static str,
-    /// What its message says; `HOST` stands for the provider's.
+    /// Parts of its message; `HOST` stands for the provider's.
     says: &'static [&'static str],
     /// More parameters of the provider.
     params: &'static str,
@@ -166,7 +166,7 @@ impl Staged {
         scene.answer("db", &approval, "approved").await
     }
 
-    /// The storage has grown a volume: its metrics follow.
+    /// Waits until the storage has grown a volume, and lets its metrics follow.
     async fn grown(&self, scene: &Scene, object: &str, volume: &str) -> Result<()> {
         scene.until_request("db", &format!("{}-{object}", self.name), "20Gi").await?;
         self.backend.set(&scene.exporter, volume, 6.0, 20.0);

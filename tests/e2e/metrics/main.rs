@@ -1,4 +1,4 @@
-//! Prometheus in all its moods: what it says, how it is asked, and what happens when it says nothing.
+//! Prometheus in all its moods: its answers, the queries it gets, and its silence.
 
 mod asking;
 mod backend;

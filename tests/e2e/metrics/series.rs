@@ -1,4 +1,4 @@
-//! Whose series they are: labels, several of one volume, and series that are older than the volume or its size.
+//! Which object a series belongs to: labels, several of one volume, and series that are older than the volume or its size.
 
 use anyhow::{Context as _, Result};
 use autopilot_shared::RuleState as S;
@@ -40,7 +40,7 @@ impl ClusterScene {
         self.scene.configure_text(&format!("{providers}min_poll_interval: 1\n{more}")).await
     }
 
-    /// A rule on series of its own, for PVCs of its own.
+    /// Returns a rule on series of its own, for PVCs of its own.
     fn rule(name: &str) -> RuleText {
         let series = name.replace('-', "_");
         RuleText::new(name)
@@ -60,7 +60,7 @@ impl ClusterScene {
         ]);
     }
 
-    /// A rule without approval: the object is resized once, and is Normal when its series show it.
+    /// Waits until a rule without approval has resized the object once, and it is Normal when its series show that.
     async fn resized(&self, name: &str, volume: &str, labels: &[&[(&str, &str)]]) -> Result<()> {
         self.scene.until_request("db", name, "20Gi").await.context(name.to_owned())?;
         for labels in labels {

@@ -13,13 +13,13 @@ use autopilot_tests::Scene;
 use kube::api::ListParams;
 use kube::{Api, ResourceExt as _};
 
-/// Statuses of all rules, by name.
+/// Returns the statuses of all rules, by name.
 pub(crate) async fn rules(scene: &Scene) -> Result<BTreeMap<String, AutopilotRuleStatus>> {
     let list = Api::<AutopilotRule>::all(scene.client.clone()).list(&ListParams::default()).await?;
     Ok(list.items.into_iter().map(|r| (r.name_any(), r.status.unwrap_or_default())).collect())
 }
 
-/// Status, reason and message of a rule's `DataAvailable`.
+/// Returns status, reason and message of a rule's `DataAvailable`.
 pub(crate) fn data(status: &AutopilotRuleStatus) -> (&str, &str, &str) {
     let found = status.conditions.iter().find(|c| c.type_ == "DataAvailable");
     found.map_or(("", "", ""), |c| (c.status.as_str(), c.reason.as_str(), c.message.as_str()))
@@ -29,7 +29,7 @@ pub(crate) fn data(status: &AutopilotRuleStatus) -> (&str, &str, &str) {
 pub(crate) struct Journals(BTreeMap<(String, String), AutopilotRuleObjectStatus>);
 
 impl Journals {
-    /// As they are now.
+    /// Reads all journals.
     pub(crate) async fn read(scene: &Scene) -> Result<Self> {
         let list = Api::<AutopilotRuleObject>::all(scene.client.clone()).list(&ListParams::default()).await?;
         let entry = |object: AutopilotRuleObject| {
@@ -39,12 +39,12 @@ impl Journals {
         Ok(Journals(list.items.into_iter().map(entry).collect()))
     }
 
-    /// The journal of a pair.
+    /// Returns the journal of a pair.
     pub(crate) fn of(&self, rule: &str, volume: &str) -> Option<&AutopilotRuleObjectStatus> {
         self.0.get(&(rule.to_owned(), volume.to_owned()))
     }
 
-    /// The state of a pair.
+    /// Returns the state of a pair.
     pub(crate) fn state(&self, rule: &str, volume: &str) -> Option<RuleState> {
         self.of(rule, volume)?.state
     }
@@ -81,12 +81,12 @@ fn time(request: &Recorded) -> Option<String> {
     form_value(&String::from_utf8_lossy(&request.body), "time")
 }
 
-/// The times of the passes whose questions came through a proxy.
+/// Returns the times of the passes whose questions came through a proxy.
 pub(crate) fn passes(proxy: &FaultProxy) -> BTreeSet<String> {
     proxy.requests().iter().filter_map(time).collect()
 }
 
-/// How many passes have got no answer from a proxy.
+/// Returns how many passes have got no answer from a proxy.
 pub(crate) fn unanswered(proxy: &FaultProxy) -> usize {
     let times: BTreeSet<String> =
         proxy.requests().iter().filter(|r| r.status.is_none()).filter_map(time).collect();

@@ -37,7 +37,7 @@ const AT_HOME: &[(&str, &str)] = &[
     ("coordination.k8s.io/leases [autopilot]", "get update"),
 ];
 
-/// What Kubernetes gives to every account: to ask what it may do, and who it is.
+/// Granted by Kubernetes to every account: to ask what it may do, and who it is.
 const EVERYBODY: &[(&str, &str)] = &[
     ("authentication.k8s.io/selfsubjectreviews", "create"),
     ("authorization.k8s.io/selfsubjectaccessreviews", "create"),
@@ -64,7 +64,7 @@ fn table(parts: &[&[(&str, &str)]]) -> BTreeMap<String, BTreeSet<String>> {
     all
 }
 
-/// What an account may do in a namespace, by its own question.
+/// Returns what an account may do in a namespace, by its own question.
 async fn granted(client: &Client, namespace: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let review = SelfSubjectRulesReview {
         spec: SelfSubjectRulesReviewSpec { namespace: Some(namespace.to_owned()) },
@@ -197,7 +197,7 @@ async fn whole_cycles_need_every_permission_and_no_other() -> Result<()> {
     Ok(())
 }
 
-/// The permission that a request needs: `group/resource`, and the verb.
+/// Returns the permission that a request needs: `group/resource`, and the verb.
 fn used(request: &Recorded) -> Option<(String, String)> {
     let path: Vec<&str> = request.resource().trim_matches('/').split('/').collect();
     let (group, rest) = match path.as_slice() {

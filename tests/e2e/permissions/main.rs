@@ -1,4 +1,4 @@
-//! What the controller may do, what it does of that, and how it leaves.
+//! The permissions of the controller, those that it uses, and its end.
 
 mod granted;
 mod leaving;

@@ -1,4 +1,4 @@
-//! What the process shows of itself.
+//! Metrics, readiness, liveness and log of the process.
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;

@@ -28,7 +28,7 @@ async fn a_claim_that_changes_is_another_question() -> Result<()> {
     Ok(())
 }
 
-/// The id of such a volume makes no label; that of its approval is cut, and looks like another id.
+/// Plays a volume whose id makes no label; that of its approval is cut, and looks like another id.
 async fn named_at_length(case: Case<'_>) -> Result<()> {
     let manifest = json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",

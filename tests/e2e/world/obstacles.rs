@@ -1,4 +1,4 @@
-//! What stands in the way of a resize: seen before anybody is asked where it can be, told where it cannot.
+//! Obstacles to a resize: seen before anybody is asked where that is possible, told where it is not.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn what_stands_in_the_way_is_told_and_waited_for() -> Result<()> {
     Ok(())
 }
 
-/// The object is declined for a reason, which is told once; the claim is left alone.
+/// Checks that the object is declined for a reason, which is told once, and that the claim is left alone.
 async fn declined(case: Case<'_>, volume: &str, reason: &str, words: &str) -> Result<()> {
     let journal = case.says(volume, S::ActionsDeclined, words).await?;
     let why = journal.backoff.map(|b| b.reason).unwrap_or_default();
@@ -44,7 +44,7 @@ async fn declined(case: Case<'_>, volume: &str, reason: &str, words: &str) -> Re
     case.sizes("data", &["10Gi"])
 }
 
-/// What stood in the way does not any more: the claim is resized, once.
+/// Checks that the claim is resized once the obstacle is gone, once.
 async fn goes_on(case: Case<'_>, volume: &str) -> Result<()> {
     case.requests("data", "20Gi").await?;
     case.usage(volume, 6.0, 20.0);
@@ -127,7 +127,7 @@ async fn class_without_expansion(case: Case<'_>) -> Result<()> {
     goes_on(case, &volume).await
 }
 
-/// A quota of storage as its controller would show it.
+/// Creates a quota of storage as its controller would show it.
 async fn quota(case: Case<'_>, hard: &str) -> Result<()> {
     let of = |size: &str| json!({ "requests.storage": size });
     let quota = json!({

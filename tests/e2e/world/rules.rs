@@ -44,7 +44,7 @@ async fn edited(case: Case<'_>) -> Result<()> {
     case.path(&volume, &[&ASKED[..], &again, &APPROVED].concat()).await
 }
 
-/// An object that waits for an answer, and one whose approved resize the storage has not finished.
+/// Brings about an object that waits for an answer, and one whose approved resize the storage has not finished.
 async fn one_asked_one_moving(case: Case<'_>) -> Result<(String, String)> {
     case.stage.scene.csi.set(case.name, "moving", Behaviour::Never);
     let (asked, moving) = (case.full_claim("asked").await?, case.full_claim("moving").await?);
@@ -56,7 +56,7 @@ async fn one_asked_one_moving(case: Case<'_>) -> Result<(String, String)> {
     Ok((asked, moving))
 }
 
-/// What was approved is finished, whatever happens to the rule.
+/// Checks that what was approved is finished, whatever happens to the rule.
 async fn finishes(case: Case<'_>, moving: &str) -> Result<()> {
     case.state(moving, S::ActiveActionsInProgress).await?;
     case.stage.scene.csi.set(case.name, "moving", Behaviour::Immediate);

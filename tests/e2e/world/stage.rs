@@ -48,12 +48,12 @@ impl Stage {
         Ok(())
     }
 
-    /// The configuration, with more lines.
+    /// Writes the configuration, with more lines.
     pub(crate) async fn configure(&self, more: &str) -> Result<()> {
         self.scene.configure(&self.metrics.url(), &format!("cancelAfter: {CANCEL_AFTER}\n{more}")).await
     }
 
-    /// Passes so far.
+    /// Returns the number of passes so far.
     pub(crate) fn passes(&self) -> usize {
         self.metrics.applied(self.counts)
     }
@@ -64,13 +64,13 @@ impl Stage {
         self.scene.until(&format!("{more} passes"), async || Ok((self.passes() >= until).then_some(()))).await
     }
 
-    /// A new case, with its namespace.
+    /// Begins a new case, with its namespace.
     pub(crate) async fn case(&self, name: &'static str) -> Result<Case<'_>> {
         self.scene.cluster.namespace(name, &[("case", name)]).await?;
         Ok(Case { stage: self, name })
     }
 
-    /// kubectl, which must succeed.
+    /// Runs kubectl, which must succeed.
     pub(crate) async fn kubectl(&self, args: &[&str]) -> Result<String> {
         self.scene.cluster.kubectl(args).await?.ok()
     }
@@ -84,12 +84,12 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The rule of the case: asks for approval, doubles what is more than half full.
+    /// Returns the rule of the case: asks for approval, doubles what is more than half full.
     pub(crate) fn rule(&self) -> RuleText {
         self.rule_named(self.name)
     }
 
-    /// Another rule for the same objects.
+    /// Returns another rule for the same objects.
     pub(crate) fn rule_named(&self, name: &str) -> RuleText {
         RuleText::new(name).set("/namespaceSelector", json!({ "matchLabels": { "case": self.name } }))
     }
@@ -99,12 +99,12 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// A claim of 10Gi.
+    /// Creates a claim of 10Gi.
     pub(crate) async fn claim(&self, claim: &str) -> Result<String> {
         self.stage.scene.claim(self.name, claim, "10Gi", &[("app", "postgres")]).await
     }
 
-    /// A claim of 10Gi of which 6 are used.
+    /// Creates a claim of 10Gi of which 6 are used.
     pub(crate) async fn full_claim(&self, claim: &str) -> Result<String> {
         let volume = self.claim(claim).await?;
         self.usage(&volume, 6.0, 10.0);
@@ -188,21 +188,21 @@ impl Case<'_> {
             .await
     }
 
-    /// These are all the sizes that a claim has requested.
+    /// Checks that these are all the sizes that a claim has requested.
     pub(crate) fn sizes(&self, claim: &str, wanted: &[&str]) -> Result<()> {
         let seen = self.stage.scene.csi.requests(self.name, claim);
         ensure!(seen == wanted, "{}/{claim} has requested {seen:?}, not {wanted:?}", self.name);
         Ok(())
     }
 
-    /// How often the controller has written to a claim.
+    /// Returns how often the controller has written to a claim.
     pub(crate) fn writes(&self, claim: &str) -> usize {
         let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
         let requests = self.stage.api.requests();
         requests.iter().filter(|r| r.method == "PATCH" && r.resource().ends_with(&path)).count()
     }
 
-    /// From now on the API server takes no write of the controller to a claim.
+    /// Makes the API server refuse all writes of the controller to a claim.
     pub(crate) fn refuse_writes(&self, claim: &str) -> RuleId {
         let path = format!("/namespaces/{}/persistentvolumeclaims/{claim}", self.name);
         let writes = Match::writes().method("PATCH").path(&path);

@@ -16,8 +16,8 @@ pub struct Binaries {
 static LOCATED: OnceCell<Binaries> = OnceCell::const_new();
 
 impl Binaries {
-    /// The folders of `AUTOPILOT_STACK_BIN`, else those that `build.sh` prints (it builds what is missing, which takes some
-    /// ten minutes once). Asked once per process.
+    /// Returns the folders of `AUTOPILOT_STACK_BIN`, else those that `build.sh` prints (it builds what is missing,
+    /// which takes some ten minutes once). Runs it once per process.
     ///
     /// # Errors
     /// When `build.sh` fails; its own message is on stderr.
@@ -25,7 +25,7 @@ impl Binaries {
         LOCATED.get_or_try_init(find).await.cloned()
     }
 
-    /// The path of one binary: in the folders, else on PATH.
+    /// Returns the path of one binary: in the folders, else on PATH.
     ///
     /// # Errors
     /// When it is in neither.
@@ -40,7 +40,7 @@ impl Binaries {
             .with_context(|| format!("'{name}' is neither in {} nor on PATH", self.folders()))
     }
 
-    /// Another file or folder that lies beside the binaries.
+    /// Returns the path of another file or folder that lies beside the binaries.
     ///
     /// # Errors
     /// When it is in none of the folders.

@@ -67,31 +67,31 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// The address of the API (`https://127.0.0.1:PORT`).
+    /// Returns the address of the API (`https://127.0.0.1:PORT`).
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The PEM file that a client must trust.
+    /// Returns the PEM file that a client must trust.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {
         self.dir.join("apiserver/apiserver.crt")
     }
 
-    /// Whether the real binder runs.
+    /// Returns whether the real binder runs.
     #[must_use]
     pub fn has_binder(&self) -> bool {
         self.has_binder
     }
 
-    /// The folder with its files and logs.
+    /// Returns the folder with its files and logs.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// A new client with all rights. Clients belong to the runtime that first used them; ask for one per test.
+    /// Returns a new client with all rights. Clients belong to the runtime that first used them; ask for one per test.
     ///
     /// # Errors
     /// When the certificate cannot be read.
@@ -99,7 +99,7 @@ impl Cluster {
         self.client(ADMIN_TOKEN).await
     }
 
-    /// A new client with somebody's token.
+    /// Returns a new client with somebody's token.
     ///
     /// # Errors
     /// When the certificate cannot be read.
@@ -107,7 +107,7 @@ impl Cluster {
         self.client_via(token, None).await
     }
 
-    /// The same through another address, e.g. that of a fault proxy.
+    /// Returns a new client through another address, e.g. that of a fault proxy.
     ///
     /// # Errors
     /// When the certificate cannot be read.
@@ -168,7 +168,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// SIGKILL of the API server, and a new one on the same port, with the same data. Returns when it is ready.
+    /// Kills the API server with SIGKILL and starts a new one on the same port, with the same data. Returns when it is
+    /// ready.
     ///
     /// # Errors
     /// When it does not get ready again.
@@ -177,7 +178,7 @@ impl Cluster {
         self.start_apiserver().await
     }
 
-    /// SIGKILL of the API server; its port refuses connections until [`Self::start_apiserver`].
+    /// Kills the API server with SIGKILL. Its port refuses connections until [`Self::start_apiserver`].
     pub async fn stop_apiserver(&self) {
         self.apiserver.lock().await.kill9();
     }

@@ -1,11 +1,11 @@
-//! What a cluster is started with.
+//! The options of a cluster.
 
 use std::time::Duration;
 
 /// The token of the administrator (group `system:masters`).
 pub const ADMIN_TOKEN: &str = "stack-admin";
 
-/// Somebody who may ask the API, with a static token. What they may do, RBAC says.
+/// A user of the API with a static token. RBAC says what the user may do.
 #[derive(Debug, Clone)]
 pub struct User {
     /// The bearer token.
@@ -16,7 +16,7 @@ pub struct User {
     pub groups: Vec<String>,
 }
 
-/// What to start.
+/// The servers to start, and their settings.
 #[derive(Debug, Clone)]
 pub struct ClusterOptions {
     /// Whether to start kube-controller-manager with the garbage collector, the binder, and the
@@ -24,7 +24,7 @@ pub struct ClusterOptions {
     pub controller_manager: bool,
     /// Users besides the administrator.
     pub users: Vec<User>,
-    /// How long events live; the server's default is an hour.
+    /// The lifetime of events; the server's default is an hour.
     pub event_ttl: Option<Duration>,
     /// More flags for kube-apiserver.
     pub apiserver_flags: Vec<String>,

@@ -12,7 +12,7 @@ use crate::process::{Killer, Process, Spec};
 use crate::temp::TempDir;
 use crate::wait::wait_for;
 
-/// How to run it.
+/// The command line of a controller.
 #[derive(Debug, Clone, Default)]
 pub struct ControllerCommand {
     /// The binary; see [`controller_binary`].
@@ -26,7 +26,7 @@ pub struct ControllerCommand {
 }
 
 impl ControllerCommand {
-    /// The controller's own binary with these arguments.
+    /// Returns the controller's own binary with these arguments.
     ///
     /// # Errors
     /// When the binary is not there.
@@ -68,18 +68,18 @@ impl Controller {
         Ok(Self { process, _dir: dir })
     }
 
-    /// SIGKILL, and waits for its end.
+    /// Kills it with SIGKILL, and waits for its end.
     pub fn kill9(&self) {
         self.process.kill9();
     }
 
-    /// A handle that kills it, for a hook of the fault proxy.
+    /// Returns a handle that kills it, for a hook of the fault proxy.
     #[must_use]
     pub fn killer(&self) -> Killer {
         self.process.killer()
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     ///
     /// # Errors
     /// When it has ended before.
@@ -87,13 +87,13 @@ impl Controller {
         self.process.signal("TERM")
     }
 
-    /// The process, for other signals and its id.
+    /// Returns the process, for other signals and its id.
     #[must_use]
     pub fn process(&self) -> &Process {
         &self.process
     }
 
-    /// Whether it still runs.
+    /// Returns whether it still runs.
     ///
     /// # Errors
     /// When the kernel does not say.
@@ -109,13 +109,13 @@ impl Controller {
         self.process.wait(limit).await
     }
 
-    /// All that stands in its log file (of earlier runs too, when they shared the file).
+    /// Returns all that stands in its log file (of earlier runs too, when they shared the file).
     #[must_use]
     pub fn log(&self) -> String {
         self.process.log()
     }
 
-    /// The last lines of its log.
+    /// Returns the last lines of its log.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {
         self.process.tail(lines)

@@ -39,7 +39,7 @@ impl Exporter {
         Ok(Self { server, series })
     }
 
-    /// `host:port`, as a scrape configuration wants it.
+    /// Returns `host:port`, as a scrape configuration wants it.
     #[must_use]
     pub fn target(&self) -> String {
         self.server.address().to_string()

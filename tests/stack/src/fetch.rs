@@ -13,7 +13,7 @@ use hyper_util::rt::TokioExecutor;
 /// No answer of a healthy server on loopback takes longer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// GET of a plain `http://` address.
+/// Sends a GET to a plain `http://` address.
 ///
 /// # Errors
 /// When there is no whole answer within 30 s.
@@ -21,7 +21,7 @@ pub async fn get(url: &str) -> Result<(StatusCode, Bytes)> {
     send(Method::GET, url, "").await
 }
 
-/// POST of a plain `http://` address, with a form as its body.
+/// Sends a POST to a plain `http://` address, with a form as its body.
 ///
 /// # Errors
 /// When there is no whole answer within 30 s.
@@ -59,7 +59,7 @@ pub fn encode(value: &str) -> String {
     encoded
 }
 
-/// The value of `key` in a form or a query, decoded.
+/// Returns the value of `key` in a form or a query, decoded.
 #[must_use]
 pub fn form_value(form: &str, key: &str) -> Option<String> {
     form.split('&').find_map(|pair| {

@@ -17,7 +17,7 @@ use crate::process::{Process, Spec};
 use crate::temp::TempDir;
 use crate::wait::wait_for;
 
-/// Where Flux and its objects are.
+/// The namespace of Flux and its objects.
 pub const NAMESPACE: &str = "flux-system";
 
 /// The name of the GitRepository.
@@ -57,16 +57,16 @@ pub struct Kustomization {
     pub prune: bool,
     /// Whether it waits until all it applied is healthy.
     pub wait: bool,
-    /// How often it looks without being told.
+    /// The interval between two looks without being told.
     pub interval: Duration,
-    /// How long it waits for health.
+    /// The longest time it waits for health.
     pub timeout: Duration,
     /// Whether it does nothing.
     pub suspend: bool,
 }
 
 impl Kustomization {
-    /// Of a folder: prunes, waits, looks every 2 s.
+    /// Returns one of a folder that prunes, waits, and looks every 2 s.
     #[must_use]
     pub fn new(name: &str, path: &str) -> Self {
         Self {
@@ -81,14 +81,14 @@ impl Kustomization {
     }
 }
 
-/// How an object of Flux stands: its condition `Ready`.
+/// The condition `Ready` of an object of Flux.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ready {
     /// `True`, `False` or `Unknown`; empty where there is none yet.
     pub status: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Why, for people.
+    /// The message, for people.
     pub message: String,
 }
 
@@ -185,8 +185,8 @@ impl Flux {
         self.patch("Kustomization", name, &json!({ "spec": { "suspend": suspend } })).await
     }
 
-    /// What `flux reconcile kustomization NAME --with-source` does: both are asked by annotation, and it returns when both have
-    /// taken note.
+    /// Does what `flux reconcile kustomization NAME --with-source` does: asks both by annotation, and waits until both
+    /// have taken note.
     ///
     /// # Errors
     /// When the API refuses, or `limit` passes for one of them.
@@ -204,7 +204,7 @@ impl Flux {
         Ok(())
     }
 
-    /// How the source stands.
+    /// Returns the condition `Ready` of the source.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -212,7 +212,7 @@ impl Flux {
         Ok(ready(&self.status("GitRepository", SOURCE).await?))
     }
 
-    /// How a Kustomization stands.
+    /// Returns the condition `Ready` of a Kustomization.
     ///
     /// # Errors
     /// When it cannot be read.
@@ -248,7 +248,7 @@ impl Flux {
         })
     }
 
-    /// The kustomize-controller, e.g. to stop and kill it.
+    /// Returns the kustomize-controller, e.g. to stop and kill it.
     #[must_use]
     pub fn kustomize_controller(&self) -> &Process {
         &self.kustomize
@@ -309,7 +309,7 @@ fn duration(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// A controller, and the address that tells whether it is ready.
+/// Starts a controller. Returns it with the address that tells whether it is ready.
 fn controller(
     binaries: &Binaries,
     dir: &TempDir,

@@ -23,7 +23,7 @@ pub(crate) fn serve(root: &Path) -> Result<Server> {
     })
 }
 
-/// git with none of the machine's own configuration.
+/// Returns git with none of the machine's own configuration.
 pub(crate) fn git(folder: &Path) -> Command {
     let mut command = Command::new("git");
     command
@@ -78,7 +78,7 @@ async fn handle(root: &Path, request: Request<Incoming>) -> Result<Response<Body
     answer(&run(command, &body).await?)
 }
 
-/// CGI: header lines, an empty line, the body.
+/// Parses the output of a CGI program: header lines, an empty line, the body.
 fn answer(output: &[u8]) -> Result<Response<Body>> {
     let end =
         output.windows(4).position(|four| four == b"\r\n\r\n").context("git http-backend: no headers")?;

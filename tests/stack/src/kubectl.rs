@@ -13,7 +13,7 @@ use crate::cluster_options::ADMIN_TOKEN;
 
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// What a command said.
+/// The output of a command.
 #[derive(Debug, Clone)]
 pub struct Output {
     /// The command line, for messages.
@@ -22,12 +22,12 @@ pub struct Output {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
 }
 
 impl Output {
-    /// Standard output of a command that must succeed.
+    /// Returns the standard output of a command that must succeed.
     ///
     /// # Errors
     /// When it failed, with what it wrote.
@@ -73,7 +73,7 @@ impl Cluster {
         self.run_kubectl(&kubeconfig, args, stdin).await
     }
 
-    /// A token of a service account that exists (TokenRequest, one hour).
+    /// Returns a token of a service account that exists (TokenRequest, one hour).
     ///
     /// # Errors
     /// When the API refuses.

@@ -16,7 +16,7 @@ const COUNT: u16 = 12_000;
 
 static TAKEN: LazyLock<Mutex<HashSet<u16>>> = LazyLock::new(Mutex::default);
 
-/// A port of 127.0.0.1 that nobody listens on and that this process has not handed out before.
+/// Returns a port of 127.0.0.1 that nobody listens on and that this process has not handed out before.
 ///
 /// # Errors
 /// When none is found.

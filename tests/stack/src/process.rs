@@ -28,10 +28,10 @@ static SPAWNER: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
     sender
 });
 
-/// What to run. Standard output and error are appended to `log`.
+/// A command line. Standard output and error are appended to `log`.
 #[derive(Debug, Clone, Default)]
 pub struct Spec {
-    /// How messages call it.
+    /// The name of the process in messages.
     pub name: String,
     /// The binary.
     pub program: PathBuf,
@@ -57,7 +57,7 @@ pub struct Process {
 pub struct Killer(Arc<Mutex<Child>>);
 
 impl Killer {
-    /// SIGKILL, and waits for the end. Does nothing when it has ended before: a reused id is never hit.
+    /// Kills it with SIGKILL, and waits for the end. Does nothing if it has ended before: a reused id is never hit.
     pub fn kill9(&self) {
         let mut child = lock(&self.0);
         let _ = child.kill();
@@ -96,19 +96,19 @@ impl Process {
         Ok(Self { name, pid: child.id(), child: Arc::new(Mutex::new(child)), log })
     }
 
-    /// Its process id.
+    /// Returns its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// A handle that kills it.
+    /// Returns a handle that kills it.
     #[must_use]
     pub fn killer(&self) -> Killer {
         Killer(Arc::clone(&self.child))
     }
 
-    /// SIGKILL, and waits for the end.
+    /// Kills it with SIGKILL, and waits for the end. Does nothing if it has ended before: a reused id is never hit.
     pub fn kill9(&self) {
         self.killer().kill9();
     }
@@ -130,7 +130,7 @@ impl Process {
         Ok(())
     }
 
-    /// How it ended, if it has.
+    /// Returns how it ended. `None` if it runs.
     ///
     /// # Errors
     /// When the kernel does not say.
@@ -170,19 +170,19 @@ impl Process {
             .with_context(|| format!("{}'s log ends:\n{}", self.name, self.tail(15)))
     }
 
-    /// The file with its output.
+    /// Returns the file with its output.
     #[must_use]
     pub fn log_path(&self) -> &Path {
         &self.log
     }
 
-    /// All it wrote so far (of all runs that share the file).
+    /// Returns all it wrote so far (of all runs that share the file).
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read(&self.log).map(|log| String::from_utf8_lossy(&log).into_owned()).unwrap_or_default()
     }
 
-    /// The last `lines` of its output.
+    /// Returns the last `lines` of its output.
     #[must_use]
     pub fn tail(&self, lines: usize) -> String {
         let log = self.log();

@@ -15,12 +15,12 @@ use crate::wait::wait_for;
 
 const READY: Duration = Duration::from_secs(60);
 
-/// What to scrape, and how.
+/// The targets, and how they are scraped.
 #[derive(Debug, Clone)]
 pub struct PrometheusOptions {
     /// `host:port` of the exporters.
     pub targets: Vec<String>,
-    /// How often they are asked.
+    /// The interval between two scrapes.
     pub scrape_interval: Duration,
     /// More flags, e.g. `--query.lookback-delta=3s`.
     pub flags: Vec<String>,
@@ -78,7 +78,7 @@ impl Prometheus {
         Ok(prometheus)
     }
 
-    /// Its address (`http://127.0.0.1:PORT`), the same after a restart.
+    /// Returns its address (`http://127.0.0.1:PORT`), the same after a restart.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -127,7 +127,7 @@ impl Prometheus {
         Ok(())
     }
 
-    /// The `data.result` of an instant query.
+    /// Returns the `data.result` of an instant query.
     ///
     /// # Errors
     /// When it is refused.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-/// The bytes that a quantity of storage means, rounded up.
+/// Returns the bytes that a quantity of storage means, rounded up.
 ///
 /// # Errors
 /// When it is no quantity.

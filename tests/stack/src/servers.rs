@@ -11,7 +11,7 @@ use crate::port::free_port;
 use crate::process::{Process, Spec};
 use crate::temp::TempDir;
 
-/// What of kube-controller-manager runs. Without the aggregation the roles view, edit and admin are empty.
+/// The controllers of kube-controller-manager that run. Without the aggregation the roles view, edit and admin are empty.
 const CONTROLLERS: [&str; 4] = [
     "clusterrole-aggregation-controller",
     "garbage-collector-controller",
@@ -23,8 +23,8 @@ fn flag(name: &str, value: &dyn std::fmt::Display) -> std::ffi::OsString {
     format!("--{name}={value}").into()
 }
 
-/// The key that signs service accounts' tokens, and beside it, as `sa.pub`, the one that checks them: the server does not
-/// take the public part out of a private EC key.
+/// Makes the key that signs service accounts' tokens, and beside it, as `sa.pub`, the one that checks them: the server
+/// does not take the public part out of a private EC key.
 pub(crate) async fn service_account_key(dir: &TempDir) -> Result<PathBuf> {
     let key = dir.join("sa.key");
     openssl(
@@ -48,7 +48,7 @@ async fn openssl(args: &[&str], files: &[&Path]) -> Result<()> {
     Ok(())
 }
 
-/// etcd, and its address.
+/// Starts etcd. Returns it with its address.
 pub(crate) fn start_etcd(binaries: &Binaries, dir: &TempDir) -> Result<(Process, String)> {
     let client = format!("http://127.0.0.1:{}", free_port()?);
     let peer = format!("http://127.0.0.1:{}", free_port()?);
@@ -71,7 +71,7 @@ pub(crate) fn start_etcd(binaries: &Binaries, dir: &TempDir) -> Result<(Process,
     Ok((process, client))
 }
 
-/// kube-controller-manager, as the administrator of that kubeconfig.
+/// Starts kube-controller-manager, as the administrator of that kubeconfig.
 pub(crate) fn start_controller_manager(
     binaries: &Binaries,
     dir: &TempDir,
@@ -97,7 +97,7 @@ pub(crate) fn start_controller_manager(
     })
 }
 
-/// kube-apiserver; the same to start it again.
+/// Returns the command line of kube-apiserver; the same starts it again.
 pub(crate) fn apiserver_spec(
     binaries: &Binaries,
     dir: &TempDir,

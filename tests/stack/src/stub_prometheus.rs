@@ -1,4 +1,4 @@
-//! Something that answers like Prometheus, or like a Prometheus in trouble: for the faults that a real one does not show on
+//! A server that answers like Prometheus, or like a Prometheus in trouble: for the faults that a real one does not show on
 //! demand.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -35,20 +35,20 @@ pub struct StubRequest {
 }
 
 impl StubRequest {
-    /// The PromQL expression.
+    /// Returns the PromQL expression.
     #[must_use]
     pub fn query(&self) -> String {
         form_value(&self.form, "query").unwrap_or_default()
     }
 
-    /// Another value of the form, e.g. `time`.
+    /// Returns another value of the form, e.g. `time`.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<String> {
         form_value(&self.form, name)
     }
 }
 
-/// What it gets.
+/// An answer of the stub.
 #[derive(Debug, Clone)]
 pub enum StubAnswer {
     /// A status and a body.
@@ -61,12 +61,12 @@ pub enum StubAnswer {
     Drop,
     /// This much of a body that was announced twice as long, then the connection is closed.
     Truncated(Bytes),
-    /// Nothing, with the connection open.
+    /// No answer, with the connection open.
     Hang,
 }
 
 impl StubAnswer {
-    /// A vector, as of now.
+    /// Returns a vector, as of now.
     #[must_use]
     pub fn vector(samples: &[(&[(&str, &str)], f64)]) -> Self {
         let now = Timestamp::now().as_duration().as_secs_f64();
@@ -81,20 +81,21 @@ impl StubAnswer {
         Self::json(&json!({ "status": "success", "data": { "resultType": "vector", "result": result } }))
     }
 
-    /// 200 with this JSON.
+    /// Returns 200 with this JSON.
     #[must_use]
     pub fn json(value: &serde_json::Value) -> Self {
         Self::Reply(200, value.to_string().into())
     }
 
-    /// An error in Prometheus' own form, e.g. `(422, "execution", "query processing would load too many samples")`.
+    /// Returns an error in Prometheus' own form, e.g. `(422, "execution", "query processing would load too many
+    /// samples")`.
     #[must_use]
     pub fn error(status: u16, kind: &str, message: &str) -> Self {
         let body = json!({ "status": "error", "errorType": kind, "error": message });
         Self::Reply(status, body.to_string().into())
     }
 
-    /// This answer after a while.
+    /// Returns this answer after a while.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::Delay(delay, Box::new(self))
@@ -138,7 +139,7 @@ impl StubPrometheus {
         Ok(Self { server, shared })
     }
 
-    /// Its address.
+    /// Returns its address.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
@@ -149,7 +150,7 @@ impl StubPrometheus {
         *lock(&self.shared.handler) = Arc::new(handler);
     }
 
-    /// The questions so far, oldest first.
+    /// Returns the questions so far, oldest first.
     #[must_use]
     pub fn requests(&self) -> Vec<StubRequest> {
         lock(&self.shared.requests).clone()
@@ -160,7 +161,7 @@ impl StubPrometheus {
         lock(&self.shared.requests).clear();
     }
 
-    /// How many bytes of [`StubAnswer::Huge`] answers were taken so far (what lies in socket buffers included).
+    /// Returns how many bytes of [`StubAnswer::Huge`] answers were taken so far (what lies in socket buffers included).
     #[must_use]
     pub fn bytes_sent(&self) -> usize {
         self.shared.sent.load(Ordering::Relaxed)

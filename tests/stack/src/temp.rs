@@ -28,13 +28,13 @@ impl TempDir {
         Ok(Self(path))
     }
 
-    /// Where it is.
+    /// Returns its path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// A path inside it.
+    /// Returns a path inside it.
     #[must_use]
     pub fn join(&self, name: &str) -> PathBuf {
         self.0.join(name)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::time::Instant;
 
-/// How long a probe rests before it is asked again.
+/// The time a probe rests before it is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Asks `probe` until it gives a value. An error of the probe is not the end: servers refuse connections while they start.

@@ -27,7 +27,7 @@ impl Reply {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Status, and the first error's message or the message.
+    /// Returns the status, and the first error's message or the message.
     fn refusal(&self) -> (u16, &str) {
         let message = self.json.pointer("/errors/0/message").or_else(|| self.json.get("message"));
         (self.status, message.and_then(Value::as_str).unwrap_or_default())
@@ -49,7 +49,7 @@ impl GitHubScene {
         Ok(Self { github, proxy, reviewer, bot })
     }
 
-    /// Through the proxy, as the bot.
+    /// Sends a request through the proxy, as the bot.
     async fn ask(&self, method: &str, path: &str, body: Value) -> Result<Reply> {
         self.ask_with(method, path, body, BOT_TOKEN, "").await
     }
@@ -83,7 +83,7 @@ impl GitHubScene {
         Ok(Reply { status: parts.status.as_u16(), headers: parts.headers, json })
     }
 
-    /// A branch with one new file, off the base.
+    /// Creates a branch with one new file, off the base.
     async fn branch(&self, name: &str, path: &str, content: &str) -> Result<String> {
         let base = self.bot.branch("main").await?.context("main")?;
         self.bot.create_branch(name, &base).await?;

@@ -43,7 +43,7 @@ pub struct Question {
 }
 
 impl<'g> Case<'g> {
-    /// Namespace by way of Flux, volume and metrics; no rule yet.
+    /// Creates the namespace by way of Flux, the volume and its metrics; no rule yet.
     ///
     /// # Errors
     /// When something does not come.
@@ -51,7 +51,7 @@ impl<'g> Case<'g> {
         Case::of(gitops, name, name).await
     }
 
-    /// The same for a rule of another name.
+    /// Does the same for a rule of another name.
     ///
     /// # Errors
     /// When something does not come.
@@ -90,19 +90,19 @@ impl<'g> Case<'g> {
         Ok(case)
     }
 
-    /// What the metrics say of the volume, in GiB.
+    /// Sets the metrics of the volume, in GiB.
     pub fn usage(&self, used: f64, capacity: f64) {
         self.gitops.scene.usage(&self.volume, used, capacity);
     }
 
-    /// The guide's rule for this namespace, with short times.
+    /// Returns the guide's rule for this namespace, with short times.
     pub fn rule_text(&self) -> RuleText {
         RuleText::new(&self.rule)
             .set("/namespaceSelector", json!({ "matchLabels": { "type": self.namespace } }))
             .set("/actionsCoolDownPeriod", json!(self.cool_down))
     }
 
-    /// The rule comes.
+    /// Applies the rule.
     ///
     /// # Errors
     /// When the API refuses.
@@ -111,7 +111,7 @@ impl<'g> Case<'g> {
         Ok(())
     }
 
-    /// The rule comes, and asks: the pull request is open.
+    /// Applies the rule, and waits until it asks: the pull request is open.
     ///
     /// # Errors
     /// When it does not ask.
@@ -141,7 +141,7 @@ impl<'g> Case<'g> {
             .await
     }
 
-    /// The approval, if there is one.
+    /// Returns the approval. `None` if there is none.
     ///
     /// # Errors
     /// When the API cannot be read.
@@ -224,7 +224,7 @@ impl<'g> Case<'g> {
             .await
     }
 
-    /// Every size that the PVC has requested.
+    /// Returns every size that the PVC has requested.
     pub fn sizes(&self) -> Vec<String> {
         self.gitops.scene.csi.requests(&self.namespace, "data")
     }
@@ -239,7 +239,7 @@ impl<'g> Case<'g> {
         Ok(())
     }
 
-    /// Pull requests from the approval's branch, oldest first, whoever opened them.
+    /// Returns the pull requests from the approval's branch, oldest first, whoever opened them.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -248,7 +248,7 @@ impl<'g> Case<'g> {
         Ok(all.into_iter().filter(|p| p.head == self.branch).collect())
     }
 
-    /// Files of this approval on the base branch.
+    /// Returns the files of this approval on the base branch.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -275,7 +275,7 @@ impl<'g> Case<'g> {
             .await
     }
 
-    /// Texts of the comments on a pull request that begin with what happened.
+    /// Returns the comments on a pull request.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -310,7 +310,7 @@ impl<'g> Case<'g> {
 }
 
 impl Case<'_> {
-    /// What Flux said of objects that did not become healthy: nothing of ours ever holds a Kustomization up.
+    /// Returns Flux's events about objects that did not become healthy: nothing of ours ever holds a Kustomization up.
     async fn unhealthy(&self) -> Result<Vec<String>> {
         let events: Api<Event> = Api::namespaced(self.gitops.scene.client.clone(), "flux-system");
         let found = events.list(&ListParams::default().fields("reason=HealthCheckFailed")).await?;
@@ -319,7 +319,7 @@ impl Case<'_> {
     }
 }
 
-/// Reason and message of a condition that is true.
+/// Returns reason and message of a condition that is true.
 pub fn condition(approval: &ActionApproval, kind: &str) -> Option<(String, String)> {
     let conditions = approval.status.as_ref()?.conditions.as_ref()?;
     let found = conditions.iter().find(|c| c.type_ == kind && c.status == "True")?;
@@ -327,12 +327,12 @@ pub fn condition(approval: &ActionApproval, kind: &str) -> Option<(String, Strin
 }
 
 impl Question {
-    /// Number of its pull request.
+    /// Returns the number of its pull request.
     pub fn number(&self) -> u64 {
         self.pull.number
     }
 
-    /// Name and UID of the approval.
+    /// Returns the UID of the approval.
     pub fn uid(&self) -> String {
         self.approval.uid().unwrap_or_default()
     }

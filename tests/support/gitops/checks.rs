@@ -1,4 +1,4 @@
-//! What must hold after every case.
+//! Invariants that hold after every case.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::servers::{BOT, FOLDER};
 use crate::support::controllers::metrics_page;
 
 impl Case<'_> {
-    /// Whoever opened a pull request with this branch: ours are one for each digest.
+    /// Checks that there is one pull request of ours for each digest, whoever else opened some from this branch.
     ///
     /// # Errors
     /// When there are two for one.
@@ -28,7 +28,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// What GitHub shows of this case's pull requests: their comments, commits and files.
+    /// Returns what GitHub shows of this case's pull requests: their comments, commits and files.
     async fn shown(&self) -> Result<[(&'static str, String); 3]> {
         let reviewer = &self.gitops.reviewer;
         let commits = reviewer.commits(self.gitops.github.base()).await?;
@@ -47,7 +47,7 @@ impl Case<'_> {
         Ok([("comments", comments), ("commits", messages), ("files", files)])
     }
 
-    /// The metrics page of the controller that was started last; nothing when none runs.
+    /// Returns the metrics page of the controller that was started last. `None` if none runs.
     async fn metrics(&self) -> Result<Option<String>> {
         if self.gitops.controllers.count() == 0 {
             return Ok(None);
@@ -58,7 +58,7 @@ impl Case<'_> {
         page.await.map(Some)
     }
 
-    /// The token stands nowhere that people can see: log, metrics, events, status, pull requests.
+    /// Checks that the token stands nowhere that people can see: log, metrics, events, status, pull requests.
     ///
     /// # Errors
     /// When it does.
@@ -89,13 +89,13 @@ impl Case<'_> {
     }
 }
 
-/// The digest in the hidden line of a pull request.
+/// Returns the digest in the hidden line of a pull request.
 fn marker(body: &str) -> Option<String> {
     let line = body.lines().rev().find_map(|l| l.strip_prefix("<!-- autopilot-approval "))?;
     line.split(' ').nth(4).map(str::to_owned)
 }
 
-/// As a Secret holds it, without the end, which depends on what follows.
+/// Encodes a text as a Secret holds it, without the end, which depends on what follows.
 fn base64(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();

@@ -47,7 +47,7 @@ impl GitOpsScene {
         Ok(gitops)
     }
 
-    /// As it was at the start: no controller, no faults, the guide's settings, the first token, Flux at work.
+    /// Restores the start: no controller, no faults, the guide's settings, the first token, Flux at work.
     ///
     /// # Errors
     /// When something refuses.
@@ -109,7 +109,7 @@ impl GitOpsScene {
         wait_for(what, STEP, probe).await.with_context(|| self.told())
     }
 
-    /// The end of what the controllers wrote and asked GitHub.
+    /// Returns the end of what the controllers wrote and asked GitHub.
     pub fn told(&self) -> String {
         let requests = self.forge.requests();
         let asked: Vec<String> = requests

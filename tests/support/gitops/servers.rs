@@ -14,9 +14,9 @@ pub const KUSTOMIZATION: &str = "workloads";
 pub const AUTHOR: &str = "Autopilot <autopilot@example.com>";
 /// Login of the controller's token.
 pub const BOT: &str = "autopilot-bot";
-/// How often Flux looks.
+/// The interval at which Flux looks.
 pub const FLUX: Duration = Duration::from_secs(2);
-/// How long a step may take on a machine that has other things to do. Writes to GitHub are a second apart.
+/// The longest time a step may take on a machine that has other things to do. Writes to GitHub are a second apart.
 pub const STEP: Duration = Duration::from_secs(180);
 
 /// The other objects in the folder.
@@ -47,7 +47,7 @@ pub struct GitOpsServers {
     pub forge: FaultProxy,
     /// The GitOps tool.
     pub flux: Flux,
-    /// What Flux reads.
+    /// The repository that Flux reads.
     pub mirror: GitMirror,
     /// The forge.
     pub github: GitHub,
@@ -74,7 +74,7 @@ impl GitOpsServers {
         Ok(GitOpsServers { forge: FaultProxy::to_plain(&github.url())?, flux, mirror, github, reviewer })
     }
 
-    /// The configuration of the guide, with more settings of the forge, for metrics at this address.
+    /// Returns the configuration of the guide, with more settings of the forge, for metrics at this address.
     pub fn configuration(&self, metrics: &str, more: &[(&str, Value)]) -> Value {
         let mut github = json!({
             "user": self.github.owner(), "repo": self.github.name(), "folder": FOLDER,
@@ -105,7 +105,7 @@ impl GitOpsServers {
     }
 }
 
-/// The Kustomization of the folder: prunes, and waits until all it applied is ready.
+/// Returns the Kustomization of the folder: prunes, and waits until all it applied is ready.
 pub fn folder() -> Kustomization {
     Kustomization { interval: FLUX, ..Kustomization::new(KUSTOMIZATION, &format!("./{FOLDER}")) }
 }

@@ -1,5 +1,5 @@
 //! The cases. Each takes a repository that may hold anything, makes names of its own and expects nothing else to be absent.
-//! What `emulate` alone does not do, and only our front before it proves, is said at the case.
+//! A case that `emulate` alone does not pass, but only with our front before it, says so.
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_controller::pull_requests::github::{TokenSlot, TokenSource};
@@ -69,7 +69,7 @@ impl Place {
         }
     }
 
-    /// A branch off the base with one file of its own.
+    /// Creates a branch off the base with one file of its own.
     pub(crate) async fn branch_off(&self, forge: &GitHub, name: &str) -> Result<Branch> {
         let base = self.base_branch(forge).await?;
         let change =

@@ -77,7 +77,7 @@ pub(crate) async fn labels_reviews_and_comments_arrive(place: &Place) -> Result<
     Ok(())
 }
 
-/// Who closed is our front's; `emulate` alone does not know.
+/// The login of who closed is our front's; `emulate` alone does not know it.
 pub(crate) async fn the_hand_that_closes_or_merges_is_known(place: &Place) -> Result<()> {
     let forge = place.forge()?;
     let open = place.pull(&forge, "hand-open").await?;

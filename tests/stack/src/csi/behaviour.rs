@@ -1,17 +1,17 @@
-//! What the driver is told to do, and what it did.
+//! Orders to the driver, and the resizes that it carried out.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// What the driver does when a claim asks for more than it has.
+/// The reaction of the driver when a claim asks for more than it has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
     /// Resizes at once.
     Immediate,
-    /// Says that a resize is under way, and finishes after this time.
+    /// Reports that a resize is under way, and finishes after this time.
     Slow(Duration),
-    /// Nothing at all.
+    /// Does nothing at all.
     Never,
     /// Declares the size infeasible (`ControllerResizeInfeasible`), for good.
     Infeasible,

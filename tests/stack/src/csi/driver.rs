@@ -66,26 +66,26 @@ impl CsiDriver {
         Ok(Self { shared, has_binder: cluster.has_binder(), task })
     }
 
-    /// What it does from now on with claims that have no behaviour of their own.
+    /// Sets the behaviour for claims that have none of their own.
     pub fn set_default(&self, behaviour: Behaviour) {
         lock(&self.shared.state).default = Some(behaviour);
         self.shared.changed.notify_one();
     }
 
-    /// What it does from now on with one claim; a resize that waits is taken up.
+    /// Sets the behaviour for one claim. A resize that waits is taken up.
     pub fn set(&self, namespace: &str, name: &str, behaviour: Behaviour) {
         lock(&self.shared.state).behaviours.insert((namespace.into(), name.into()), behaviour);
         self.shared.changed.notify_one();
     }
 
-    /// The resizes carried out so far, oldest first.
+    /// Returns the resizes carried out so far, oldest first.
     #[must_use]
     pub fn resizes(&self) -> Vec<Resize> {
         lock(&self.shared.state).resizes.clone()
     }
 
-    /// The different sizes that a claim has asked for, oldest first, the first being that of its creation (as far as the
-    /// watch showed them: two changes in one instant are one).
+    /// Returns the different sizes that a claim has asked for, oldest first, the first being that of its creation (as
+    /// far as the watch showed them: two changes in one instant are one).
     #[must_use]
     pub fn requests(&self, namespace: &str, name: &str) -> Vec<String> {
         lock(&self.shared.state).requests.get(&(namespace.into(), name.into())).cloned().unwrap_or_default()
@@ -159,7 +159,8 @@ impl CsiDriver {
         self.provision_with_prefix(namespace, name, "pvc").await
     }
 
-    /// The same, with a volume whose name begins with another prefix: external-provisioner's `--volume-name-prefix`.
+    /// Does the same with a volume whose name begins with another prefix: external-provisioner's
+    /// `--volume-name-prefix`.
     ///
     /// # Errors
     /// As for [`Self::provision_for`].
@@ -273,7 +274,8 @@ fn take_up(shared: &Arc<Shared>, jobs: &mut JoinSet<()>) {
     }
 }
 
-/// Which of two states of one object is newer; Kubernetes says since 1.35 that they may be compared as numbers.
+/// Returns the resourceVersion, by which the newer of two states of one object is known: Kubernetes says since 1.35
+/// that they may be compared as numbers.
 fn version(claim: &PersistentVolumeClaim) -> u64 {
     claim.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
 }

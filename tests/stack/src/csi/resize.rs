@@ -1,4 +1,4 @@
-//! What external-resizer and kubelet write into a claim and its volume.
+//! The writes of external-resizer and kubelet into a claim and its volume.
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
@@ -13,18 +13,18 @@ use crate::quantity::bytes;
 const INFEASIBLE: &str = "ControllerResizeInfeasible";
 const IN_PROGRESS: &str = "ControllerResizeInProgress";
 
-/// The size that the claim asks for.
+/// Returns the size that the claim asks for.
 pub(super) fn requested(claim: &PersistentVolumeClaim) -> Option<String> {
     let requests = claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?;
     Some(requests.get("storage")?.0.clone())
 }
 
-/// The size that the claim has.
+/// Returns the size that the claim has.
 pub(super) fn capacity(claim: &PersistentVolumeClaim) -> Option<String> {
     Some(claim.status.as_ref()?.capacity.as_ref()?.get("storage")?.0.clone())
 }
 
-/// Whether a bound claim asks for more than it has.
+/// Returns whether a bound claim asks for more than it has.
 pub(super) fn wanted(claim: &PersistentVolumeClaim) -> bool {
     let bound = claim.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Bound");
     let sizes = requested(claim).zip(capacity(claim));
@@ -35,7 +35,7 @@ pub(super) fn wanted(claim: &PersistentVolumeClaim) -> bool {
         })
 }
 
-/// Whether a claim that wants to grow already shows all that this behaviour would write.
+/// Returns whether a claim that wants to grow already shows all that this behaviour would write.
 pub(super) fn settled(claim: &PersistentVolumeClaim, behaviour: &Behaviour) -> bool {
     let shows = |expected: &str, message: Option<&str>| {
         let Some(status) = claim.status.as_ref() else {

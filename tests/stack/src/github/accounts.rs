@@ -13,7 +13,7 @@ pub const OTHER_BOT_TOKEN: &str = "stack-github-token-of-the-other-bot";
 /// Token of `mallory`, who may read and fork, and push nowhere but to the fork.
 pub const OUTSIDER_TOKEN: &str = "stack-github-token-of-mallory";
 
-/// Somebody with an account.
+/// An account.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The login.
@@ -31,8 +31,8 @@ impl Account {
     }
 }
 
-/// What to start. By default the repository is `platform/flux-get-started` with a README on `main`, and the accounts are those
-/// of the tokens above.
+/// The repository and the accounts. By default the repository is `platform/flux-get-started` with a README on `main`, and
+/// the accounts are those of the tokens above.
 #[derive(Debug, Clone)]
 pub struct GitHubOptions {
     /// Login of the repository's owner, one of the accounts.
@@ -41,7 +41,7 @@ pub struct GitHubOptions {
     pub name: String,
     /// Its default branch.
     pub base: String,
-    /// Who has an account.
+    /// The accounts.
     pub accounts: Vec<Account>,
 }
 

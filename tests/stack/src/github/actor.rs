@@ -1,4 +1,4 @@
-//! What people (and other programs) do on GitHub, for the tests.
+//! The actions of people (and other programs) on GitHub, for the tests.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ pub struct PullRequest {
     pub title: String,
     /// Text.
     pub body: String,
-    /// Who opened it.
+    /// The login of who opened it.
     pub author: String,
     /// `owner/name` of the head's repository.
     pub head_repo: String,
@@ -41,7 +41,7 @@ pub struct PullRequest {
     pub labels: Vec<String>,
     /// Logins whose review is asked for.
     pub reviewers: Vec<String>,
-    /// Who merged it; only [`Actor::pull`] tells.
+    /// The login of who merged it; only [`Actor::pull`] tells.
     pub merged_by: Option<String>,
     /// When anything about it changed.
     pub updated_at: Timestamp,
@@ -50,9 +50,9 @@ pub struct PullRequest {
 /// A comment below a pull request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comment {
-    /// Who wrote it.
+    /// The login of who wrote it.
     pub author: String,
-    /// What.
+    /// The text.
     pub body: String,
 }
 
@@ -71,7 +71,7 @@ pub struct Commit {
     pub parents: Vec<String>,
 }
 
-/// Somebody with a token, at one repository.
+/// A person with a token, at one repository.
 #[derive(Debug, Clone)]
 pub struct Actor {
     ask: Ask,
@@ -86,13 +86,13 @@ impl Actor {
         Ok(Self { ask: Ask::new(url), authorization: bearer(token)?, owner, name })
     }
 
-    /// The same person at another owner's repository of the same name, e.g. a fork.
+    /// Returns the same person at another owner's repository of the same name, e.g. a fork.
     #[must_use]
     pub fn at(&self, owner: &str) -> Self {
         Self { owner: owner.to_owned(), ..self.clone() }
     }
 
-    /// Any request; the path begins after `/repos/OWNER/NAME`.
+    /// Sends any request; the path begins after `/repos/OWNER/NAME`.
     ///
     /// # Errors
     /// When there is no answer.
@@ -120,7 +120,7 @@ impl Actor {
         self.ask.list(&path, Some(&self.authorization)).await
     }
 
-    /// All pull requests of a state (`open`, `closed`, `all`), oldest first.
+    /// Returns all pull requests of a state (`open`, `closed`, `all`), oldest first.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -129,7 +129,7 @@ impl Actor {
         list.iter().map(pull_request).collect()
     }
 
-    /// One pull request.
+    /// Returns a pull request.
     ///
     /// # Errors
     /// When there is none.
@@ -137,7 +137,7 @@ impl Actor {
         pull_request(&self.get(&format!("/pulls/{number}")).await?)
     }
 
-    /// Who closed (or merged) it.
+    /// Returns the login of who closed (or merged) it.
     ///
     /// # Errors
     /// When there is no such pull request.
@@ -205,7 +205,7 @@ impl Actor {
         self.must(Method::POST, &path, &json!({ "body": body })).await.map(drop)
     }
 
-    /// What was written below it, oldest first.
+    /// Returns the comments below it, oldest first.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -225,7 +225,7 @@ impl Actor {
         self.must(Method::POST, &path, &json!({ "labels": labels })).await.map(drop)
     }
 
-    /// Branches and their commits.
+    /// Returns the branches and their commits.
     ///
     /// # Errors
     /// When GitHub refuses.
@@ -234,7 +234,7 @@ impl Actor {
         list.iter().map(|one| Ok((string(one, "/name")?, string(one, "/commit/sha")?))).collect()
     }
 
-    /// The commit of a branch, if there is such a branch.
+    /// Returns the commit of a branch. `None` if there is no such branch.
     ///
     /// # Errors
     /// When GitHub does not answer.
@@ -268,7 +268,7 @@ impl Actor {
         self.must(Method::DELETE, &format!("/git/refs/heads/{}", path_of(name)), &Value::Null).await.map(drop)
     }
 
-    /// The paths of all files at a branch or commit, sorted.
+    /// Returns the paths of all files at a branch or commit, sorted.
     ///
     /// # Errors
     /// When there is no such thing.
@@ -281,7 +281,7 @@ impl Actor {
         Ok(paths)
     }
 
-    /// The text of a file at a branch or commit, if it is there.
+    /// Returns the text of a file at a branch or commit. `None` if it is not there.
     ///
     /// # Errors
     /// When GitHub does not answer as it should.
@@ -328,7 +328,7 @@ impl Actor {
         Ok(if status == StatusCode::NOT_FOUND { None } else { Some(string(&file, "/sha")?) })
     }
 
-    /// The last 100 commits of a branch, newest first.
+    /// Returns the last 100 commits of a branch, newest first.
     ///
     /// # Errors
     /// When there is no such branch.

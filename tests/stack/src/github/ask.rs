@@ -22,7 +22,7 @@ pub(crate) struct Ask {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// What it answered.
+/// An answer of the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -31,12 +31,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON, or null.
+    /// Returns the body as JSON, or null.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
-    /// The body of an answer that must be a success.
+    /// Returns the body of an answer that must be a success.
     pub(crate) fn ok(self, asked: &str) -> Result<Value> {
         if !self.status.is_success() {
             bail!("{asked}: {}: {}", self.status, String::from_utf8_lossy(&self.body));
@@ -96,12 +96,12 @@ impl Ask {
         self.send(method, path, headers, bytes).await
     }
 
-    /// GET of JSON that must succeed.
+    /// Sends a GET for JSON that must succeed.
     pub(crate) async fn get(&self, path: &str, authorization: Option<&HeaderValue>) -> Result<Value> {
         self.json(Method::GET, path, authorization, &Value::Null).await?.ok(&format!("GET {path}"))
     }
 
-    /// GET of a list, all its pages. The path has a query already.
+    /// Sends GETs for a list, all its pages. The path has a query already.
     pub(crate) async fn list(&self, path: &str, authorization: Option<&HeaderValue>) -> Result<Vec<Value>> {
         const PAGES: usize = 100;
         let mut all = Vec::new();
@@ -117,7 +117,7 @@ impl Ask {
     }
 }
 
-/// The header of a token.
+/// Returns the header of a token.
 pub(crate) fn bearer(token: &str) -> Result<HeaderValue> {
     let mut value =
         HeaderValue::from_str(&format!("Bearer {token}")).context("a token that fits a header")?;

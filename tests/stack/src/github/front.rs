@@ -21,15 +21,15 @@ use super::route::{Route, route};
 use crate::http_server::{Body, BoxError, full};
 use crate::lock::lock;
 
-/// What GitHub takes of a title, a body or a comment, in characters.
+/// The longest title, and the longest body or comment, that GitHub takes, in characters.
 const TITLE: usize = 256;
 const TEXT: usize = 65_536;
 
-/// `emulate` lets a token ask 5,000 times an hour, and one request here is several there: each account has as many tokens behind
-/// the front, used in turn.
+/// `emulate` lets a token ask 5,000 times an hour, and one request here is several there: each account has as many tokens
+/// behind the front, used in turn.
 pub(super) const TOKENS_BEHIND: usize = 32;
 
-/// One of an account's tokens behind the front.
+/// Returns one of an account's tokens behind the front.
 pub(super) fn token_behind(login: &str, turn: usize) -> String {
     format!("behind-the-front-{login}-{turn}")
 }
@@ -56,7 +56,7 @@ pub(super) struct State {
     pub(super) protected: HashSet<String>,
     /// Heads of pull requests whose branch has moved.
     pub(super) heads: HashMap<u64, String>,
-    /// What the base branch was really given by a merge.
+    /// The commits that merges really gave to the base branch.
     pub(super) merges: HashMap<u64, String>,
     /// Logins of those who closed or merged.
     pub(super) closers: HashMap<u64, String>,
@@ -91,13 +91,13 @@ impl Front {
         }
     }
 
-    /// What an account is let in with behind the front.
+    /// Returns the header that lets an account in behind the front. `None` without an account.
     fn behind(&self, login: &str) -> Option<HeaderValue> {
         let turn = self.asked.fetch_add(1, Ordering::Relaxed) % TOKENS_BEHIND;
         (!login.is_empty()).then(|| bearer(&token_behind(login, turn)).ok())?
     }
 
-    /// GET of JSON as the owner, past all limits, and never in the middle of a write.
+    /// Sends a GET for JSON as the owner, past all limits, and never in the middle of a write.
     pub(super) async fn look(&self, path: &str) -> Result<Value> {
         let owner = self.repo.split('/').next().unwrap_or_default();
         let _reads = self.order.read().await;
@@ -115,12 +115,12 @@ impl Front {
         self.upstream.send(asked.method.clone(), &asked.path, headers, asked.body.clone()).await
     }
 
-    /// GET of JSON in the requester's name.
+    /// Sends a GET for JSON in the requester's name.
     pub(super) async fn get(&self, asked: &Asked, path: &str) -> Result<Value> {
         self.upstream.get(path, asked.authorization.as_ref()).await
     }
 
-    /// A request of our own in the requester's name.
+    /// Sends a request of our own in the requester's name.
     pub(super) async fn ask(
         &self,
         asked: &Asked,
@@ -131,7 +131,7 @@ impl Front {
         self.upstream.json(method, path, asked.authorization.as_ref(), body).await
     }
 
-    /// Who asks, or nobody without a token; nothing when the token is not accepted.
+    /// Returns the login of the requester, empty without a token. `None` if the token is not accepted.
     fn login(&self, headers: &HeaderMap) -> Option<String> {
         let Some(value) = headers.get(header::AUTHORIZATION) else {
             return Some(String::new());
@@ -254,7 +254,7 @@ fn finish(answer: Answer, method: Option<&Method>) -> Result<Response<Body>, Box
     Ok(response)
 }
 
-/// A refusal in GitHub's words; `errors` may be null.
+/// Returns a refusal in GitHub's words; `errors` may be null.
 pub(super) fn refusal(status: u16, message: &str, errors: &Value) -> Answer {
     let mut body = json!({
         "message": message,
@@ -270,7 +270,7 @@ pub(super) fn refusal(status: u16, message: &str, errors: &Value) -> Answer {
     Answer { status, headers, body: Bytes::from(body.to_string()) }
 }
 
-/// The 422 of a request whose content does not do.
+/// Returns the 422 of a request whose content does not do.
 pub(super) fn invalid(errors: &Value) -> Answer {
     refusal(422, "Validation Failed", errors)
 }

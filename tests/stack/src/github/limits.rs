@@ -1,4 +1,4 @@
-//! How much an account may ask: the budget of an hour, and the limit on writes that come too fast.
+//! Rate limits: the budget of an hour, and the limit on writes that come too fast.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 
-/// What an account without a budget of its own has, as on github.com.
+/// The budget of an account without one of its own, as on github.com.
 const DEFAULT: u32 = 5_000;
 
-/// What is left of an hour.
+/// The requests that are left of an hour.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget {
     /// Requests per hour.
     pub limit: u32,
     /// Requests left.
     pub remaining: u32,
-    /// When the account has all of them again.
+    /// The time until the account has all of them again.
     pub resets_in: Duration,
 }
 
 /// Writes that come too fast are refused with `retry-after`.
 #[derive(Debug, Clone, Copy)]
 pub struct SecondaryLimit {
-    /// How many writes an account may send ...
+    /// The number of writes that an account may send ...
     pub writes: usize,
     /// ... in this time.
     pub per: Duration,
-    /// What `retry-after` says.
+    /// The value of `retry-after`.
     pub retry_after: Duration,
     /// 403 or 429; GitHub documents both.
     pub status: u16,
@@ -39,7 +39,7 @@ struct Left {
     reset: Timestamp,
 }
 
-/// What the accounts have left.
+/// The budgets of the accounts.
 #[derive(Default)]
 pub(super) struct Limits {
     left: HashMap<String, Left>,
@@ -65,7 +65,7 @@ impl Limits {
         self.left.get(login).map_or(DEFAULT, |left| left.remaining)
     }
 
-    /// Whether a request may go on; takes nothing from the budget yet.
+    /// Checks that a request may go on. Takes nothing from the budget yet.
     pub(super) fn admit(&mut self, login: &str, write: bool) -> Result<(), Limited> {
         if self.current(login).remaining == 0 {
             return Err(Limited::Primary);
@@ -91,7 +91,7 @@ impl Limits {
         left.remaining = left.remaining.saturating_sub(1);
     }
 
-    /// The headers that tell.
+    /// Adds the headers that tell the budget.
     pub(super) fn tell(&mut self, login: &str, headers: &mut HeaderMap) {
         let left = self.current(login);
         let used = left.limit.saturating_sub(left.remaining);

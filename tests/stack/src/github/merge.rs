@@ -59,7 +59,7 @@ impl Front {
         Ok(answer)
     }
 
-    /// The files that a pull request changes since its branch left the base.
+    /// Returns the files that a pull request changes since its branch left the base.
     pub(super) async fn changes(&self, asked: &Asked, pull: &Value) -> Result<Vec<Value>> {
         let (repo, _, _) = head_of(pull);
         let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default();
@@ -68,7 +68,7 @@ impl Front {
         self.compare(asked, &repo, base, text("/head/sha")).await
     }
 
-    /// The merge commit, not yet on the branch; none where both sides changed a file differently.
+    /// Makes the merge commit, not yet on the branch. `None` if both sides changed a file differently.
     async fn merge_commit(&self, asked: &Asked, pull: &Value) -> Result<Option<String>> {
         let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (repo, branch, label) = head_of(pull);
@@ -135,7 +135,7 @@ impl Front {
     }
 }
 
-/// Path, content and whether the file goes.
+/// Returns path and content of a changed file, and whether it goes.
 fn describe(change: &Value) -> (&str, &str, bool) {
     let text = |field: &str| change.get(field).and_then(Value::as_str).unwrap_or_default();
     (text("filename"), text("sha"), text("status") == "removed")

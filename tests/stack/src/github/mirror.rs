@@ -91,32 +91,33 @@ impl GitMirror {
         Ok(mirror)
     }
 
-    /// What Flux clones (`http://127.0.0.1:PORT/OWNER/NAME.git`). Its branch is called as on GitHub.
+    /// Returns the address that Flux clones (`http://127.0.0.1:PORT/OWNER/NAME.git`). Its branch has the name of
+    /// GitHub's.
     #[must_use]
     pub fn url(&self) -> String {
         format!("{}/{}", self.server.url(), self.path)
     }
 
-    /// The text of a file in the mirror, if it is there.
+    /// Returns the text of a file in the mirror. `None` if it is not there.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<String> {
         let mirrored = lock(&self.shared.mirrored);
         mirrored.files.get(path).map(|content| String::from_utf8_lossy(content).into_owned())
     }
 
-    /// The paths of all its files.
+    /// Returns the paths of all its files.
     #[must_use]
     pub fn files(&self) -> Vec<String> {
         lock(&self.shared.mirrored).files.keys().cloned().collect()
     }
 
-    /// GitHub's commit whose tree it has.
+    /// Returns GitHub's commit whose tree it has.
     #[must_use]
     pub fn commit(&self) -> String {
         lock(&self.shared.mirrored).commit.clone()
     }
 
-    /// The mirror's own last commit, which is not GitHub's: what Flux names as its revision.
+    /// Returns the mirror's own last commit, which is not GitHub's: Flux names it as its revision.
     ///
     /// # Errors
     /// When git cannot run.
@@ -158,7 +159,7 @@ impl GitMirror {
             .with_context(|| lock(&self.shared.mirrored).error.clone().unwrap_or_default())
     }
 
-    /// Stays as it is from now on: what is merged does not reach Flux.
+    /// Stops following: what is merged does not reach Flux.
     pub fn pause(&self) {
         self.shared.paused.store(true, Ordering::SeqCst);
     }
@@ -233,7 +234,7 @@ async fn blob(shared: &Shared, repo: &str, sha: &str) -> Result<Arc<Vec<u8>>> {
     Ok(content)
 }
 
-/// The commit as `git fast-import` reads it.
+/// Returns the commit as `git fast-import` reads it.
 fn stream(
     branch: &str,
     commit: &str,

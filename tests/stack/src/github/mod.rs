@@ -1,5 +1,5 @@
-//! GitHub's REST API: `emulate` (an npm package) keeps repositories, pull requests and comments; a front of our own before it
-//! adds what it lacks. README.md names each addition.
+//! GitHub's REST API: `emulate` (an npm package) keeps repositories, pull requests and comments; a front of our own before
+//! it adds what it lacks. README.md names each addition.
 
 mod accounts;
 mod actor;

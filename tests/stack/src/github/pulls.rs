@@ -1,4 +1,4 @@
-//! Pull requests: what `emulate` lets pass and GitHub does not, and what it leaves out.
+//! Pull requests: refusals that GitHub makes and `emulate` does not, and fields that `emulate` leaves out.
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -10,7 +10,7 @@ use super::front::{Asked, Front, invalid, refusal};
 use crate::fetch::{decode, encode, form_value};
 use crate::lock::lock;
 
-/// What GitHub tells of one pull request, but not in a list.
+/// The fields that GitHub tells of one pull request, but not in a list.
 const NOT_IN_LISTS: [&str; 13] = [
     "merged",
     "merged_by",
@@ -48,7 +48,7 @@ impl Front {
         Ok(self.corrected(asked, answer))
     }
 
-    /// A pull request seen as an issue, which tells who closed it; `emulate` says 404.
+    /// Returns a pull request seen as an issue, which tells who closed it; `emulate` says 404.
     pub(super) async fn read_issue(&self, asked: &Asked, number: u64) -> Result<Answer> {
         let mut answer = self.pass(asked).await?;
         if answer.status != StatusCode::NOT_FOUND {
@@ -106,7 +106,7 @@ impl Front {
         Ok(answer)
     }
 
-    /// The files that a pull request changes; `emulate` makes names up.
+    /// Returns the files that a pull request changes; `emulate` makes names up.
     pub(super) async fn pull_files(&self, asked: &Asked, number: u64) -> Result<Answer> {
         let pull = self.pull(asked, number).await?;
         let mut answer = self.pass(asked).await?;
@@ -226,7 +226,7 @@ impl Front {
         Ok(self.corrected(asked, answer))
     }
 
-    /// A comment changes when its pull request was updated.
+    /// Adds a comment, which changes when its pull request was updated.
     pub(super) async fn comment(&self, asked: &Asked, number: u64) -> Result<Answer> {
         let answer = self.pass(asked).await?;
         if answer.status.is_success() {
@@ -242,13 +242,13 @@ impl Front {
         self.ask(asked, Method::PATCH, &path, &json!({})).await.map(drop)
     }
 
-    /// The open pull requests of a head, `owner:branch`.
+    /// Returns the open pull requests of a head, `owner:branch`.
     pub(super) async fn open_pulls(&self, asked: &Asked, label: &str) -> Result<Vec<Value>> {
         let path = format!("/repos/{}/pulls?state=open&head={}", self.repo, encode(label));
         self.upstream.list(&path, asked.authorization.as_ref()).await
     }
 
-    /// One, corrected; an error when there is none.
+    /// Returns a pull request, corrected. An error if there is none.
     pub(super) async fn pull(&self, asked: &Asked, number: u64) -> Result<Value> {
         self.find_pull(asked, number).await?.with_context(|| format!("no pull request {number}"))
     }
@@ -261,7 +261,7 @@ impl Front {
         Ok((answer.status == StatusCode::OK).then_some(pull))
     }
 
-    /// Whether the requester may push to the repository of the request.
+    /// Returns whether the requester may push to the repository of the request.
     pub(super) async fn pushes(&self, asked: &Asked) -> Result<bool> {
         let path = format!("/repos/{}/collaborators/{}/permission", asked.repo, asked.login);
         let answer = self.ask(asked, Method::GET, &path, &Value::Null).await?;
@@ -271,7 +271,7 @@ impl Front {
         ))
     }
 
-    /// The commit at the head of a branch.
+    /// Returns the commit at the head of a branch.
     pub(super) async fn branch(&self, asked: &Asked, repo: &str, name: &str) -> Result<Option<String>> {
         let path = format!("/repos/{repo}/git/ref/heads/{}", path_of(name));
         let answer = self.ask(asked, Method::GET, &path, &Value::Null).await?;
@@ -288,7 +288,7 @@ impl Front {
         answer
     }
 
-    /// Head, merge commit and times as GitHub has them.
+    /// Corrects head, merge commit and times to those that GitHub would tell.
     fn correct(&self, asked: &Asked, pull: &mut Value) {
         let Some(number) = pull.get("number").and_then(Value::as_u64).filter(|_| asked.repo == self.repo)
         else {
@@ -314,7 +314,7 @@ impl Front {
 }
 
 impl Asked {
-    /// The same request, e.g. to change its path.
+    /// Returns the same request, e.g. to change its path.
     fn again(&self) -> Self {
         Self {
             method: self.method.clone(),
@@ -329,18 +329,18 @@ impl Asked {
     }
 }
 
-/// Repository, branch and `owner:branch` of a pull request's head.
+/// Returns repository, branch and `owner:branch` of a pull request's head.
 pub(super) fn head_of(pull: &Value) -> (String, String, String) {
     let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
     (text("/head/repo/full_name"), text("/head/ref"), text("/head/label"))
 }
 
-/// A branch's name in a path: its slashes stay.
+/// Returns a branch's name for a path: its slashes stay.
 pub(super) fn path_of(name: &str) -> String {
     encode(name).replace("%2F", "/")
 }
 
-/// GitHub does not look at a `head` without an owner.
+/// Removes a `head` without an owner, at which GitHub does not look.
 fn without_bare_head(path: &str) -> String {
     let (resource, query) = path.split_once('?').unwrap_or((path, ""));
     match form_value(query, "head") {

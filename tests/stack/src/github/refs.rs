@@ -54,7 +54,7 @@ impl Front {
         Ok(answer)
     }
 
-    /// A file written or deleted by the contents API.
+    /// Writes or deletes a file by the contents API.
     pub(super) async fn write_file(&self, asked: &Asked) -> Result<Answer> {
         let query = asked.path.split_once('?').map_or("", |(_, query)| query);
         let branch = asked.json.get("branch").and_then(Value::as_str).map(str::to_owned);
@@ -73,7 +73,7 @@ impl Front {
         Ok(answer)
     }
 
-    /// A branch has a new head: so have its open pull requests.
+    /// Gives the open pull requests of a branch its new head.
     pub(super) async fn moved(&self, asked: &Asked, branch: &str, commit: &str) -> Result<()> {
         self.moves.send_modify(|moves| *moves += 1);
         for pull in self.open_pulls(asked, &self.label(asked, branch)).await? {
@@ -102,7 +102,7 @@ impl Front {
             && name.strip_prefix("heads/").is_some_and(|branch| lock(&self.state).protected.contains(branch))
     }
 
-    /// `owner:branch` of a branch of the request's repository.
+    /// Returns `owner:branch` of a branch of the request's repository.
     fn label(&self, asked: &Asked, branch: &str) -> String {
         format!("{}:{branch}", asked.repo.split('/').next().unwrap_or_default())
     }

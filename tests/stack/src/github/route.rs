@@ -1,10 +1,10 @@
-//! Which requests the front looks at.
+//! The requests that the front looks at.
 
 use http::Method;
 
 use crate::fetch::decode;
 
-/// What a request asks for, as far as it matters here.
+/// The meaning of a request, as far as it matters here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     ListPulls,
@@ -24,7 +24,7 @@ pub(super) enum Route {
     Other,
 }
 
-/// `owner/name` of the repository, empty where there is none, and what is asked of it.
+/// Returns `owner/name` of the repository, empty if there is none, and what is asked of it.
 pub(super) fn route(method: &Method, path: &str) -> (String, Route) {
     let resource = path.split('?').next().unwrap_or(path);
     let parts: Vec<&str> = resource.trim_matches('/').split('/').collect();

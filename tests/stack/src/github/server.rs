@@ -56,31 +56,32 @@ impl GitHub {
         Ok(github)
     }
 
-    /// The address of its API (`http://127.0.0.1:PORT`). Put a [`crate::FaultProxy::to_plain`] before it for the controller.
+    /// Returns the address of its API (`http://127.0.0.1:PORT`). Put a [`crate::FaultProxy::to_plain`] before it for
+    /// the controller.
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// The owner's login.
+    /// Returns the owner's login.
     #[must_use]
     pub fn owner(&self) -> &str {
         &self.options.owner
     }
 
-    /// The repository's name, without its owner.
+    /// Returns the repository's name, without its owner.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.options.name
     }
 
-    /// The default branch.
+    /// Returns the default branch.
     #[must_use]
     pub fn base(&self) -> &str {
         &self.options.base
     }
 
-    /// Somebody who does things by the API, past any fault.
+    /// Returns somebody who does things by the API, past any fault.
     ///
     /// # Errors
     /// When the token does not fit a header.
@@ -88,7 +89,7 @@ impl GitHub {
         Actor::new(&self.url(), token, &self.options.owner, &self.options.name)
     }
 
-    /// The owner, who reviews.
+    /// Returns the owner, who reviews.
     ///
     /// # Errors
     /// When there is no such account.
@@ -98,22 +99,22 @@ impl GitHub {
         self.actor(token)
     }
 
-    /// A token is no longer accepted: 401.
+    /// Revokes a token: 401 from now on.
     pub fn revoke(&self, token: &str) {
         lock(&self.front.state).revoked.insert(token.to_owned());
     }
 
-    /// A revoked token is accepted again.
+    /// Accepts a revoked token again.
     pub fn restore(&self, token: &str) {
         lock(&self.front.state).revoked.remove(token);
     }
 
-    /// What an account has left of its hour (5,000 requests at first).
+    /// Sets what an account has left of its hour (5,000 requests at first).
     pub fn set_budget(&self, login: &str, budget: Budget) {
         lock(&self.front.state).limits.set(login, budget);
     }
 
-    /// How many requests an account has left.
+    /// Returns how many requests an account has left.
     #[must_use]
     pub fn remaining(&self, login: &str) -> u32 {
         lock(&self.front.state).limits.remaining(login)
@@ -124,12 +125,12 @@ impl GitHub {
         lock(&self.front.state).limits.secondary = limit;
     }
 
-    /// Only the owner may change the branch directly; all others need a pull request.
+    /// Lets only the owner change the branch directly; all others need a pull request.
     pub fn protect(&self, branch: &str) {
         lock(&self.front.state).protected.insert(branch.to_owned());
     }
 
-    /// Everybody who may push may change the branch again.
+    /// Lets everybody who may push change the branch again.
     pub fn unprotect(&self, branch: &str) {
         lock(&self.front.state).protected.remove(branch);
     }

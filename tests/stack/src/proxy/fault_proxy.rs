@@ -37,7 +37,7 @@ pub struct FaultProxy {
 pub struct Fired(signal::Receiver<bool>);
 
 impl Fired {
-    /// Whether it has run.
+    /// Returns whether it has run.
     #[must_use]
     pub fn has_fired(&self) -> bool {
         *self.0.borrow()
@@ -53,7 +53,8 @@ impl Fired {
 }
 
 impl FaultProxy {
-    /// In front of a cluster's API; give [`Cluster::kubeconfig`] its [`Self::url`]. Whoever asks keeps his own token.
+    /// Starts one in front of a cluster's API; give [`Cluster::kubeconfig`] its [`Self::url`]. Clients keep their own
+    /// tokens.
     ///
     /// # Errors
     /// When the cluster's certificate cannot be read.
@@ -61,7 +62,7 @@ impl FaultProxy {
         Self::start(cluster.url(), Some(&cluster.ca_file()))
     }
 
-    /// In front of a plain `http://HOST:PORT`, e.g. Prometheus or [`crate::GitHub`].
+    /// Starts one in front of a plain `http://HOST:PORT`, e.g. Prometheus or [`crate::GitHub`].
     ///
     /// # Errors
     /// When no port can be had.
@@ -101,7 +102,7 @@ impl FaultProxy {
         Ok(Self { server, shared })
     }
 
-    /// Its address (`http://127.0.0.1:PORT`).
+    /// Returns its address (`http://127.0.0.1:PORT`).
     #[must_use]
     pub fn url(&self) -> String {
         self.server.url()
@@ -124,7 +125,7 @@ impl FaultProxy {
         self.release_watches();
     }
 
-    /// How often a rule has been applied.
+    /// Returns how often a rule has been applied.
     #[must_use]
     pub fn applied(&self, rule: RuleId) -> usize {
         lock(&self.shared.rules).applied(rule)
@@ -136,7 +137,7 @@ impl FaultProxy {
         self.kill_on(Match::writes().write(n), when, hook)
     }
 
-    /// The same at the first request that matches.
+    /// Does the same at the first request that matches.
     pub fn kill_on(&self, request: Match, when: KillWhen, hook: impl FnOnce() + Send + 'static) -> Fired {
         let (fired, seen) = signal::channel(false);
         let hook = Hook::new(when, hook, fired);
@@ -144,13 +145,13 @@ impl FaultProxy {
         Fired(seen)
     }
 
-    /// The `n`-th counted write (as in [`Self::kill_at`]) takes effect, but its answer is lost.
+    /// Loses the answer to the `n`-th counted write (as in [`Self::kill_at`]), which takes effect.
     pub fn drop_answer_at(&self, n: usize) -> RuleId {
         self.rule(Match::writes().write(n).times(1), Action::DropAnswer)
     }
 
-    /// Which requests have a write index; the path comes with its query. At first: those that change something, without leases,
-    /// tokens and reviews.
+    /// Sets which requests have a write index; the path comes with its query. At first: those that change something,
+    /// without leases, tokens and reviews.
     pub fn count_writes(&self, counted: impl Fn(&Method, &str) -> bool + Send + Sync + 'static) {
         *lock(&self.shared.counted) = Arc::new(counted);
     }
@@ -184,25 +185,25 @@ impl FaultProxy {
         self.shared.held.send_modify(Vec::clear);
     }
 
-    /// How many watches are open.
+    /// Returns how many watches are open.
     #[must_use]
     pub fn open_watches(&self) -> usize {
         self.shared.open_watches.load(std::sync::atomic::Ordering::SeqCst)
     }
 
-    /// The requests so far, oldest first (the last 50,000).
+    /// Returns the requests so far, oldest first (the last 50,000).
     #[must_use]
     pub fn requests(&self) -> Vec<Recorded> {
         lock(&self.shared.log).requests.iter().cloned().collect()
     }
 
-    /// The counted writes so far, oldest first.
+    /// Returns the counted writes so far, oldest first.
     #[must_use]
     pub fn writes(&self) -> Vec<Recorded> {
         lock(&self.shared.log).requests.iter().filter(|request| request.write.is_some()).cloned().collect()
     }
 
-    /// How many counted writes came by.
+    /// Returns how many counted writes came by.
     #[must_use]
     pub fn write_count(&self) -> usize {
         lock(&self.shared.log).writes
@@ -216,7 +217,8 @@ impl FaultProxy {
     }
 }
 
-/// Leases and tokens come by the clock, reviews change nothing: a test that counts writes wants none of them.
+/// Returns whether a request counts as a write. Leases and tokens come by the clock, reviews change nothing: a test
+/// that counts writes wants none of them.
 fn is_counted(method: &Method, path: &str) -> bool {
     const UNCOUNTED: [&str; 3] =
         ["/apis/coordination.k8s.io/", "/apis/authorization.k8s.io/", "/apis/authentication.k8s.io/"];

@@ -1,4 +1,4 @@
-//! What the proxy remembers of a request.
+//! A request as the proxy remembers it.
 
 use bytes::Bytes;
 use http::Method;
@@ -23,20 +23,20 @@ pub struct Recorded {
     pub conditional: bool,
     /// The body of a request that may change something, its first 64 KiB.
     pub body: Bytes,
-    /// What the server answered, if it was asked and has.
+    /// The status of the server's answer. `None` if it was not asked, or has not answered.
     pub upstream: Option<u16>,
-    /// What the client was told; none while it waits, and when its connection was closed instead.
+    /// The status that the client was told. `None` while it waits, and if its connection was closed instead.
     pub status: Option<u16>,
 }
 
 impl Recorded {
-    /// The path without its query.
+    /// Returns the path without its query.
     #[must_use]
     pub fn resource(&self) -> &str {
         self.path.split('?').next().unwrap_or(&self.path)
     }
 
-    /// The body as JSON, or null.
+    /// Returns the body as JSON, or null.
     #[must_use]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()

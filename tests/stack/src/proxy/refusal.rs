@@ -30,7 +30,7 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// Any.
+    /// Returns any refusal in Kubernetes' words.
     #[must_use]
     pub fn new(code: u16, reason: &str, message: &str) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// 409 Conflict: somebody else wrote in between.
+    /// Returns 409 Conflict: somebody else wrote in between.
     #[must_use]
     pub fn conflict() -> Self {
         Self::new(
@@ -53,38 +53,38 @@ impl Refusal {
         )
     }
 
-    /// 409 AlreadyExists.
+    /// Returns 409 AlreadyExists.
     #[must_use]
     pub fn already_exists() -> Self {
         Self::new(409, "AlreadyExists", "object already exists")
     }
 
-    /// 410 Expired.
+    /// Returns 410 Expired.
     #[must_use]
     pub fn expired() -> Self {
         Self::new(410, "Expired", "too old resource version: 1 (2)")
     }
 
-    /// 429 TooManyRequests, with the time to wait.
+    /// Returns 429 TooManyRequests, with the time to wait.
     #[must_use]
     pub fn too_many_requests(retry_after: Duration) -> Self {
         let refusal = Self::new(429, "TooManyRequests", "too many requests, please try again later");
         Self { retry_after: Some(retry_after), ..refusal }
     }
 
-    /// 500 InternalError.
+    /// Returns 500 InternalError.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(500, "InternalError", "Internal error occurred: injected")
     }
 
-    /// 503 ServiceUnavailable.
+    /// Returns 503 ServiceUnavailable.
     #[must_use]
     pub fn unavailable() -> Self {
         Self::new(503, "ServiceUnavailable", "the server is currently unable to handle the request")
     }
 
-    /// 403 Forbidden, as before the API server has read its roles.
+    /// Returns 403 Forbidden, as before the API server has read its roles.
     #[must_use]
     pub fn forbidden() -> Self {
         Self::new(
@@ -94,19 +94,20 @@ impl Refusal {
         )
     }
 
-    /// 504 Timeout: whether the request took effect is unknown (here it did not).
+    /// Returns 504 Timeout: whether the request took effect is unknown (here it did not).
     #[must_use]
     pub fn timeout() -> Self {
         Self::new(504, "Timeout", "request did not complete within the allotted timeout")
     }
 
-    /// GitHub's, of any kind: `(404, "Not Found")`, `(422, "Validation Failed")`, `(502, "Server Error")`.
+    /// Returns a refusal of GitHub's, of any kind: `(404, "Not Found")`, `(422, "Validation Failed")`, `(502, "Server
+    /// Error")`.
     #[must_use]
     pub fn github(code: u16, message: &str) -> Self {
         Self { words: Words::GitHub, ..Self::new(code, "", message) }
     }
 
-    /// GitHub's secondary limit, with the time to wait; 403 or 429.
+    /// Returns GitHub's secondary limit, with the time to wait; 403 or 429.
     #[must_use]
     pub fn github_secondary(code: u16, retry_after: Duration) -> Self {
         let message =
@@ -114,14 +115,14 @@ impl Refusal {
         Self { retry_after: Some(retry_after), ..Self::github(code, message) }
     }
 
-    /// GitHub's primary limit: nothing left until then.
+    /// Returns GitHub's primary limit: nothing left until then.
     #[must_use]
     pub fn github_exhausted(resets_in: Duration) -> Self {
         let refusal = Self::github(403, "API rate limit exceeded for user ID 1.");
         Self { resets_in: Some(resets_in), ..refusal }
     }
 
-    /// The headers besides the content type.
+    /// Returns the headers besides the content type.
     pub(super) fn headers(&self) -> Vec<(HeaderName, String)> {
         let mut headers = Vec::new();
         if let Some(wait) = self.retry_after {
@@ -141,7 +142,7 @@ impl Refusal {
         headers
     }
 
-    /// The body.
+    /// Returns the body.
     pub(super) fn body(&self) -> serde_json::Value {
         if self.words == Words::GitHub {
             return json!({
@@ -153,7 +154,7 @@ impl Refusal {
         self.status()
     }
 
-    /// The body in Kubernetes' words.
+    /// Returns the body in Kubernetes' words.
     pub(super) fn status(&self) -> serde_json::Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",

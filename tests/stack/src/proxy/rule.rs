@@ -1,4 +1,4 @@
-//! Which requests meet which fault.
+//! Rules: the requests that meet a fault, and the fault.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use tokio::sync::watch as signal;
 use super::refusal::Refusal;
 use crate::lock::lock;
 
-/// What a rule may look at.
+/// A request as a rule sees it.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// The method.
@@ -38,7 +38,7 @@ enum Kind {
     Watch,
 }
 
-/// Which requests a rule is for. All that is said must hold.
+/// The requests that a rule is for. All conditions must hold.
 #[derive(Clone)]
 pub struct Match {
     kind: Kind,
@@ -55,19 +55,19 @@ impl Match {
         Self { kind, method: None, path: None, write: None, predicate: None, first: 1, times: None }
     }
 
-    /// All requests.
+    /// Matches all requests.
     #[must_use]
     pub fn any() -> Self {
         Self::of(Kind::Any)
     }
 
-    /// The counted writes.
+    /// Matches the counted writes.
     #[must_use]
     pub fn writes() -> Self {
         Self::of(Kind::Write)
     }
 
-    /// GET requests that are no watches.
+    /// Matches GET requests that are no watches.
     #[must_use]
     pub fn reads() -> Self {
         Self::of(Kind::Read)
@@ -79,48 +79,48 @@ impl Match {
         Self::of(Kind::Watch)
     }
 
-    /// With this method (`"PATCH"`).
+    /// Requires this method (`"PATCH"`).
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
-    /// Whose path and query contain this.
+    /// Requires that path and query contain this.
     #[must_use]
     pub fn path(mut self, part: &str) -> Self {
         self.path = Some(part.to_owned());
         self
     }
 
-    /// The counted write with this number, from 1.
+    /// Requires this number among the counted writes, from 1.
     #[must_use]
     pub fn write(mut self, n: usize) -> Self {
         self.write = Some(n);
         self
     }
 
-    /// For which this is true.
+    /// Requires that this is true.
     #[must_use]
     pub fn when(mut self, predicate: impl Fn(&Seen) -> bool + Send + Sync + 'static) -> Self {
         self.predicate = Some(Arc::new(predicate));
         self
     }
 
-    /// Of all these, from the `n`-th on (from 1, counted since the rule was added).
+    /// Leaves out all before the `n`-th match (from 1, counted since the rule was added).
     #[must_use]
     pub fn from(mut self, n: usize) -> Self {
         self.first = n;
         self
     }
 
-    /// Of all these, the `n`-th only (from 1, counted since the rule was added).
+    /// Leaves out all but the `n`-th match (from 1, counted since the rule was added).
     #[must_use]
     pub fn nth(self, n: usize) -> Self {
         self.from(n).times(1)
     }
 
-    /// This many of them.
+    /// Leaves out all after this many.
     #[must_use]
     pub fn times(mut self, times: usize) -> Self {
         self.times = Some(times);
@@ -141,7 +141,7 @@ impl Match {
     }
 }
 
-/// What happens to a request.
+/// A fault.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// It waits, and goes on (to the next rule that matches, or to the server).
@@ -156,7 +156,7 @@ pub enum Action {
     Refuse(Refusal),
     /// A watch is answered, and its only event says 410 Expired.
     ExpireWatch,
-    /// What [`super::FaultProxy::kill_at`] adds.
+    /// A hook, which [`super::FaultProxy::kill_at`] adds.
     Kill(Arc<Hook>),
 }
 
@@ -191,7 +191,7 @@ impl Hook {
         Self { when, callback: Mutex::new(Some(Box::new(callback))), fired }
     }
 
-    /// Blocks while the callback does.
+    /// Runs the callback, and blocks while it does.
     pub(super) fn run(&self) {
         let callback = lock(&self.callback).take();
         if let Some(callback) = callback {
@@ -239,7 +239,7 @@ impl Rules {
         self.entries.iter().find(|entry| entry.id == id).map_or(0, |entry| entry.applied)
     }
 
-    /// How long the request waits, and what happens to it then.
+    /// Returns how long the request waits, and what happens to it then.
     pub(super) fn decide(&mut self, seen: &Seen) -> (Duration, Option<Action>) {
         let mut delay = Duration::ZERO;
         for entry in &mut self.entries {

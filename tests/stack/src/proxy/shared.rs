@@ -1,4 +1,4 @@
-//! What the connections of a proxy share.
+//! The state that the connections of a proxy share.
 
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
@@ -18,7 +18,7 @@ use super::record::Recorded;
 use super::rule::Rules;
 use crate::lock::lock;
 
-/// How many requests are remembered; older ones are forgotten.
+/// The number of requests that are remembered; older ones are forgotten.
 const LOG_LENGTH: usize = 50_000;
 /// The part of a body that is remembered.
 const BODY_LENGTH: usize = 64 * 1024;
@@ -29,7 +29,7 @@ pub(super) struct Upstream {
     pub(super) client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
 }
 
-/// Says whether a request counts as a write.
+/// A predicate of method and path: the request counts as a write.
 pub(super) type Counted = Arc<dyn Fn(&Method, &str) -> bool + Send + Sync>;
 
 /// The state of a proxy.

@@ -49,13 +49,13 @@ impl Drop for Open {
     }
 }
 
-/// The event that tells a client to list again.
+/// Returns the event that tells a client to list again.
 pub(super) fn expired_event() -> Bytes {
     let event = serde_json::json!({ "type": "ERROR", "object": Refusal::expired().status() });
     format!("{event}\n").into()
 }
 
-/// The body for the client, fed from the server's.
+/// Returns the body for the client, fed from the server's.
 pub(super) fn follow(shared: Arc<Shared>, path: String, upstream: Incoming) -> Body {
     let (sender, chunks) = mpsc::channel(64);
     tokio::spawn(pump(shared, path, upstream, sender));
