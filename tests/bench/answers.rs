@@ -1,14 +1,27 @@
 //! Answers of the stubs.
 
 use anyhow::{Context as _, Result};
-use autopilot_stack::http_server::{Body, full};
+use autopilot_stack::http_server::{Body, BoxError, Server, full};
 use futures::{Stream, StreamExt as _};
 use http_body_util::{BodyExt as _, StreamBody};
-use hyper::Response;
 use hyper::body::{Bytes, Frame, Incoming};
+use hyper::{Request, Response};
 
 /// The answer of a stub.
 pub(crate) type Answer = Response<Body>;
+
+/// Starts a server that answers like this. One that fails closes the connection.
+pub(crate) fn serve<F>(
+    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+) -> Result<Server>
+where
+    F: Future<Output = Result<Answer>> + Send + 'static,
+{
+    Server::start(move |request| {
+        let answered = answer(request);
+        async move { answered.await.map_err(BoxError::from) }
+    })
+}
 
 /// Reads the body of a request.
 pub(crate) async fn read(body: Incoming) -> Result<Bytes> {

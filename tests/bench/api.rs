@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use autopilot_stack::fetch::form_value;
-use autopilot_stack::http_server::{BoxError, Server};
+use autopilot_stack::http_server::Server;
 use autopilot_stack::lock;
 use futures::stream;
 use hyper::body::{Bytes, Incoming};
@@ -18,24 +18,27 @@ use hyper::{Method, Request};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::answers::{self, Answer, read};
+use super::answers::{self, Answer, read, serve};
 use super::fleet::{Fleet, NAMESPACES};
 use super::patch::{Failed, apply, merge};
 
 /// Longest time that a watch stays open, when the client does not say.
 const WATCH: u64 = 300;
 
-/// Namespace and name.
-type Key = (String, String);
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ObjectKey {
+    namespace: String,
+    name: String,
+}
 
 #[derive(Debug, Default)]
 struct Kind {
-    objects: BTreeMap<Key, Value>,
+    objects: BTreeMap<ObjectKey, Value>,
     watchers: Vec<mpsc::UnboundedSender<Bytes>>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct ApiState {
     fleet: Fleet,
     kinds: Mutex<BTreeMap<String, Kind>>,
     version: AtomicU64,
@@ -48,21 +51,21 @@ struct Shared {
 
 /// The server.
 #[derive(Debug)]
-pub(crate) struct Stub {
+pub(crate) struct ApiStub {
     server: Server,
-    shared: Arc<Shared>,
+    shared: Arc<ApiState>,
 }
 
-impl Stub {
+impl ApiStub {
     /// Starts it with the rules of the fleet.
-    pub(crate) fn start(fleet: Fleet) -> Result<Stub> {
+    pub(crate) fn start(fleet: Fleet) -> Result<ApiStub> {
         let rules = (0..fleet.rules).map(|i| {
             let rule = Fleet::rule(i);
-            ((String::new(), text(&rule, "/metadata/name")), rule)
+            (ObjectKey { namespace: String::new(), name: text(&rule, "/metadata/name") }, rule)
         });
         let mut kinds = BTreeMap::new();
         kinds.insert("autopilotrules".to_owned(), Kind { objects: rules.collect(), watchers: Vec::new() });
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ApiState {
             fleet,
             kinds: Mutex::new(kinds),
             version: AtomicU64::new(1_000_000),
@@ -71,11 +74,8 @@ impl Stub {
             unknown: Mutex::default(),
         });
         let served = Arc::clone(&shared);
-        let server = Server::start(move |request| {
-            let answered = answer(Arc::clone(&served), request);
-            async move { answered.await.map_err(BoxError::from) }
-        })?;
-        Ok(Stub { server, shared })
+        let server = serve(move |request| answer(Arc::clone(&served), request))?;
+        Ok(ApiStub { server, shared })
     }
 
     /// Returns its address.
@@ -141,7 +141,7 @@ impl Path {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer> {
+async fn answer(shared: Arc<ApiState>, request: Request<Incoming>) -> Result<Answer> {
     let (head, body) = request.into_parts();
     let path = Path::parse(head.uri.path());
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -164,7 +164,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
     shared.one(&head.method, path, sent)
 }
 
-impl Shared {
+impl ApiState {
     fn next(&self) -> String {
         self.version.fetch_add(1, Ordering::Relaxed).to_string()
     }
@@ -234,7 +234,7 @@ impl Shared {
         let mut kinds = lock(&self.kinds);
         let kind = kinds.entry(path.plural.clone()).or_default();
         if *method == Method::POST {
-            let key = (path.namespace, text(&sent, "/metadata/name"));
+            let key = ObjectKey { namespace: path.namespace, name: text(&sent, "/metadata/name") };
             if kind.objects.contains_key(&key) {
                 return refuse(409, "AlreadyExists");
             }
@@ -251,7 +251,7 @@ impl Shared {
             }
             return answers::json(201, body);
         }
-        let key = (path.namespace, path.name.unwrap_or_default());
+        let key = ObjectKey { namespace: path.namespace, name: path.name.unwrap_or_default() };
         let Some(object) = kind.objects.get_mut(&key) else { return refuse(404, "NotFound") };
         match *method {
             Method::GET => return answers::json(200, object.to_string()),

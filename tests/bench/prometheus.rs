@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::Result;
 use autopilot_stack::fetch::form_value;
-use autopilot_stack::http_server::{BoxError, Server};
+use autopilot_stack::http_server::Server;
 use autopilot_stack::lock;
 use hyper::Request;
 use hyper::body::{Bytes, Incoming};
 
-use super::answers::{Answer, json, read};
+use super::answers::{Answer, json, read, serve};
 use super::fleet::Fleet;
 
 /// The answers of one pass.
@@ -25,7 +25,7 @@ pub(crate) struct Asked {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct PrometheusState {
     present: Bytes,
     count: Bytes,
     fleet: Fleet,
@@ -36,15 +36,15 @@ struct Shared {
 
 /// The server.
 #[derive(Debug)]
-pub(crate) struct Stub {
+pub(crate) struct PrometheusStub {
     server: Server,
-    shared: Arc<Shared>,
+    shared: Arc<PrometheusState>,
 }
 
-impl Stub {
+impl PrometheusStub {
     /// Starts it.
-    pub(crate) fn start(fleet: Fleet) -> Result<Stub> {
-        let shared = Arc::new(Shared {
+    pub(crate) fn start(fleet: Fleet) -> Result<PrometheusStub> {
+        let shared = Arc::new(PrometheusState {
             present: fleet.present().into(),
             count: fleet.count().into(),
             fleet,
@@ -52,11 +52,8 @@ impl Stub {
             passes: Mutex::default(),
         });
         let served = Arc::clone(&shared);
-        let server = Server::start(move |request| {
-            let answered = answer(Arc::clone(&served), request);
-            async move { answered.await.map_err(BoxError::from) }
-        })?;
-        Ok(Stub { server, shared })
+        let server = serve(move |request| answer(Arc::clone(&served), request))?;
+        Ok(PrometheusStub { server, shared })
     }
 
     /// Returns its address.
@@ -70,7 +67,7 @@ impl Stub {
     }
 }
 
-async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answer> {
+async fn answer(shared: Arc<PrometheusState>, request: Request<Incoming>) -> Result<Answer> {
     let body = read(request.into_body()).await?;
     let form = String::from_utf8_lossy(&body);
     let (Some(query), Some(time)) = (form_value(&form, "query"), form_value(&form, "time")) else {
@@ -102,7 +99,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Answe
     json(200, body)
 }
 
-impl Shared {
+impl PrometheusState {
     fn matching(&self, time: &str) -> Bytes {
         let mut made = lock(&self.matching);
         if let Some(body) = made.get(time) {

@@ -12,10 +12,11 @@ use autopilot_stack::{Controller, ControllerCommand, TempDir};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use super::api::ApiStub;
 use super::fleet::{Fleet, INTERVAL};
 use super::progress::progress;
-use super::prometheus::Asked;
-use super::{api, prometheus, usage};
+use super::prometheus::{Asked, PrometheusStub};
+use super::usage;
 use crate::table::{Row, percentile};
 
 /// The longest time until the controller has seen everything and written what it has to say about it.
@@ -195,8 +196,8 @@ fn megabytes(bytes: u64) -> f64 {
 }
 
 async fn run(fleet: Fleet, passes: u64) -> Result<Figures> {
-    let metrics = prometheus::Stub::start(fleet)?;
-    let api = api::Stub::start(fleet)?;
+    let metrics = PrometheusStub::start(fleet)?;
+    let api = ApiStub::start(fleet)?;
     let dir = TempDir::new("bench")?;
     let controller = start(&dir, &api.url(), &metrics.url())?;
     let measured = measure(fleet, passes, &api, &metrics, &controller).await;
@@ -228,8 +229,8 @@ fn start(dir: &TempDir, api: &str, metrics: &str) -> Result<Controller> {
 async fn measure(
     fleet: Fleet,
     passes: u64,
-    api: &api::Stub,
-    metrics: &prometheus::Stub,
+    api: &ApiStub,
+    metrics: &PrometheusStub,
     controller: &Controller,
 ) -> Result<Figures> {
     let pid = controller.process().pid();
@@ -267,8 +268,8 @@ async fn measure(
 /// Waits until everything above the threshold has its journal and nothing was written for some intervals.
 async fn settle(
     fleet: Fleet,
-    api: &api::Stub,
-    metrics: &prometheus::Stub,
+    api: &ApiStub,
+    metrics: &PrometheusStub,
     controller: &Controller,
 ) -> Result<Duration> {
     let began = Instant::now();

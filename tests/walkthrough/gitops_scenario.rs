@@ -12,12 +12,9 @@ use serde_json::{Value, json};
 use super::pace::Pace;
 use super::print::{heading, title};
 use super::stage::Stage;
-use super::walk::Walk;
+use super::walk::{NAMESPACE, RULE, Walk};
 use crate::support::gitops::{FOLDER, GitOpsServers, KUSTOMIZATION};
 
-/// The rule and the namespace of the guide.
-const RULE: &str = "volume-resize";
-const NAMESPACE: &str = "pg1";
 /// The namespace as it stands in git.
 const MANIFEST: &str = "\
 apiVersion: v1

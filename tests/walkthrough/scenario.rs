@@ -8,10 +8,7 @@ use kube::ResourceExt as _;
 use super::pace::Pace;
 use super::print::{heading, title};
 use super::stage::Stage;
-use super::walk::Walk;
-
-/// The rule of the guide.
-const RULE: &str = "volume-resize";
+use super::walk::{NAMESPACE, RULE, Walk};
 
 /// Tells the whole story, and checks it on the way.
 ///
@@ -34,7 +31,7 @@ pub async fn play(pace: Pace) -> Result<()> {
     println!("autopilot-controller runs with the token of ServiceAccount kube-system/autopilot.\n");
 
     heading("Two volumes of a database");
-    let mut walk = Walk::new(&stage, "pg1", "db", RULE).await?;
+    let mut walk = Walk::new(&stage, NAMESPACE, "db", RULE).await?;
     walk.until_usage(30.0).await?;
 
     heading("The rule");

@@ -20,6 +20,10 @@ use crate::support::rules::PX_KEY;
 pub const DATA: &str = "pgbench-data";
 /// The claim that nothing selects.
 pub const STATE: &str = "pgbench-state";
+/// The namespace of the guide.
+pub(super) const NAMESPACE: &str = "pg1";
+/// The name of the guide's rule.
+pub(super) const RULE: &str = "volume-resize";
 /// The guide's rule.
 const RULE_FILE: &str = "tests/fixtures/volume-resize.yaml";
 

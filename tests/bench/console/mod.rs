@@ -40,17 +40,17 @@ const MANY: u32 = 300;
 /// The cluster, made once for all rows.
 #[derive(Default)]
 pub(crate) struct Consoles {
-    site: Option<Site>,
+    site: Option<ConsoleSite>,
 }
 
-struct Site {
+struct ConsoleSite {
     client: Client,
     cluster: Cluster,
     events: bool,
 }
 
 impl Consoles {
-    async fn site(&mut self) -> Result<&mut Site> {
+    async fn site(&mut self) -> Result<&mut ConsoleSite> {
         if self.site.is_none() {
             let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
             let cluster = Cluster::start(options).await?;
@@ -61,7 +61,7 @@ impl Consoles {
             progress(&format!("{APPROVALS} approvals made in {:.0} s", began.elapsed().as_secs_f64()));
             // The server has still to compact and to collect what it made.
             sleep(WARM).await;
-            self.site = Some(Site { client, cluster, events: false });
+            self.site = Some(ConsoleSite { client, cluster, events: false });
         }
         self.site.as_mut().context("no cluster")
     }
@@ -260,7 +260,7 @@ impl Consoles {
     }
 }
 
-impl Site {
+impl ConsoleSite {
     fn console(&self) -> Result<TimedConsole> {
         TimedConsole::start(&self.cluster.kubeconfig(ADMIN_TOKEN, None)?)
     }

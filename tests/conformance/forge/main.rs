@@ -3,6 +3,7 @@
 
 mod cases;
 mod person;
+mod place;
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use autopilot_stack::github::{ALICE_TOKEN, BOT_TOKEN, BOT_TOKEN_2};
 use autopilot_stack::{Budget, GitHub, GitHubOptions, SecondaryLimit};
 use jiff::Timestamp;
 
-use cases::Place;
+use place::Place;
 
 async fn start() -> Result<(GitHub, Place)> {
     let github = GitHub::start(GitHubOptions::default()).await?;

@@ -8,7 +8,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-use super::cases::Place;
+use crate::place::Place;
 
 /// Sends a request in the person's name; the path begins after `/repos/OWNER/NAME`.
 pub(crate) async fn person(place: &Place, method: &str, path: &str, body: &Value) -> Result<Value> {

@@ -19,11 +19,7 @@ pub(crate) async fn an_edited_file_approves_nothing_and_says_why(gitops: &GitOps
     // Merged all the same, it is applied, and inert: the reason stands in the approval.
     gitops.reviewer.merge(question.number()).await?;
     case.until_condition("PullRequestRefused", "FileEdited").await?;
-    gitops
-        .until("the edited file to go", async || {
-            Ok(gitops.reviewer.read(gitops.github.base(), &question.pull.path).await?.is_none().then_some(()))
-        })
-        .await?;
+    case.until_file_gone(&question.pull.path).await?;
     gitops.synced().await?;
     case.until_state(RuleState::ActionAwaitingApproval).await?;
     let now = case.until_approval("pending", |a| a.spec.approval_state.as_deref() == Some("pending")).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
-use autopilot_tests::gitops::{Case, FOLDER, GitOpsScene};
+use autopilot_tests::gitops::{Case, FOLDER, GitOpsScene, Question};
 use autopilot_tests::objects::original_approval;
 use k8s_openapi::api::core::v1::Event;
 use kube::Api;
@@ -28,16 +28,29 @@ async fn until_stale(case: &Case<'_>) -> Result<()> {
     Ok(())
 }
 
+/// A question that was answered by a merge, and the file that was merged.
+struct Merged {
+    question: Question,
+    file: String,
+}
+
+/// Merges the pull request of the first question, and waits until its resize is requested.
+async fn merged(case: &Case<'_>) -> Result<Merged> {
+    let reviewer = &case.gitops.reviewer;
+    let question = case.asked().await?;
+    let file = reviewer.read(&case.branch, &question.pull.path).await?.context("no file")?;
+    reviewer.merge(question.number()).await?;
+    case.until_request("20Gi").await?;
+    Ok(Merged { question, file })
+}
+
 pub(crate) async fn a_merged_file_that_is_put_back_before_the_next_question_answers_nothing(
     gitops: &GitOpsScene,
 ) -> Result<()> {
     let case = Case::new(gitops, "replay-before").await?;
     gitops.controller()?;
     let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);
-    let first = case.asked().await?;
-    let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
-    reviewer.merge(first.number()).await?;
-    case.until_request("20Gi").await?;
+    let Merged { question: first, file } = merged(&case).await?;
     case.until_state(RuleState::Normal).await?;
     case.until_gone().await?;
     case.until_clean().await?;
@@ -51,11 +64,7 @@ pub(crate) async fn a_merged_file_that_is_put_back_before_the_next_question_answ
     let second = case.until_asked(&first.digest).await?;
     ensure!(second.number() != first.number(), "{second:?}");
     ensure!(reviewer.read(&case.branch, &first.pull.path).await?.is_none(), "its commit keeps the old file");
-    gitops
-        .until("the file to go", async || {
-            Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
-        })
-        .await?;
+    case.until_file_gone(&first.pull.path).await?;
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());
     // It is as good as any.
     gitops.synced().await?;
@@ -72,21 +81,14 @@ pub(crate) async fn a_merged_file_that_is_put_back_onto_the_next_question_answer
     let case = Case::new(gitops, "replay-onto").await?;
     gitops.controller()?;
     let (base, reviewer) = (gitops.github.base(), &gitops.reviewer);
-    let first = case.asked().await?;
-    let file = reviewer.read(&case.branch, &first.pull.path).await?.context("no file")?;
-    reviewer.merge(first.number()).await?;
-    case.until_request("20Gi").await?;
+    let Merged { question: first, file } = merged(&case).await?;
     case.usage(18.0, 20.0);
     let second = case.until_asked(&first.digest).await?;
     gitops.synced().await?;
 
     reviewer.put(base, &first.pull.path, &file).await?;
     until_stale(&case).await?;
-    gitops
-        .until("the file to go", async || {
-            Ok(reviewer.read(base, &first.pull.path).await?.is_none().then_some(()))
-        })
-        .await?;
+    case.until_file_gone(&first.pull.path).await?;
     gitops.synced().await?;
     case.until_approval("pending again", |a| a.spec.approval_state.as_deref() == Some("pending")).await?;
     ensure!(case.sizes() == ["10Gi", "20Gi"], "{:?}", case.sizes());

@@ -111,12 +111,7 @@ pub(crate) async fn another_namespace_is_told(gitops: &GitOpsScene) -> Result<()
 
     target_namespace(gitops, None).await?;
     case.until_request("20Gi").await?;
-    gitops
-        .until("the file to go", async || {
-            let found = gitops.reviewer.read(gitops.github.base(), &question.pull.path).await?;
-            Ok(found.is_none().then_some(()))
-        })
-        .await?;
+    case.until_file_gone(&question.pull.path).await?;
     // What Flux made elsewhere, if it came to that, is nobody's, inert, and not to be pruned.
     let elsewhere: Api<ActionApproval> = Api::namespaced(gitops.scene.client.clone(), "shop");
     if elsewhere.get_opt(&case.approval).await?.is_some() {

@@ -115,7 +115,7 @@ async fn conditions_mean_what_the_table_says() -> Result<()> {
             let judged = rows.iter().enumerate().all(|(i, (_, _, verdict))| {
                 let Some(status) = rules.get(&format!("row-{i:02}")) else { return false };
                 let moved = !status.states.contains_key("Initializing");
-                matches!(data(status).0, "True" | "False") && (moved || *verdict == NoData)
+                matches!(data(status).status, "True" | "False") && (moved || *verdict == NoData)
             });
             Ok(judged.then_some(()))
         })

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRuleStatus};
 use autopilot_shared::names;
 use autopilot_stack::{Action, FaultProxy, Refusal, StubAnswer};
@@ -16,7 +16,7 @@ use kube::api::ListParams;
 use serde_json::json;
 
 use super::backend::{Backend, Fault, Spoilt};
-use super::snapshot::{Journals, data, passes, rules, unanswered, until_passes, until_states};
+use super::snapshot::{DataAvailable, Journals, data, passes, rules, unanswered, until_passes, until_states};
 
 /// Seconds that the conditions of the acting rules must hold: long enough to break everything meanwhile.
 const HOLD: u32 = 12;
@@ -174,7 +174,7 @@ impl Staged {
     }
 
     fn complaint(&self, status: &AutopilotRuleStatus) -> Option<String> {
-        let (value, reason, message) = data(status);
+        let DataAvailable { status: value, reason, message } = data(status);
         let url = self.backend.url();
         let host = url.trim_start_matches("http://");
         let says = self.says.iter().all(|words| message.contains(&words.replace("HOST", host)));
@@ -258,7 +258,7 @@ async fn given() -> Result<Given> {
 /// Waits until each case has a pending approval, and an object whose conditions hold, but not for long enough yet.
 async fn until_all_wait(scene: &Scene, cases: &[Staged]) -> Result<()> {
     let asked: Vec<_> =
-        cases.iter().map(|c| (c.ask.clone(), c.asked.clone(), S::ActionAwaitingApproval)).collect();
+        cases.iter().map(|c| (c.ask.clone(), c.asked.clone(), RuleState::ActionAwaitingApproval)).collect();
     until_states(scene, "every question is asked", &asked).await?;
     scene
         .until("all others are Normal", async || {
@@ -269,7 +269,7 @@ async fn until_all_wait(scene: &Scene, cases: &[Staged]) -> Result<()> {
     for case in cases {
         case.backend.set(&scene.exporter, &case.held, 6.0, 10.0);
     }
-    let held: Vec<_> = cases.iter().map(|c| (c.act.clone(), c.held.clone(), S::Triggered)).collect();
+    let held: Vec<_> = cases.iter().map(|c| (c.act.clone(), c.held.clone(), RuleState::Triggered)).collect();
     until_states(scene, "every hold has begun", &held).await
 }
 
@@ -303,7 +303,7 @@ async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
     // The bystander goes through a whole cycle meanwhile, asked as often as ever.
     scene.until_request("db", "bystander", "20Gi").await?;
     scene.usage(&bystander, 6.0, 20.0);
-    scene.until_state("db", "bystander", &bystander, S::Normal).await?;
+    scene.until_state("db", "bystander", &bystander, RuleState::Normal).await?;
     // An approval needs no metrics.
     let down = all.iter().find(|c| c.name == "down").context("the case down")?;
     down.approve(&scene).await?;
@@ -347,9 +347,9 @@ async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
         .iter()
         .flat_map(|c| {
             [
-                (c.ask.clone(), c.quiet.clone(), S::ActionAwaitingApproval),
-                (c.ask.clone(), c.asked.clone(), S::Normal),
-                (c.act.clone(), c.held.clone(), S::Normal),
+                (c.ask.clone(), c.quiet.clone(), RuleState::ActionAwaitingApproval),
+                (c.ask.clone(), c.asked.clone(), RuleState::Normal),
+                (c.act.clone(), c.held.clone(), RuleState::Normal),
             ]
         })
         .collect();
@@ -357,7 +357,7 @@ async fn no_fault_of_the_metrics_decides_anything() -> Result<()> {
     scene
         .until("every rule has data", async || {
             let rules = rules(&scene).await?;
-            Ok(rules.values().all(|status| data(status).0 == "True").then_some(()))
+            Ok(rules.values().all(|status| data(status).status == "True").then_some(()))
         })
         .await?;
     for case in &all {

@@ -1,7 +1,7 @@
 //! Which object a series belongs to: labels, several of one volume, and series that are older than the volume or its size.
 
 use anyhow::{Context as _, Result};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::RuleState;
 use autopilot_stack::FaultProxy;
 use autopilot_tests::{GIB, RuleText, Scene, SceneOptions};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -9,7 +9,7 @@ use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::json;
 
-use super::snapshot::{data, until_passes};
+use super::snapshot::{DataAvailable, data, until_passes};
 
 /// Seconds for which a sample may be old.
 const LOOKBACK: u32 = 15;
@@ -66,7 +66,7 @@ impl ClusterScene {
         for labels in labels {
             self.set(name, labels, 6.0, 20.0);
         }
-        self.scene.until_state("db", name, volume, S::Normal).await.context(name.to_owned())?;
+        self.scene.until_state("db", name, volume, RuleState::Normal).await.context(name.to_owned())?;
         Ok(())
     }
 }
@@ -128,7 +128,7 @@ async fn labels_say_whose_a_series_is(proxied: &ClusterScene) -> Result<()> {
     let message = scene
         .until("the rule says that the series are nobody's", async || {
             let status = scene.rule("by-nothing").await?.status.unwrap_or_default();
-            let (value, reason, message) = data(&status);
+            let DataAvailable { status: value, reason, message } = data(&status);
             Ok((value == "False" && reason == "NoMatchingSeries").then(|| message.to_owned()))
         })
         .await?;
@@ -171,7 +171,7 @@ async fn one_missing_scrape_changes_nothing(proxied: &ClusterScene) -> Result<()
     proxied.set(name, &labels, 6.0, 10.0);
     let rule = ClusterScene::rule(name).without_approval().set("/conditions/for", json!(20));
     scene.cluster.apply(&rule.text()).await?;
-    scene.until_state("db", name, &volume, S::Triggered).await?;
+    scene.until_state("db", name, &volume, RuleState::Triggered).await?;
     let hold = async || -> Result<_> {
         let status = scene.journal("db", name, &volume).await?.and_then(|j| j.status).unwrap_or_default();
         Ok((status.hold_since, status.transitions))
@@ -249,7 +249,7 @@ async fn a_recreated_claim_is_not_judged_by_the_old_volume(proxied: &ClusterScen
     scene
         .until("the rule selects the new claim, and knows nothing of it", async || {
             let status = scene.rule(name).await?.status.unwrap_or_default();
-            Ok((data(&status).1 == "NoMatchingSeries" && status.objects == Some(1)).then_some(()))
+            Ok((data(&status).reason == "NoMatchingSeries" && status.objects == Some(1)).then_some(()))
         })
         .await?;
     until_passes(scene, &proxied.proxy, 5).await?;
@@ -263,7 +263,7 @@ async fn a_recreated_claim_is_not_judged_by_the_old_volume(proxied: &ClusterScen
         })
         .await?;
     assert_eq!(scene.path(name, &new).await?, ["Initializing => Normal"]);
-    assert_eq!(data(&scene.rule(name).await?.status.unwrap_or_default()).0, "True");
+    assert_eq!(data(&scene.rule(name).await?.status.unwrap_or_default()).status, "True");
     Ok(())
 }
 
@@ -280,12 +280,12 @@ async fn old_data_after_a_resize_does_nothing(proxied: &ClusterScene) -> Result<
     scene.answer("db", approval.metadata.name.as_deref().unwrap_or_default(), "approved").await?;
     for (name, volume) in [("acted", &acted), ("asked", &asked)] {
         scene.until_request("db", name, "20Gi").await?;
-        scene.until_state("db", name, volume, S::Normal).await?;
+        scene.until_state("db", name, volume, RuleState::Normal).await?;
     }
     // When pass after pass says so. Then nothing is proposed again.
     until_passes(scene, &proxied.proxy, 8).await?;
     for (name, volume) in [("acted", &acted), ("asked", &asked)] {
-        scene.until_state("db", name, volume, S::Normal).await?;
+        scene.until_state("db", name, volume, RuleState::Normal).await?;
         assert_eq!(scene.csi.requests("db", name), ["10Gi", "20Gi"], "{name}");
     }
     assert!(scene.approval("db", "asked", &asked).await?.is_none(), "the same question again");

@@ -19,10 +19,22 @@ pub(crate) async fn rules(scene: &Scene) -> Result<BTreeMap<String, AutopilotRul
     Ok(list.items.into_iter().map(|r| (r.name_any(), r.status.unwrap_or_default())).collect())
 }
 
-/// Returns status, reason and message of a rule's `DataAvailable`.
-pub(crate) fn data(status: &AutopilotRuleStatus) -> (&str, &str, &str) {
+/// A rule's condition `DataAvailable`. Empty if the rule has none.
+#[derive(Default)]
+pub(crate) struct DataAvailable<'a> {
+    pub(crate) status: &'a str,
+    pub(crate) reason: &'a str,
+    pub(crate) message: &'a str,
+}
+
+/// Returns a rule's condition `DataAvailable`.
+pub(crate) fn data(status: &AutopilotRuleStatus) -> DataAvailable<'_> {
     let found = status.conditions.iter().find(|c| c.type_ == "DataAvailable");
-    found.map_or(("", "", ""), |c| (c.status.as_str(), c.reason.as_str(), c.message.as_str()))
+    found.map_or_else(DataAvailable::default, |c| DataAvailable {
+        status: &c.status,
+        reason: &c.reason,
+        message: &c.message,
+    })
 }
 
 /// Journals by rule and volume.

@@ -1,7 +1,7 @@
 //! The claim changes under an open question, or after its answer.
 
 use anyhow::{Result, ensure};
-use autopilot_shared::{RuleState as S, names};
+use autopilot_shared::{RuleState, names};
 use autopilot_stack::Behaviour;
 use autopilot_tests::objects::digest;
 use autopilot_tests::transitions::ASKED;
@@ -69,21 +69,21 @@ async fn a_change_of_size_is_remembered_over_a_restart_and_by_rules_that_are_mad
     grown.apply(&grown.rule().without_approval().set("/actionsCoolDownPeriod", json!(300))).await?;
     grown.requests("data", "20Gi").await?;
     grown.grown("data", "20Gi").await?;
-    grown.state(&second, S::ActiveActionsTaken).await?;
+    grown.state(&second, RuleState::ActiveActionsTaken).await?;
     // When the controller starts anew, the rule is made anew, and the metrics are late.
     stage.restart().await?;
     let (asked, grown) = (Case { stage: &stage, name: "asked" }, Case { stage: &stage, name: "grown" });
     stage.kubectl(&["delete", "autopilotrule", "grown"]).await?;
     grown.apply(&grown.rule().without_approval()).await?;
     // Then old data neither asks nor acts.
-    asked.state(&first, S::Triggered).await?;
+    asked.state(&first, RuleState::Triggered).await?;
     stage.further_passes(5).await?;
     asked.unasked(&first).await?;
     grown.sizes("data", &["10Gi", "20Gi"])?;
     // And new data does.
     asked.usage(&first, 3.0, 15.0);
     grown.usage(&second, 6.0, 20.0);
-    asked.state(&first, S::Normal).await?;
+    asked.state(&first, RuleState::Normal).await?;
     asked.usage(&first, 12.0, 15.0);
     asked.asked_anew(&first, &question).await?;
     grown.usage(&second, 12.0, 20.0);
@@ -105,7 +105,7 @@ async fn relabelled(case: Case<'_>) -> Result<()> {
     // When the rule no longer selects them. Then the question is taken back.
     label(case, "asked", "other").await?;
     label(case, "quiet", "other").await?;
-    case.says(&asked, S::Normal, "the rule does not select the PVC").await?;
+    case.says(&asked, RuleState::Normal, "the rule does not select the PVC").await?;
     case.unasked(&asked).await?;
     case.stage.further_passes(3).await?;
     case.unasked(&asked).await?;
@@ -131,7 +131,7 @@ async fn namespace_relabelled(case: Case<'_>) -> Result<()> {
     let first = case.asked(&volume).await?;
     // When the namespace is no longer selected. Then the question is taken back, until it is again.
     case.stage.kubectl(&["label", "namespace", case.name, "case-"]).await?;
-    case.says(&volume, S::Normal, "the rule does not select the PVC").await?;
+    case.says(&volume, RuleState::Normal, "the rule does not select the PVC").await?;
     case.unasked(&volume).await?;
     case.stage.kubectl(&["label", "namespace", case.name, &format!("case={}", case.name)]).await?;
     case.asked_anew(&volume, &first).await?;
@@ -174,7 +174,7 @@ async fn recreated(case: Case<'_>) -> Result<()> {
     case.unasked(&old).await?;
     case.path(&old, &ASKED).await?;
     case.path(&new, &ASKED).await?;
-    let journal = case.state(&new, S::ActionAwaitingApproval).await?;
+    let journal = case.state(&new, RuleState::ActionAwaitingApproval).await?;
     ensure!((journal.transitions, journal.episode) == (2, 1), "{journal:?}");
     let left = case.stage.scene.journal(case.name, case.name, &old).await?;
     ensure!(left.is_none(), "the journal of the old volume is left");
@@ -248,9 +248,9 @@ async fn declined_then_relabelled(case: Case<'_>) -> Result<()> {
     case.path(&volume, &[&declined[..], &again].concat()).await?;
     // When it is declined, not selected any more, and deleted. Then the object is at rest.
     case.answer(&volume, "declined").await?;
-    case.state(&volume, S::ActionsDeclined).await?;
+    case.state(&volume, RuleState::ActionsDeclined).await?;
     case.edit("data", json!({ "metadata": { "labels": { "app": Value::Null } } })).await?;
     case.stage.kubectl(&["delete", "actionapproval", &name, "-n", case.name]).await?;
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     case.unasked(&volume).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::RuleState;
 use autopilot_stack::wait_for;
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn what_stands_in_the_way_is_told_and_waited_for() -> Result<()> {
 
 /// Checks that the object is declined for a reason, which is told once, and that the claim is left alone.
 async fn declined(case: Case<'_>, volume: &str, reason: &str, words: &str) -> Result<()> {
-    let journal = case.says(volume, S::ActionsDeclined, words).await?;
+    let journal = case.says(volume, RuleState::ActionsDeclined, words).await?;
     let why = journal.backoff.map(|b| b.reason).unwrap_or_default();
     ensure!(why == reason, "{}: {why}", case.name);
     case.event("ActionDeclined", words).await?;
@@ -48,7 +48,7 @@ async fn declined(case: Case<'_>, volume: &str, reason: &str, words: &str) -> Re
 async fn goes_on(case: Case<'_>, volume: &str) -> Result<()> {
     case.requests("data", "20Gi").await?;
     case.usage(volume, 6.0, 20.0);
-    case.state(volume, S::Normal).await?;
+    case.state(volume, RuleState::Normal).await?;
     case.sizes("data", &["10Gi", "20Gi"])?;
     let first = [
         "Initializing => Triggered",
@@ -168,7 +168,7 @@ async fn quota_filled_after_the_question(case: Case<'_>) -> Result<()> {
     quota(case, "100Gi").await?;
     case.requests("data", "20Gi").await?;
     case.usage(&volume, 6.0, 20.0);
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     case.sizes("data", &["10Gi", "20Gi"])?;
     case.unasked(&volume).await
 }
@@ -190,7 +190,7 @@ async fn limit_that_stays(case: Case<'_>) -> Result<()> {
     case.event("FailedAction", words).await?;
     let given_up = wait_for("the resize is given up", Duration::from_secs(150), async || {
         let status = scene.journal(case.name, case.name, &volume).await?.and_then(|j| j.status);
-        Ok(status.filter(|s| s.state == Some(S::ActionsDeclined)))
+        Ok(status.filter(|s| s.state == Some(RuleState::ActionsDeclined)))
     });
     let journal = given_up.await.with_context(|| scene.running().map(|c| c.tail(30)).unwrap_or_default())?;
     let backoff = journal.backoff.unwrap_or_default();

@@ -1,7 +1,7 @@
 //! The rule changes under an open question.
 
 use anyhow::{Result, ensure};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::RuleState;
 use autopilot_stack::Behaviour;
 use autopilot_tests::transitions::{APPROVED, ASKED};
 use serde_json::json;
@@ -38,7 +38,7 @@ async fn edited(case: Case<'_>) -> Result<()> {
     case.answer(&volume, "approved").await?;
     case.requests("data", "15Gi").await?;
     case.usage(&volume, 6.0, 15.0);
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     case.sizes("data", &["10Gi", "15Gi"])?;
     let again = ["ActionAwaitingApproval => Triggered", "Triggered => ActionAwaitingApproval"];
     case.path(&volume, &[&ASKED[..], &again, &APPROVED].concat()).await
@@ -58,10 +58,10 @@ async fn one_asked_one_moving(case: Case<'_>) -> Result<(String, String)> {
 
 /// Checks that what was approved is finished, whatever happens to the rule.
 async fn finishes(case: Case<'_>, moving: &str) -> Result<()> {
-    case.state(moving, S::ActiveActionsInProgress).await?;
+    case.state(moving, RuleState::ActiveActionsInProgress).await?;
     case.stage.scene.csi.set(case.name, "moving", Behaviour::Immediate);
     case.usage(moving, 6.0, 20.0);
-    case.state(moving, S::Normal).await?;
+    case.state(moving, RuleState::Normal).await?;
     case.unasked(moving).await?;
     case.sizes("moving", &["10Gi", "20Gi"])?;
     case.path(moving, &[&ASKED[..], &APPROVED].concat()).await
@@ -78,7 +78,7 @@ async fn suspended(case: Case<'_>) -> Result<()> {
     // When the rule is suspended.
     case.apply(&case.rule().set("/suspend", json!(true))).await?;
     // Then the question is taken back, nothing new begins, and what was approved is finished.
-    case.says(&asked, S::Normal, "the rule is suspended").await?;
+    case.says(&asked, RuleState::Normal, "the rule is suspended").await?;
     case.unasked(&asked).await?;
     let (reason, _) = case.stage.scene.until_condition(case.name, "Suspended", "True").await?;
     ensure!(reason == "SpecSuspend", "{reason}");
@@ -107,7 +107,7 @@ async fn all_suspended(case: Case<'_>) -> Result<()> {
     // When the configuration suspends all rules.
     case.stage.configure("suspend: true\n").await?;
     // Then it is as if each were.
-    case.says(&asked, S::Normal, "all rules are suspended").await?;
+    case.says(&asked, RuleState::Normal, "all rules are suspended").await?;
     case.unasked(&asked).await?;
     let (reason, _) = case.stage.scene.until_condition(case.name, "Suspended", "True").await?;
     ensure!(reason == "Configuration", "{reason}");
@@ -158,7 +158,7 @@ async fn enforcement_removed(case: Case<'_>) -> Result<()> {
     case.apply(&case.rule().without_approval()).await?;
     case.requests("data", "20Gi").await?;
     case.usage(&volume, 6.0, 20.0);
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     case.unasked(&volume).await?;
     case.sizes("data", &["10Gi", "20Gi"])?;
     let freed = ["ActionAwaitingApproval => Triggered", "Triggered => ActiveActionsPending"];
@@ -182,7 +182,7 @@ async fn condition_cleared(case: Case<'_>) -> Result<()> {
     // When they do not hold for that long. Then it is taken back.
     let before = case.stage.passes();
     case.usage(&volume, 4.0, 10.0);
-    case.says(&volume, S::Normal, "the conditions do not hold any more").await?;
+    case.says(&volume, RuleState::Normal, "the conditions do not hold any more").await?;
     case.unasked(&volume).await?;
     let passes = case.stage.passes() - before;
     ensure!(passes >= hold as usize, "taken back after {passes} passes");
@@ -197,13 +197,13 @@ async fn two_rules(case: Case<'_>) -> Result<()> {
     let both = [case.rule_named(heavy).set("/weight", json!(10)), case.rule().set("/weight", json!(1))];
     scene.cluster.apply(&both.map(|rule| rule.text()).concat()).await?;
     let question = scene.until_pending(case.name, heavy, &volume).await?;
-    case.says(&volume, S::Triggered, &format!("waits for rule {heavy}")).await?;
+    case.says(&volume, RuleState::Triggered, &format!("waits for rule {heavy}")).await?;
     // When that one's question is declined. Then it still waits.
     let name = question.metadata.name.unwrap_or_default();
     scene.answer(case.name, &name, "declined").await?;
-    scene.until_state(case.name, heavy, &volume, S::ActionsDeclined).await?;
+    scene.until_state(case.name, heavy, &volume, RuleState::ActionsDeclined).await?;
     case.stage.further_passes(3).await?;
-    case.state(&volume, S::Triggered).await?;
+    case.state(&volume, RuleState::Triggered).await?;
     case.unasked(&volume).await?;
     // When that rule is gone. Then it is its turn.
     case.stage.kubectl(&["delete", "autopilotrule", heavy, "--timeout=30s"]).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use autopilot_shared::RuleState as S;
+use autopilot_shared::RuleState;
 use autopilot_stack::Behaviour;
 use serde_json::json;
 
@@ -30,7 +30,7 @@ async fn the_storage_is_waited_for_and_never_asked_twice() -> Result<()> {
 
 async fn finished(case: Case<'_>, volume: &str) -> Result<()> {
     case.usage(volume, 6.0, 20.0);
-    case.state(volume, S::Normal).await?;
+    case.state(volume, RuleState::Normal).await?;
     case.path(volume, &[&STARTED[..], &DONE].concat()).await?;
     ensure!(case.writes("data") == 1, "{}: the size was written {} times", case.name, case.writes("data"));
     Ok(())
@@ -43,7 +43,7 @@ async fn slow(case: Case<'_>) -> Result<()> {
     case.apply(&case.rule().without_approval()).await?;
     // Then the journal says what it waits for, and the size is written once.
     let words = "the storage is at it: ControllerResizeInProgress";
-    case.says(&volume, S::ActiveActionsInProgress, words).await?;
+    case.says(&volume, RuleState::ActiveActionsInProgress, words).await?;
     finished(case, &volume).await
 }
 
@@ -55,7 +55,7 @@ async fn failing(case: Case<'_>) -> Result<()> {
     case.apply(&case.rule().without_approval()).await?;
     // Then the journal shows its error, and nothing is asked again.
     let words = format!("the storage reports an error: {full}");
-    case.says(&volume, S::ActiveActionsInProgress, &words).await?;
+    case.says(&volume, RuleState::ActiveActionsInProgress, &words).await?;
     case.stage.further_passes(4).await?;
     case.path(&volume, &STARTED).await?;
     // When there is space. Then the resize is done.
@@ -73,7 +73,7 @@ async fn infeasible(case: Case<'_>) -> Result<()> {
     // Then the action ends in an event and a state, and its approval goes.
     let told = case.event("FailedAction", "the storage cannot do the resize from 10Gi to 20Gi").await?;
     ensure!(told.contains("size 20Gi is not feasible for this volume"), "{told}");
-    case.state(&volume, S::ActionsDeclined).await?;
+    case.state(&volume, RuleState::ActionsDeclined).await?;
     case.unasked(&volume).await?;
     let path = [
         "Initializing => Triggered",
@@ -98,7 +98,7 @@ async fn largest(case: Case<'_>) -> Result<()> {
     // Then it grows up to the limit.
     case.requests("data", "15Gi").await?;
     case.usage(&volume, 6.0, 15.0);
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     // When it is full again. Then the action is declined by the controller, which says why, once.
     case.usage(&volume, 14.0, 15.0);
     case.event("ActionDeclined", "the PVC requests 15Gi, maxsize is 15Gi").await?;
@@ -119,6 +119,6 @@ async fn largest(case: Case<'_>) -> Result<()> {
     case.apply(&rule).await?;
     case.requests("data", "30Gi").await?;
     case.usage(&volume, 14.0, 30.0);
-    case.state(&volume, S::Normal).await?;
+    case.state(&volume, RuleState::Normal).await?;
     case.sizes("data", &["10Gi", "15Gi", "30Gi"])
 }

@@ -111,7 +111,7 @@ fn prometheus_float(value: f64) -> String {
 
 type Handler = Arc<dyn Fn(&StubRequest) -> StubAnswer + Send + Sync>;
 
-struct Shared {
+struct StubShared {
     handler: Mutex<Handler>,
     requests: Mutex<Vec<StubRequest>>,
     sent: AtomicUsize,
@@ -120,7 +120,7 @@ struct Shared {
 /// The server; dropping it closes its port.
 pub struct StubPrometheus {
     server: Server,
-    shared: Arc<Shared>,
+    shared: Arc<StubShared>,
 }
 
 impl StubPrometheus {
@@ -129,7 +129,7 @@ impl StubPrometheus {
     /// # Errors
     /// When no port can be had.
     pub fn start(handler: impl Fn(&StubRequest) -> StubAnswer + Send + Sync + 'static) -> Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(StubShared {
             handler: Mutex::new(Arc::new(handler)),
             requests: Mutex::default(),
             sent: AtomicUsize::new(0),
@@ -168,7 +168,7 @@ impl StubPrometheus {
     }
 }
 
-async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, BoxError> {
+async fn serve(shared: Arc<StubShared>, request: Request<Incoming>) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let form = match parts.uri.query() {
@@ -203,7 +203,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     }
 }
 
-fn huge(shared: Arc<Shared>, size: usize) -> Body {
+fn huge(shared: Arc<StubShared>, size: usize) -> Body {
     const HEAD: &str = r#"{"status":"success","data":{"resultType":"vector","result":["#;
     const TAIL: &str = r#"{"metric":{"volumename":"last"},"value":[1,"1"]}]}}"#;
     let samples = |from: usize| {

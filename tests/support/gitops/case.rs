@@ -257,6 +257,19 @@ impl<'g> Case<'g> {
         Ok(all.into_iter().filter(|f| f.starts_with(&format!("{FOLDER}/{}", self.approval))).collect())
     }
 
+    /// Waits until a file is gone from the base branch.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub async fn until_file_gone(&self, path: &str) -> Result<()> {
+        let (reviewer, base) = (&self.gitops.reviewer, self.gitops.github.base());
+        self.gitops
+            .until(&format!("{path} to go"), async || {
+                Ok(reviewer.read(base, path).await?.is_none().then_some(()))
+            })
+            .await
+    }
+
     /// Waits until GitHub has neither the branch nor a file of this approval, nor an open pull request of it.
     ///
     /// # Errors

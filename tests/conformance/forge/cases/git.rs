@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_controller::pull_requests::{Change, Forge as _, ForgeError};
 use serde_json::Value;
 
-use super::{Place, invalid, not_found};
 use crate::person::person;
+use crate::place::{Place, invalid, not_found};
 
 pub(crate) async fn the_token_has_an_owner_and_the_repository_a_base(place: &Place) -> Result<()> {
     let forge = place.forge()?;

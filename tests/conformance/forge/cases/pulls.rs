@@ -5,8 +5,8 @@ use autopilot_controller::pull_requests::github::TokenSlot;
 use autopilot_controller::pull_requests::{Conditional, Forge as _, ForgeError, GitHub, Page, PullState};
 use serde_json::json;
 
-use super::{Place, invalid, not_found};
 use crate::person::person;
+use crate::place::{Place, invalid, not_found};
 
 async fn page(forge: &GitHub, number: u32) -> Result<Page> {
     match forge.pulls(number, None).await? {

@@ -22,29 +22,42 @@ use crate::cluster::Cluster;
 use crate::lock::lock;
 use crate::runtime::runtime;
 
-/// Namespace and name of a claim.
-type Key = (String, String);
-
-#[derive(Default)]
-struct State {
-    default: Option<Behaviour>,
-    behaviours: HashMap<Key, Behaviour>,
-    claims: HashMap<Key, PersistentVolumeClaim>,
-    resizes: Vec<Resize>,
-    /// Every size that a claim has asked for, in the order seen.
-    requests: HashMap<Key, Vec<String>>,
-    busy: HashSet<Key>,
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct ClaimKey {
+    namespace: String,
+    name: String,
 }
 
-struct Shared {
+impl ClaimKey {
+    fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+
+    fn of(claim: &PersistentVolumeClaim) -> Self {
+        Self { namespace: claim.namespace().unwrap_or_default(), name: claim.name_any() }
+    }
+}
+
+#[derive(Default)]
+struct DriverState {
+    default: Option<Behaviour>,
+    behaviours: HashMap<ClaimKey, Behaviour>,
+    claims: HashMap<ClaimKey, PersistentVolumeClaim>,
+    resizes: Vec<Resize>,
+    /// Every size that a claim has asked for, in the order seen.
+    requests: HashMap<ClaimKey, Vec<String>>,
+    busy: HashSet<ClaimKey>,
+}
+
+struct DriverShared {
     client: Client,
-    state: Mutex<State>,
+    state: Mutex<DriverState>,
     changed: Notify,
 }
 
 /// The driver; it stops when dropped.
 pub struct CsiDriver {
-    shared: Arc<Shared>,
+    shared: Arc<DriverShared>,
     has_binder: bool,
     task: JoinHandle<()>,
 }
@@ -61,7 +74,11 @@ impl CsiDriver {
             let _guard = runtime.enter();
             cluster.admin_client().await?
         };
-        let shared = Arc::new(Shared { client, state: Mutex::new(State::default()), changed: Notify::new() });
+        let shared = Arc::new(DriverShared {
+            client,
+            state: Mutex::new(DriverState::default()),
+            changed: Notify::new(),
+        });
         let task = runtime.spawn(run(Arc::clone(&shared)));
         Ok(Self { shared, has_binder: cluster.has_binder(), task })
     }
@@ -74,7 +91,7 @@ impl CsiDriver {
 
     /// Sets the behaviour for one claim. A resize that waits is taken up.
     pub fn set(&self, namespace: &str, name: &str, behaviour: Behaviour) {
-        lock(&self.shared.state).behaviours.insert((namespace.into(), name.into()), behaviour);
+        lock(&self.shared.state).behaviours.insert(ClaimKey::new(namespace, name), behaviour);
         self.shared.changed.notify_one();
     }
 
@@ -88,7 +105,7 @@ impl CsiDriver {
     /// far as the watch showed them: two changes in one instant are one).
     #[must_use]
     pub fn requests(&self, namespace: &str, name: &str) -> Vec<String> {
-        lock(&self.shared.state).requests.get(&(namespace.into(), name.into())).cloned().unwrap_or_default()
+        lock(&self.shared.state).requests.get(&ClaimKey::new(namespace, name)).cloned().unwrap_or_default()
     }
 
     /// Creates a storage class of this driver.
@@ -193,7 +210,7 @@ impl Drop for CsiDriver {
     }
 }
 
-async fn run(shared: Arc<Shared>) {
+async fn run(shared: Arc<DriverShared>) {
     let api: Api<PersistentVolumeClaim> = Api::all(shared.client.clone());
     let mut events = watcher::watcher(api, watcher::Config::default()).boxed();
     let mut jobs = JoinSet::new();
@@ -212,13 +229,13 @@ async fn run(shared: Arc<Shared>) {
     }
 }
 
-fn see(shared: &Arc<Shared>, event: Event<PersistentVolumeClaim>, jobs: &mut JoinSet<()>) {
+fn see(shared: &Arc<DriverShared>, event: Event<PersistentVolumeClaim>, jobs: &mut JoinSet<()>) {
     let mut state = lock(&shared.state);
     match event {
         Event::Init => state.claims.clear(),
         Event::InitDone => {}
         Event::Apply(claim) | Event::InitApply(claim) => {
-            let key = key(&claim);
+            let key = ClaimKey::of(&claim);
             if let Some(size) = resize::requested(&claim) {
                 let sizes = state.requests.entry(key.clone()).or_default();
                 if sizes.last() != Some(&size) {
@@ -228,14 +245,14 @@ fn see(shared: &Arc<Shared>, event: Event<PersistentVolumeClaim>, jobs: &mut Joi
             state.claims.insert(key, claim);
         }
         Event::Delete(claim) => {
-            state.claims.remove(&key(&claim));
+            state.claims.remove(&ClaimKey::of(&claim));
             jobs.spawn(volume::release(shared.client.clone(), claim));
         }
     }
 }
 
 /// Starts what is to be done for the claims that ask for more than they have.
-fn take_up(shared: &Arc<Shared>, jobs: &mut JoinSet<()>) {
+fn take_up(shared: &Arc<DriverShared>, jobs: &mut JoinSet<()>) {
     let mut guard = lock(&shared.state);
     let state = &mut *guard;
     for (key, claim) in &state.claims {
@@ -267,7 +284,7 @@ fn take_up(shared: &Arc<Shared>, jobs: &mut JoinSet<()>) {
                         *known = claim;
                     }
                 }
-                Err(error) => eprintln!("stack: csi driver: {}/{}: {error:#}", key.0, key.1),
+                Err(error) => eprintln!("stack: csi driver: {}/{}: {error:#}", key.namespace, key.name),
             }
             state.busy.remove(&key);
         });
@@ -278,8 +295,4 @@ fn take_up(shared: &Arc<Shared>, jobs: &mut JoinSet<()>) {
 /// that they may be compared as numbers.
 fn version(claim: &PersistentVolumeClaim) -> u64 {
     claim.resource_version().and_then(|version| version.parse().ok()).unwrap_or_default()
-}
-
-fn key(claim: &PersistentVolumeClaim) -> Key {
-    (claim.namespace().unwrap_or_default(), claim.name_any())
 }

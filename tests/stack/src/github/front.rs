@@ -46,11 +46,11 @@ pub(super) struct Front {
     pub(super) moves: watch::Sender<u64>,
     /// Writes one after the other, and no reader sees half of one.
     order: RwLock<()>,
-    pub(super) state: Mutex<State>,
+    pub(super) state: Mutex<FrontState>,
 }
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct FrontState {
     pub(super) revoked: HashSet<String>,
     pub(super) limits: Limits,
     pub(super) protected: HashSet<String>,

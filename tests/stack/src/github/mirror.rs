@@ -28,7 +28,7 @@ use crate::wait::wait_for;
 /// Before a step that failed is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-struct Shared {
+struct MirrorShared {
     front: Arc<Front>,
     branch: String,
     /// The repository's folder.
@@ -53,7 +53,7 @@ struct Mirrored {
 pub struct GitMirror {
     server: Server,
     path: String,
-    shared: Arc<Shared>,
+    shared: Arc<MirrorShared>,
     task: JoinHandle<()>,
     _dir: TempDir,
 }
@@ -70,7 +70,7 @@ impl GitMirror {
         let mut init = git(dir.path());
         init.args(["init", "--quiet", "--bare", "--initial-branch", github.base(), &path]);
         git_http::run(init, &[]).await?;
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(MirrorShared {
             front: Arc::clone(&github.front),
             branch: github.base().to_owned(),
             bare: dir.path().join(&path),
@@ -177,7 +177,7 @@ impl Drop for GitMirror {
     }
 }
 
-async fn follow(shared: Arc<Shared>) {
+async fn follow(shared: Arc<MirrorShared>) {
     let mut moves = shared.front.moves.subscribe();
     loop {
         moves.borrow_and_update();
@@ -198,7 +198,7 @@ async fn follow(shared: Arc<Shared>) {
     }
 }
 
-async fn mirror(shared: &Shared) -> Result<()> {
+async fn mirror(shared: &MirrorShared) -> Result<()> {
     let repo = format!("/repos/{}", shared.front.repo);
     let head = shared.front.look(&format!("{repo}/git/ref/heads/{}", path_of(&shared.branch))).await?;
     let commit = head.pointer("/object/sha").and_then(Value::as_str).context("a branch has a commit")?;
@@ -223,7 +223,7 @@ async fn mirror(shared: &Shared) -> Result<()> {
     Ok(())
 }
 
-async fn blob(shared: &Shared, repo: &str, sha: &str) -> Result<Arc<Vec<u8>>> {
+async fn blob(shared: &MirrorShared, repo: &str, sha: &str) -> Result<Arc<Vec<u8>>> {
     if let Some(known) = lock(&shared.mirrored).blobs.get(sha) {
         return Ok(Arc::clone(known));
     }

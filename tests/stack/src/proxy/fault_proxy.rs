@@ -20,7 +20,7 @@ use super::forward;
 use super::order::{Order, Pattern};
 use super::record::Recorded;
 use super::rule::{Action, Hook, KillWhen, Match, RuleId};
-use super::shared::{Shared, Upstream};
+use super::shared::{ProxyShared, Upstream};
 use crate::cluster::Cluster;
 use crate::http_server::Server;
 use crate::lock::lock;
@@ -29,7 +29,7 @@ use crate::wait::wait_for;
 /// The proxy; dropping it closes its port and all connections.
 pub struct FaultProxy {
     server: Server,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyShared>,
 }
 
 /// Tells whether a hook has run.
@@ -87,7 +87,7 @@ impl FaultProxy {
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build::<_, Full<Bytes>>(connector);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyShared {
             upstream: Upstream { url: url.trim_end_matches('/').to_owned(), client },
             counted: Mutex::new(Arc::new(is_counted)),
             rules: Mutex::default(),

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::refusal::Refusal;
 use super::rule::{Action, Hook, KillWhen, Seen};
-use super::shared::Shared;
+use super::shared::ProxyShared;
 use super::watch;
 use crate::http_server::{Body, BoxError, full};
 use crate::lock::lock;
@@ -31,7 +31,7 @@ impl std::fmt::Display for Closed {
 impl std::error::Error for Closed {}
 
 pub(super) async fn handle(
-    shared: Arc<Shared>,
+    shared: Arc<ProxyShared>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, BoxError> {
     let (parts, body) = request.into_parts();
@@ -61,7 +61,7 @@ fn is_watch(path: &str) -> bool {
 }
 
 async fn decide(
-    shared: &Arc<Shared>,
+    shared: &Arc<ProxyShared>,
     seq: u64,
     seen: &Seen,
     headers: HeaderMap,
@@ -111,7 +111,7 @@ async fn run(hook: Arc<Hook>) {
 }
 
 async fn forward(
-    shared: &Arc<Shared>,
+    shared: &Arc<ProxyShared>,
     seq: u64,
     seen: &Seen,
     headers: HeaderMap,

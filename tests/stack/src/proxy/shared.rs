@@ -33,7 +33,7 @@ pub(super) struct Upstream {
 pub(super) type Counted = Arc<dyn Fn(&Method, &str) -> bool + Send + Sync>;
 
 /// The state of a proxy.
-pub(super) struct Shared {
+pub(super) struct ProxyShared {
     pub(super) upstream: Upstream,
     pub(super) counted: Mutex<Counted>,
     pub(super) rules: Mutex<Rules>,
@@ -53,7 +53,7 @@ pub(super) struct Log {
     pub(super) writes: usize,
 }
 
-impl Shared {
+impl ProxyShared {
     /// Enters a request, and gives it its number and, if it counts, its write index.
     pub(super) fn enter(
         &self,

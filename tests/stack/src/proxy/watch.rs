@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::order::Order;
 use super::refusal::Refusal;
-use super::shared::Shared;
+use super::shared::ProxyShared;
 use crate::http_server::{Body, BoxError};
 
 type Chunk = Result<Bytes, BoxError>;
@@ -34,10 +34,10 @@ impl hyper::body::Body for Fed {
 }
 
 /// Counts as an open watch while it lives.
-struct Open(Arc<Shared>);
+struct Open(Arc<ProxyShared>);
 
 impl Open {
-    fn new(shared: Arc<Shared>) -> Self {
+    fn new(shared: Arc<ProxyShared>) -> Self {
         shared.open_watches.fetch_add(1, Ordering::SeqCst);
         Self(shared)
     }
@@ -56,13 +56,13 @@ pub(super) fn expired_event() -> Bytes {
 }
 
 /// Returns the body for the client, fed from the server's.
-pub(super) fn follow(shared: Arc<Shared>, path: String, upstream: Incoming) -> Body {
+pub(super) fn follow(shared: Arc<ProxyShared>, path: String, upstream: Incoming) -> Body {
     let (sender, chunks) = mpsc::channel(64);
     tokio::spawn(pump(shared, path, upstream, sender));
     Fed(chunks).boxed_unsync()
 }
 
-async fn pump(shared: Arc<Shared>, path: String, mut upstream: Incoming, client: mpsc::Sender<Chunk>) {
+async fn pump(shared: Arc<ProxyShared>, path: String, mut upstream: Incoming, client: mpsc::Sender<Chunk>) {
     let mut orders = shared.orders.subscribe();
     let mut held = shared.held.subscribe();
     let open = Open::new(shared);
