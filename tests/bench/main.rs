@@ -20,7 +20,8 @@ mod rows;
 mod table;
 mod usage;
 
-// The forge and the cluster in memory of the controller's own tests: rows 8 to 10 are measured with them.
+// Rows 8 to 10 are measured with the forge and the cluster in memory of the controller's own tests. No package can import
+// another's test targets, hence the paths: this is the only package that compiles another's sources.
 macro_rules! of_the_controllers_tests {
     ($($path:literal $name:ident),*) => { $(
         #[path = $path]

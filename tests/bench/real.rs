@@ -49,7 +49,7 @@ impl Site {
             flags: vec![format!("--query.lookback-delta={LOOKBACK}s")],
         };
         // The binder would bind ten thousand claims at its own pace: they are bound as they are made.
-        let cluster = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+        let cluster = ClusterOptions::without_binder();
         let (cluster, prometheus) = tokio::try_join!(Cluster::start(cluster), Prometheus::start(options))?;
         install::crds_and_permissions(&cluster).await?;
         let class = json!({

@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_precondition_that_does_not_hold_is_told_apart_from_a_refusal() -> Result<()> {
-    let cluster =
-        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster = Cluster::start(ClusterOptions::without_binder()).await?;
     let api: Api<ConfigMap> = Api::namespaced(cluster.admin_client().await?, "default");
     let map: ConfigMap =
         serde_json::from_value(json!({ "metadata": { "name": "a" }, "data": { "k": "v" } }))?;
@@ -72,8 +71,7 @@ const DECISIONS: &[Case] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_about_what_is_not_so_any_more_is_refused() -> Result<()> {
-    let cluster =
-        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster = Cluster::start(ClusterOptions::without_binder()).await?;
     autopilot_tests::install::crds(&cluster).await?;
     let client = cluster.admin_client().await?;
     let api: Api<ActionApproval> = Api::namespaced(client.clone(), "default");

@@ -40,8 +40,7 @@ const NOT_ONE: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_stores_every_quantity_as_we_say() -> Result<()> {
-    let cluster =
-        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster = Cluster::start(ClusterOptions::without_binder()).await?;
     let client = cluster.admin_client().await?;
 
     // The edges, kept for real and read again.

@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 /// Outlives the tests: the stage's client belongs to it.
 static RUNTIME: LazyLock<io::Result<Runtime>> = LazyLock::new(Runtime::new);
-/// One world for all that may share it; each test has a namespace and a rule of its own there.
+/// One stage for all that may share it; each test has a namespace and a rule of its own there.
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
 
 /// Starts the servers of a test.

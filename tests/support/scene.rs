@@ -81,6 +81,16 @@ impl Scene {
         Ok(scene)
     }
 
+    /// Starts everything but the controller, with a namespace that the rules of [`super::rules::RuleText`] select.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn with_namespace(name: &str) -> Result<Scene> {
+        let scene = Scene::start(SceneOptions::default()).await?;
+        scene.cluster.namespace(name, &[("type", "db")]).await?;
+        Ok(scene)
+    }
+
     /// Starts the servers and the storage, and applies nothing: the cluster is new, and the token empty.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ metadata:
     type: db
 ";
 
-/// Tells the whole story, and checks it on the way.
+/// Plays the whole scenario, and checks it on the way.
 ///
 /// # Errors
 /// The first thing that is not as it should be.

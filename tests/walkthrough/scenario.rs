@@ -10,7 +10,7 @@ use super::print::{heading, title};
 use super::stage::Stage;
 use super::walk::{NAMESPACE, RULE, Walk};
 
-/// Tells the whole story, and checks it on the way.
+/// Plays the whole scenario, and checks it on the way.
 ///
 /// # Errors
 /// The first thing that is not as it should be.

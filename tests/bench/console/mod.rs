@@ -52,7 +52,7 @@ struct ConsoleSite {
 impl Consoles {
     async fn site(&mut self) -> Result<&mut ConsoleSite> {
         if self.site.is_none() {
-            let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+            let options = ClusterOptions::without_binder();
             let cluster = Cluster::start(options).await?;
             install::crds(&cluster).await?;
             let client = cluster.admin_client().await?;

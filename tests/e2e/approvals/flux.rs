@@ -15,7 +15,7 @@ const SELDOM: Duration = Duration::from_secs(3600);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_flux_brings_acts_exactly_where_it_names_the_open_question() -> Result<()> {
-    let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+    let options = ClusterOptions::without_binder();
     let gitops = GitOpsScene::start(options).await?;
     let scene = &gitops.scene;
     // Without a forge: what the file does is the engine's business alone.

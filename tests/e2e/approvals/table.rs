@@ -106,7 +106,7 @@ pub(crate) const TABLE: &[Row] = &[
     (Writer::Kubectl, File::Declined, [Decline, Nothing, Nothing, Nothing, Inert]),
 
     // Nobody can tell this from a typed client: an update of this very object, annotation kept, equal actions. It is a
-    // person's hand on the open question; no tool brings a file in git this way.
+    // person's own edit of the open question; no tool brings a file in git this way.
     (Writer::Merge,   File::Original, [Resize,  Nothing, Refused, Nothing, NotFound]),
     (Writer::Merge,   File::Old,      [Inert,   Nothing, Nothing, Nothing, NotFound]),
     (Writer::Merge,   File::Bare,     [Resize,  Nothing, Nothing, Nothing, NotFound]),

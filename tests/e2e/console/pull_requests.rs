@@ -13,7 +13,7 @@ use crate::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_row_follows_its_pull_request_and_a_decision_here_closes_it() -> Result<()> {
-    let cluster = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+    let cluster = ClusterOptions::without_binder();
     let gitops = GitOpsScene::start(cluster).await?;
     let mut console = Console::start(&gitops.scene.cluster.kubeconfig(ADMIN_TOKEN, None)?, &[], &[])?;
     console.shows(&["live", "Nothing waits for you"]).await?;

@@ -80,7 +80,7 @@ pub(crate) async fn bare() -> Result<Cluster> {
     let user =
         |token: &str, name: &str| User { token: token.to_owned(), name: name.to_owned(), groups: Vec::new() };
     let users = vec![user(VIEWER, "vera")];
-    Cluster::start(ClusterOptions { controller_manager: false, users, ..ClusterOptions::default() }).await
+    Cluster::start(ClusterOptions { users, ..ClusterOptions::without_binder() }).await
 }
 
 /// Writes an approval as the controller leaves it, changed by `change`; its PVC has the same name.

@@ -111,7 +111,7 @@ impl Metrics {
 
 impl ProxiedCluster {
     async fn start(metrics: &Metrics) -> Result<ProxiedCluster> {
-        let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+        let options = ClusterOptions::without_binder();
         let servers = Cluster::start(options).await?;
         install::crds_and_permissions(&servers).await?;
         let config = install::prometheus_config(metrics.prometheus.url(), "");

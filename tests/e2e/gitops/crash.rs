@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use autopilot_stack::{Action, Fired, KillWhen, Match, RuleId};
 use autopilot_tests::gitops::GitOpsScene;
 
-use crate::scenario::{WRITES, tell};
+use crate::scenario::{WRITES, play};
 
 async fn with_kills(gitops: &GitOpsScene, name: &str, when: KillWhen) -> Result<()> {
     let fired: RefCell<Vec<Vec<Fired>>> = RefCell::default();
@@ -18,7 +18,7 @@ async fn with_kills(gitops: &GitOpsScene, name: &str, when: KillWhen) -> Result<
         });
         fired.borrow_mut().push(hooks.collect());
     };
-    tell(gitops, name, 1, prepare).await?;
+    play(gitops, name, 1, prepare).await?;
     let fired = fired.into_inner();
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let times = fired.iter().filter(|part| part.get(at).is_some_and(Fired::has_fired)).count();
@@ -43,7 +43,7 @@ pub(crate) async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Re
         });
         rules.borrow_mut().push(lost.collect());
     };
-    tell(gitops, "answers-lost", 1, prepare).await?;
+    play(gitops, "answers-lost", 1, prepare).await?;
     for (at, (method, path)) in WRITES.iter().enumerate() {
         let rules = rules.borrow();
         let times: usize =
@@ -54,5 +54,5 @@ pub(crate) async fn the_answer_to_each_write_is_lost(gitops: &GitOpsScene) -> Re
 }
 
 pub(crate) async fn two_controllers_at_once_are_wasteful_and_never_wrong(gitops: &GitOpsScene) -> Result<()> {
-    tell(gitops, "two-at-once", 2, || {}).await
+    play(gitops, "two-at-once", 2, || {}).await
 }

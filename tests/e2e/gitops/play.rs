@@ -69,7 +69,7 @@ pub(crate) fn play(scenarios: Vec<Named>) -> Result<()> {
 /// is not used again.
 async fn play_one(pool: &Arc<ClusterPool<GitOpsScene>>, scenario: Scenario) -> (Result<()>, Duration) {
     let start = async || {
-        let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+        let options = ClusterOptions::without_binder();
         GitOpsScene::start(options).await
     };
     let scene = match pool.take(start).await.context("no scene") {

@@ -1,5 +1,5 @@
-//! A story with every kind of write to GitHub in it: declined by a close, deleted while it asks, approved by a merge; with
-//! labels and reviewers.
+//! A scenario with every kind of write to GitHub in it: declined by a close, deleted while it asks, approved by a merge;
+//! with labels and reviewers.
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
@@ -20,8 +20,8 @@ pub(crate) const WRITES: [(&str, &str); 10] = [
     ("DELETE", "/git/refs/heads/"),
 ];
 
-/// Tells it with so many controllers; before each of its three parts something may be prepared.
-pub(crate) async fn tell(
+/// Plays it with so many controllers; before each of its three parts something may be prepared.
+pub(crate) async fn play(
     gitops: &GitOpsScene,
     name: &str,
     controllers: usize,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
 use autopilot_shared::RuleState;
-use autopilot_tests::{GIB, Scene, SceneOptions};
+use autopilot_tests::{GIB, Scene};
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, ListParams};
 
@@ -17,8 +17,7 @@ const RULES: [&str; 5] =
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_of_real_clusters_are_understood_and_do_what_they_can() -> Result<()> {
     // Given volumes, and pools in an odd state: one full, one empty.
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let asked = scene.claim("pg1", "asked", "10Gi", &[("app", "postgres")]).await?;
     let unasked = scene.claim("pg1", "unasked", "10Gi", &[("app", "generous")]).await?;
     scene.usage(&asked, 6.0, 10.0);
@@ -86,8 +85,7 @@ async fn rules_of_real_clusters_are_understood_and_do_what_they_can() -> Result<
 async fn a_question_without_an_answer_is_told_on_its_rule_alone() -> Result<()> {
     use autopilot_tests::RuleText;
     use serde_json::json;
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let volume = scene.claim("pg1", "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 6.0, 10.0);
     let key = "/conditions/expressions/0/key";

@@ -13,8 +13,7 @@ fn deploy() -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn deploy_is_applied_strictly_and_the_guides_commands_find_it() -> Result<()> {
-    let cluster =
-        Cluster::start(ClusterOptions { controller_manager: false, ..ClusterOptions::default() }).await?;
+    let cluster = Cluster::start(ClusterOptions::without_binder()).await?;
     let rendered = cluster.kubectl(&["kustomize", &deploy()]).await?.ok()?;
     for field in ["status:", "creationTimestamp:"] {
         ensure!(!rendered.lines().any(|l| l == field), "{field}");

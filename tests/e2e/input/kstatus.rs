@@ -8,7 +8,7 @@ use autopilot_shared::api::{ActionApproval, AutopilotRule};
 use autopilot_shared::{RuleState, names};
 use autopilot_stack::lock;
 use autopilot_tests::objects::original_approval;
-use autopilot_tests::{RuleText, Scene, SceneOptions};
+use autopilot_tests::{RuleText, Scene};
 use futures::StreamExt as _;
 use kube::Api;
 use kube::api::{ApiResource, DynamicObject, WatchEvent, WatchParams};
@@ -97,8 +97,7 @@ fn all(versions: &Versions) -> Vec<Value> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kustomization_that_waits_is_never_held_up_by_rules_or_approvals() -> Result<()> {
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let (rules, approvals) = (watch::<AutopilotRule>(&scene).await?, watch::<ActionApproval>(&scene).await?);
     scene.controller().await?;
 

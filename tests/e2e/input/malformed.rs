@@ -141,8 +141,7 @@ const BOTH: [&str; 2] = ["spec.conditions.expressions[0].values[0]: ", "spec.act
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_rule_is_refused_or_reported_and_stops_no_other() -> Result<()> {
     // Given all malformed rules, and a good one that came last.
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let volume = scene.claim("pg1", "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 6.0, 10.0);
     let mut wrong = Vec::new();

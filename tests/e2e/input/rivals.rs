@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{ActionApproval, AutopilotRule};
-use autopilot_tests::{RuleText, Scene, SceneOptions};
+use autopilot_tests::{RuleText, Scene};
 use jiff::{SignedDuration, Timestamp};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams};
@@ -13,8 +13,7 @@ use serde_json::json;
 async fn of_several_rules_on_one_pvc_the_heavier_then_the_older_asks_and_the_others_say_for_whom_they_wait()
 -> Result<()> {
     // Given three rules that select one PVC; by name and by creation they would come in another order than by weight.
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let volume = scene.claim("pg1", "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 1.0, 10.0);
     scene.cluster.apply(&RuleText::new("z-older").text()).await?;

@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_shared::RuleState;
 use autopilot_stack::fetch;
 use autopilot_tests::controllers::serving_url;
-use autopilot_tests::{RuleText, Scene, SceneOptions};
+use autopilot_tests::{RuleText, Scene};
 use serde_json::Value;
 
 /// Samples that must be there after one resize, with their labels; the original's names, which dashboards and alerts use.
@@ -42,8 +42,7 @@ const FAMILIES: &[&str] = &[
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_readiness_and_life_are_served_where_the_first_line_says() -> Result<()> {
-    let mut scene = Scene::start(SceneOptions::default()).await?;
-    scene.cluster.namespace("pg1", &[("type", "db")]).await?;
+    let mut scene = Scene::with_namespace("pg1").await?;
     let volume = scene.claim("pg1", "data", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&volume, 6.0, 10.0);
 

@@ -1,4 +1,4 @@
-//! The world moves while the controller looks: rules, claims, what stands in the way, and the storage.
+//! The cluster changes while the controller looks: rules, claims, obstacles, and the storage.
 
 mod claims;
 mod obstacles;

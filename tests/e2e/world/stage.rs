@@ -1,4 +1,4 @@
-//! Cases side by side in one world: each has a namespace of its own, and rules that select nothing else.
+//! Cases side by side in one cluster: each has a namespace of its own, and rules that select nothing else.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 /// Seconds after which a question is taken back whose condition no longer holds.
 pub(crate) const CANCEL_AFTER: u32 = 2;
 
-/// A world with proxies before its API and its metrics.
+/// A cluster with proxies before its API and its metrics.
 pub(crate) struct Stage {
     pub(crate) scene: Scene,
     /// Between the controller and the API.

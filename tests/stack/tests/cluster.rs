@@ -17,12 +17,8 @@ async fn capacity(claims: &Api<PersistentVolumeClaim>, name: &str) -> Result<Opt
 #[tokio::test]
 async fn rbac_decides_what_users_and_service_accounts_may() -> Result<()> {
     let reader = User { token: "reader-token".into(), name: "reader".into(), groups: vec!["readers".into()] };
-    let cluster = Cluster::start(ClusterOptions {
-        users: vec![reader],
-        controller_manager: false,
-        ..ClusterOptions::default()
-    })
-    .await?;
+    let cluster =
+        Cluster::start(ClusterOptions { users: vec![reader], ..ClusterOptions::without_binder() }).await?;
     cluster.namespace("apps", &[]).await?;
     cluster.kubectl(&["create", "serviceaccount", "robot", "-n", "apps"]).await?.ok()?;
     let robot = cluster.service_account_token("apps", "robot").await?;

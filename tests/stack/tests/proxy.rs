@@ -30,7 +30,7 @@ struct ProxyScene {
 
 impl ProxyScene {
     async fn start() -> Result<Self> {
-        let options = ClusterOptions { controller_manager: false, ..ClusterOptions::default() };
+        let options = ClusterOptions::without_binder();
         let cluster = Cluster::start(options).await?;
         let proxy = FaultProxy::to_cluster(&cluster)?;
         let client = cluster.client_via(ADMIN_TOKEN, Some(&proxy.url())).await?;
