@@ -56,11 +56,13 @@ pub(crate) struct Clusters(Arc<Pool>);
 
 /// Returns the clusters of this process.
 pub(crate) fn clusters() -> Clusters {
-    Clusters(POOL.get(|| Pool { clusters: Arc::new(ClusterPool::new(count())), metrics: OnceCell::new() }))
+    Clusters(
+        POOL.get(|| Pool { clusters: Arc::new(ClusterPool::new(pool_size())), metrics: OnceCell::new() }),
+    )
 }
 
 /// Returns how many clusters may run at once.
-pub(crate) fn count() -> usize {
+pub(crate) fn pool_size() -> usize {
     ClusterPool::<ProxiedCluster>::size(CLUSTERS)
 }
 

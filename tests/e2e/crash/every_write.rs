@@ -9,7 +9,7 @@ use autopilot_stack::{Action, KillWhen, Match, lock};
 use futures::future::{join_all, try_join_all};
 
 use super::case::{Case, Path, Person};
-use super::cluster::{CaseCluster, Clusters, clusters, count};
+use super::cluster::{CaseCluster, Clusters, clusters, pool_size};
 use super::writes::{label, labelled};
 
 /// A fault at a write.
@@ -120,7 +120,7 @@ impl Tally {
     async fn run(&mut self, pool: &Clusters, plans: Vec<Plan>) {
         self.cases += plans.len();
         let plans = Mutex::new(VecDeque::from(plans));
-        let found = join_all((0..count()).map(|_| work(pool, &plans))).await;
+        let found = join_all((0..pool_size()).map(|_| work(pool, &plans))).await;
         for (plan, result) in found.into_iter().flatten() {
             match result {
                 Ok(Some(step)) => drop(self.met.entry((plan.path, step)).or_default().insert(plan.fault)),
@@ -170,7 +170,7 @@ async fn one_resize_and_one_event_each_with_a_fault_at_every_write() -> Result<(
         let all = (1..=steps.len() + 2).flat_map(|n| FAULTS.map(|fault| (At::Write(n), fault)));
         plans.extend(all.map(|(at, fault)| Plan { path: *path, at, fault }));
     }
-    println!("{} cases on {} clusters, dry runs took {:.0?}", plans.len(), count(), began.elapsed());
+    println!("{} cases on {} clusters, dry runs took {:.0?}", plans.len(), pool_size(), began.elapsed());
 
     let mut tally = Tally::default();
     tally.run(&pool, plans).await;
