@@ -44,8 +44,16 @@ async fn edited(case: Case<'_>) -> Result<()> {
     case.path(&volume, &[&ASKED[..], &again, &APPROVED].concat()).await
 }
 
+/// The volumes of the claims `asked` and `moving`.
+struct AskedAndMoving {
+    /// Waits for an answer.
+    asked: String,
+    /// Its approved resize is not finished by the storage.
+    moving: String,
+}
+
 /// Brings about an object that waits for an answer, and one whose approved resize the storage has not finished.
-async fn one_asked_one_moving(case: Case<'_>) -> Result<(String, String)> {
+async fn one_asked_one_moving(case: Case<'_>) -> Result<AskedAndMoving> {
     case.stage.scene.csi.set(case.name, "moving", Behaviour::Never);
     let (asked, moving) = (case.full_claim("asked").await?, case.full_claim("moving").await?);
     case.apply(&case.rule()).await?;
@@ -53,7 +61,7 @@ async fn one_asked_one_moving(case: Case<'_>) -> Result<(String, String)> {
     case.asked(&moving).await?;
     case.answer(&moving, "approved").await?;
     case.requests("moving", "20Gi").await?;
-    Ok((asked, moving))
+    Ok(AskedAndMoving { asked, moving })
 }
 
 /// Checks that what was approved is finished, whatever happens to the rule.
@@ -68,7 +76,7 @@ async fn finishes(case: Case<'_>, moving: &str) -> Result<()> {
 }
 
 async fn suspended(case: Case<'_>) -> Result<()> {
-    let (asked, moving) = one_asked_one_moving(case).await?;
+    let AskedAndMoving { asked, moving } = one_asked_one_moving(case).await?;
     // And one whose approved resize the API server does not take yet.
     let latched = case.full_claim("latched").await?;
     case.asked(&latched).await?;
@@ -103,7 +111,7 @@ async fn suspended(case: Case<'_>) -> Result<()> {
 }
 
 async fn all_suspended(case: Case<'_>) -> Result<()> {
-    let (asked, moving) = one_asked_one_moving(case).await?;
+    let AskedAndMoving { asked, moving } = one_asked_one_moving(case).await?;
     // When the configuration suspends all rules.
     case.stage.configure("suspend: true\n").await?;
     // Then it is as if each were.
@@ -122,7 +130,7 @@ async fn all_suspended(case: Case<'_>) -> Result<()> {
 
 async fn deleted(case: Case<'_>) -> Result<()> {
     // Given a rule with an open question and a resize under way.
-    let (asked, _) = one_asked_one_moving(case).await?;
+    let AskedAndMoving { asked, .. } = one_asked_one_moving(case).await?;
     let finalizers = case.stage.scene.rule(case.name).await?.metadata.finalizers.unwrap_or_default();
     ensure!(finalizers == ["autopilot.libopenstorage.org/delete"], "{finalizers:?}");
     // And something that looks like an approval of it, which somebody else holds.

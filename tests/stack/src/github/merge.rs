@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::Answer;
 use super::front::{Asked, Front, refusal};
-use super::pulls::{head_of, path_of};
+use super::pulls::{Head, head_of, path_of};
 use crate::lock::lock;
 
 impl Front {
@@ -61,7 +61,7 @@ impl Front {
 
     /// Returns the files that a pull request changes since its branch left the base.
     pub(super) async fn changes(&self, asked: &Asked, pull: &Value) -> Result<Vec<Value>> {
-        let (repo, _, _) = head_of(pull);
+        let Head { repo, .. } = head_of(pull);
         let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default();
         // A fork of `emulate` begins anew, with a commit of its own.
         let base = if repo == self.repo { text("/base/ref") } else { text("/head/repo/default_branch") };
@@ -71,7 +71,7 @@ impl Front {
     /// Makes the merge commit, not yet on the branch. `None` if both sides changed a file differently.
     async fn merge_commit(&self, asked: &Asked, pull: &Value) -> Result<Option<String>> {
         let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (repo, branch, label) = head_of(pull);
+        let Head { repo, branch, label } = head_of(pull);
         let (base, head) = (text("/base/ref"), text("/head/sha"));
         let tip = self.branch(asked, &self.repo, &base).await?.context("the base branch is gone")?;
         let theirs = self.changes(asked, pull).await?;
@@ -80,10 +80,11 @@ impl Front {
 
         let mut tree = Vec::new();
         for change in &theirs {
-            let (path, sha, gone) = describe(change);
-            let twin = ours.iter().map(describe).find(|one| one.0 == path);
+            let file = describe(change);
+            let FileChange { path, sha, gone } = file;
+            let twin = ours.iter().map(describe).find(|one| one.path == path);
             match twin {
-                Some(twin) if (twin.1, twin.2) == (sha, gone) => continue,
+                Some(twin) if twin == file => continue,
                 Some(_) => return Ok(None),
                 None => {}
             }
@@ -135,8 +136,17 @@ impl Front {
     }
 }
 
-/// Returns path and content of a changed file, and whether it goes.
-fn describe(change: &Value) -> (&str, &str, bool) {
+/// A file that one side changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct FileChange<'a> {
+    path: &'a str,
+    /// The hash of its content.
+    sha: &'a str,
+    /// `true` if the file is removed.
+    gone: bool,
+}
+
+fn describe(change: &Value) -> FileChange<'_> {
     let text = |field: &str| change.get(field).and_then(Value::as_str).unwrap_or_default();
-    (text("filename"), text("sha"), text("status") == "removed")
+    FileChange { path: text("filename"), sha: text("sha"), gone: text("status") == "removed" }
 }

@@ -184,7 +184,7 @@ impl Front {
             if pull.get("merged") == Some(&json!(true)) {
                 return custom("state cannot be changed. The pull request cannot be reopened.");
             }
-            let (repo, branch, label) = head_of(&pull);
+            let Head { repo, branch, label } = head_of(&pull);
             let Some(commit) = self.branch(asked, &repo, &branch).await? else {
                 return custom(&format!("state cannot be changed. The {branch} branch has been deleted."));
             };
@@ -329,10 +329,19 @@ impl Asked {
     }
 }
 
-/// Returns repository, branch and `owner:branch` of a pull request's head.
-pub(super) fn head_of(pull: &Value) -> (String, String, String) {
+/// The head of a pull request.
+pub(super) struct Head {
+    /// `owner/name`.
+    pub(super) repo: String,
+    pub(super) branch: String,
+    /// `owner:branch`.
+    pub(super) label: String,
+}
+
+/// Returns the head of a pull request.
+pub(super) fn head_of(pull: &Value) -> Head {
     let text = |path: &str| pull.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
-    (text("/head/repo/full_name"), text("/head/ref"), text("/head/label"))
+    Head { repo: text("/head/repo/full_name"), branch: text("/head/ref"), label: text("/head/label") }
 }
 
 /// Returns a branch's name for a path: its slashes stay.
