@@ -1,8 +1,10 @@
 //! The repository of the cases, and two who may write to it.
 
 use anyhow::{Context as _, Result, ensure};
-use autopilot_controller::forge::github::{TokenSlot, TokenSource};
-use autopilot_controller::forge::{Author, Branch, Change, Forge as _, ForgeError, GitHub, NewPull, Pull};
+use autopilot_controller::pull_requests::github::{TokenSlot, TokenSource};
+use autopilot_controller::pull_requests::{
+    Author, Branch, Change, Forge as _, ForgeError, GitHub, NewPull, Pull,
+};
 use autopilot_shared::config::Config;
 use jiff::Timestamp;
 use serde_json::json;
