@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decision::Decision;
 use super::object_ref::InvolvedObject;
 use super::proposal::Proposal;
-use crate::RuleState;
+use crate::state::RuleState;
 
 /// The original has no spec here.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]

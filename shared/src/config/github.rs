@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::ConfigError;
+use super::field::{self, address, field, number, seconds};
 use super::raw::RawGithub;
-use super::{ConfigError, address, field, seconds};
 
 /// A folder of a repository on GitHub. The token is not here: it is in a Secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Github {
     pub(super) fn parse(raw: &RawGithub, at: &str) -> Result<Self, ConfigError> {
         let path = |key: &str| format!("{at}.{key}");
         let required = |value: &Option<String>, key: &str| -> Result<String, ConfigError> {
-            let value = super::required(value.as_deref(), at, key)?;
+            let value = field::required(value.as_deref(), at, key)?;
             one_line(value, &path(key))?;
             Ok(value.to_owned())
         };
@@ -61,7 +62,7 @@ impl Github {
         let list = |values: &Option<Vec<String>>, key: &str| -> Result<Vec<String>, ConfigError> {
             let values = values.as_deref().unwrap_or_default();
             let entries = values.iter().enumerate().map(|(i, value)| {
-                let value = super::required(Some(value), at, &format!("{key}[{i}]"))?;
+                let value = field::required(Some(value), at, &format!("{key}[{i}]"))?;
                 one_line(value, &format!("{at}.{key}[{i}]"))?;
                 Ok(value.to_owned())
             });
@@ -104,7 +105,7 @@ impl Github {
             cluster_name: optional(&raw.cluster_name, "clusterName")?,
             max_open: match &raw.max_open {
                 Some(text) => {
-                    let number = super::number(text, &path("maxOpen"), 1, 1000, "pull requests")?;
+                    let number = number(text, &path("maxOpen"), 1, 1000, "pull requests")?;
                     usize::try_from(number).unwrap_or(usize::MAX)
                 }
                 None => 50,

@@ -5,6 +5,8 @@
 //! cannot be wrong, except that a metric provider of a type that is not supported is kept by name: only the
 //! rules that ask for it are in error.
 
+mod error;
+mod field;
 mod github;
 mod prometheus;
 mod raw;
@@ -15,9 +17,12 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use error::ConfigError;
 pub use github::Github;
 pub use prometheus::{Auth, PrometheusParams, SecretSource};
 pub use secret::Secret;
+
+use field::{DAY, field, required, seconds};
 
 /// Type of a metric provider that is supported.
 const PROMETHEUS: &str = "prometheus";
@@ -25,8 +30,6 @@ const PROMETHEUS: &str = "prometheus";
 const GITHUB: &str = "github-scm";
 /// Suffix of the types of forges.
 const FORGE: &str = "-scm";
-/// A day: no time in the configuration is longer.
-const DAY: u64 = 86_400;
 
 /// The configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,30 +69,6 @@ pub struct OtherForge {
     pub name: String,
     /// Type, for instance `bitbucket-scm`.
     pub type_: String,
-}
-
-/// The reason why a text is no configuration. The message names the field and what would be right, and never holds the
-/// value of a password or token.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ConfigError {
-    /// The text is no YAML, or not of the right shape.
-    #[error("line {line}, column {column}: {problem}")]
-    Yaml {
-        /// Counted from 1; 0 if it is not known.
-        line: u64,
-        /// Counted from 1; 0 if it is not known.
-        column: u64,
-        /// Problem, without quoting values.
-        problem: String,
-    },
-    /// A value that does not make sense.
-    #[error("{field}: {problem}")]
-    Field {
-        /// Path of the field, for instance `providers[0].params.timeout`.
-        field: String,
-        /// Problem, and what would be right.
-        problem: String,
-    },
 }
 
 /// The reason why a rule has no metric provider.
@@ -269,43 +248,4 @@ fn set_github(config: &mut Config, github: Github, at: &str) -> Result<(), Confi
     }
     config.github = Some(github);
     Ok(())
-}
-
-fn field(field: impl Into<String>, problem: impl Into<String>) -> ConfigError {
-    ConfigError::Field { field: field.into(), problem: problem.into() }
-}
-
-fn required<'a>(value: Option<&'a str>, at: &str, key: &str) -> Result<&'a str, ConfigError> {
-    match value.map(str::trim) {
-        Some(value) if !value.is_empty() => Ok(value),
-        _ => Err(field(format!("{at}.{key}"), "missing")),
-    }
-}
-
-/// Reads a whole number of seconds within bounds. The value is not quoted: it may be part of a secret that was cut.
-fn seconds(text: &str, at: &str, min: u64, max: u64) -> Result<Duration, ConfigError> {
-    number(text, at, min, max, "seconds").map(Duration::from_secs)
-}
-
-fn number(text: &str, at: &str, min: u64, max: u64, unit: &str) -> Result<u64, ConfigError> {
-    match text.trim().parse::<u64>() {
-        Ok(number) if (min..=max).contains(&number) => Ok(number),
-        _ => Err(field(at, format!("give a whole number of {unit} from {min} to {max}"))),
-    }
-}
-
-/// Reads an `http` or `https` address without credentials, query or fragment; a slash at its end is dropped.
-fn address(text: &str, at: &str) -> Result<String, ConfigError> {
-    let text = text.trim();
-    let wrong = || field(at, "give an address such as http://prometheus:9090");
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")).ok_or_else(wrong)?;
-    let host = rest.split('/').next().unwrap_or_default();
-    if host.contains('@') {
-        return Err(field(at, "holds credentials; move them to username and password"));
-    }
-    let strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '?' | '#' | '@' | '"' | '\\');
-    if host.is_empty() || host.starts_with(':') || rest.contains(strange) {
-        return Err(wrong());
-    }
-    Ok(text.trim_end_matches('/').to_owned())
 }

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::ConfigError;
+use super::field::{DAY, address, field, number, seconds};
 use super::raw::Params;
-use super::{ConfigError, DAY, Secret, address, field, number, seconds};
+use super::secret::Secret;
 
 /// Source: the original's operator and its reference.
 const DEFAULT_URL: &str = "http://px-prometheus:9090";

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess};
 
-use super::ConfigError;
+use super::error::ConfigError;
 
 /// The whole file. Numbers stay text here: the messages about them name the field.
 #[derive(Deserialize, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Format, Quantity, QuantityError, UNIT};
+use super::number::{Format, Quantity, QuantityError, UNIT};
 
 /// Digits in an `i64` that the API's fast path counts on (`maxInt64Factors` in `math.go`).
 const FAST_DIGITS: i64 = 18;
@@ -10,7 +10,7 @@ const FAST_DIGITS: i64 = 18;
 const QUOTED: usize = 40;
 
 /// A text taken apart: sign, digits before and after the point, suffix.
-pub(super) struct Split<'a> {
+struct Split<'a> {
     text: &'a str,
     negative: bool,
     /// Without leading zeros.
@@ -39,7 +39,7 @@ fn quoted(text: &str) -> String {
 ///
 /// # Errors
 /// When it is no quantity, whatever its size.
-pub(super) fn split(text: &str) -> Result<Split<'_>, QuantityError> {
+fn split(text: &str) -> Result<Split<'_>, QuantityError> {
     if text.is_empty() {
         return Err(QuantityError::Empty);
     }
@@ -195,6 +195,21 @@ fn nanos(
         rest |= product % 10 != 0;
     }
     number.checked_mul(factor)?.checked_add(carry + i128::from(rest))
+}
+
+impl Quantity {
+    /// Returns the text that the API server answers with when it is given `text`: the canonical one, except that it
+    /// gives back unchanged what looks canonical to it at a glance (`+5Gi`, `007`, `1.500`). Whoever compares
+    /// texts with the server's, as the `test` of a JSON patch does, needs this; everybody else wants
+    /// [`fmt::Display`]. The conformance tests hold it against a real server.
+    ///
+    /// # Errors
+    /// As [`str::parse`].
+    pub fn as_stored(text: &str) -> Result<String, QuantityError> {
+        let parsed = split(text)?;
+        let quantity = parsed.quantity()?;
+        Ok(if parsed.kept_as_written() { text.to_owned() } else { quantity.to_string() })
+    }
 }
 
 impl FromStr for Quantity {

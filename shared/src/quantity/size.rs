@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Format, Quantity, QuantityError};
+use super::number::{Format, Quantity, QuantityError};
 
 /// Size of a volume: whole bytes and the format they are printed in. Sixteen bytes, because there is one for
 /// every volume of the cluster. Compared by bytes only, as a [`Quantity`].

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{RuleProblem, problem};
+use super::problem::{RuleProblem, problem};
 use crate::api::RuleAction;
 use crate::quantity::{Size, parse_maxsize};
 

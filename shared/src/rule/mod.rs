@@ -2,6 +2,7 @@
 
 mod action;
 mod expression;
+mod problem;
 mod selector;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,10 @@ use kube::ResourceExt as _;
 
 pub use action::{Action, PoolVerb};
 pub use expression::{Aliases, Expression, ExpressionError, Test};
+pub use problem::RuleProblem;
 pub use selector::Selector;
+
+use problem::problem;
 
 use crate::api::{ANNOTATION_SIZE_IN_GIT, APPROVAL_REQUIRED, AutopilotRule};
 use crate::digest;
@@ -61,20 +65,6 @@ pub struct Rule {
     pub provider: Option<String>,
     /// The one action.
     pub action: Action,
-}
-
-/// A problem of a rule.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct RuleProblem {
-    /// Path of the field, `spec.conditions.expressions[0].values`.
-    pub field: String,
-    /// Problem, and what would be right.
-    pub problem: String,
-}
-
-pub(crate) fn problem(field: impl Into<String>, problem: impl Into<String>) -> RuleProblem {
-    RuleProblem { field: field.into(), problem: problem.into() }
 }
 
 impl Rule {
