@@ -4,55 +4,79 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use autopilot_shared::config::{Auth, Config, PrometheusParams, SecretSource};
+use autopilot_shared::config::{Auth, Config, PrometheusParams, ProviderError, SecretSource};
 use jiff::SignedDuration;
 
 use crate::decide::{ForgeSettings, Settings};
-use crate::prometheus::{Client, Credentials, Endpoint, Provider, SecretFrom};
+use crate::prometheus::{Client, ClientError, Credentials, Endpoint, Provider, SecretFrom};
 
 /// A provider that can be asked.
 #[derive(Clone, Debug)]
-pub struct Source {
-    /// Asks.
-    pub provider: Arc<Provider>,
+pub(crate) struct Source {
+    /// The client of the provider.
+    pub(crate) provider: Arc<Provider>,
     /// Samples matched by a PVC's name count only for PVCs older than this, in seconds.
-    pub lookback: i64,
+    pub(crate) lookback: i64,
     params: PrometheusParams,
-    /// The file with authorities, as it was when it was read.
-    authorities: Stamp,
+    /// The file with authorities when it was read. `None` if there was none.
+    authorities: Option<FileStamp>,
 }
 
-/// When a file was written, and its size; nothing when there is none.
-type Stamp = Option<(SystemTime, u64)>;
+/// A version of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileStamp {
+    modified: SystemTime,
+    size: u64,
+}
+
+impl FileStamp {
+    /// Returns the stamp of the file with authorities. `None` if there is no such file.
+    fn of_authorities(params: &PrometheusParams) -> Option<Self> {
+        let file = params.ca_file.as_ref()?.metadata().ok()?;
+        Some(FileStamp { modified: file.modified().ok()?, size: file.len() })
+    }
+}
+
+/// Why a provider cannot be asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// The configuration has none of that name, or no default.
+    #[error(transparent)]
+    Unknown(#[from] ProviderError),
+    /// Its client cannot be made.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// There is no client for it.
+    #[error("provider {0} is not ready")]
+    NotReady(String),
+}
 
 impl Source {
-    fn new(params: PrometheusParams) -> Result<Self, String> {
+    fn new(params: PrometheusParams) -> Result<Self, SourceError> {
         // Looked at before it is read: what comes in between is read once more.
-        let authorities = stamp(&params);
-        let client = Client::new(endpoint(&params)).map_err(|e| e.to_string())?;
+        let authorities = FileStamp::of_authorities(&params);
+        let client = Client::new(endpoint(&params))?;
         let (provider, lookback) = (Arc::new(Provider::new(client)), signed(params.lookback).as_secs());
         Ok(Source { provider, lookback, params, authorities })
     }
 
-    /// Whether nothing may happen while a scrape target is down.
-    pub fn heeds_targets(&self) -> bool {
+    /// Returns whether nothing may happen while a scrape target is down.
+    pub(crate) fn heeds_targets(&self) -> bool {
         !self.params.ignore_unhealthy_targets
     }
 }
 
 /// The configuration in force.
 #[derive(Debug)]
-pub struct InForce {
-    /// As it was read.
-    pub config: Config,
-    /// For decisions.
-    pub settings: Settings,
-    sources: BTreeMap<String, Result<Source, String>>,
+pub(crate) struct ActiveConfig {
+    config: Config,
+    settings: Settings,
+    sources: BTreeMap<String, Result<Source, SourceError>>,
 }
 
-impl InForce {
+impl ActiveConfig {
     /// Takes a configuration into force. Providers that did not change keep their client.
-    pub fn new(config: Config, before: Option<&InForce>) -> Self {
+    pub(crate) fn new(config: Config, before: Option<&ActiveConfig>) -> Self {
         let settings = Settings {
             metrics_lag: signed(config.metrics_lag),
             cancel_after: signed(config.cancel_after),
@@ -63,7 +87,7 @@ impl InForce {
                 deletion_limit: signed(g.deletion_limit),
             }),
         };
-        let mut force = InForce { config, settings, sources: BTreeMap::new() };
+        let mut force = ActiveConfig { config, settings, sources: BTreeMap::new() };
         let names: Vec<Option<String>> =
             force.config.metric_providers.iter().map(|p| Some(p.name.clone())).chain([None]).collect();
         for wanted in names {
@@ -81,11 +105,27 @@ impl InForce {
         force
     }
 
+    /// As it was read.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The settings that decisions need.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Lets nothing start, because nobody knows what is wanted.
+    pub(crate) fn suspend(&mut self, forge: ForgeSettings) {
+        self.settings.unknown = true;
+        self.settings.forge = Some(forge);
+    }
+
     /// Makes the clients anew that could not be made, and those whose file with authorities has changed: it may be mounted
     /// late, and is replaced before its certificates end.
-    pub fn renew(&mut self) {
-        let old = |source: &Result<Source, String>| match source {
-            Ok(source) => source.authorities != stamp(&source.params),
+    pub(crate) fn renew(&mut self) {
+        let old = |source: &Result<Source, SourceError>| match source {
+            Ok(source) => source.authorities != FileStamp::of_authorities(&source.params),
             Err(_) => true,
         };
         let names: Vec<String> =
@@ -100,28 +140,20 @@ impl InForce {
         }
     }
 
-    /// Whether the configuration has a provider of this name.
-    pub fn has_provider(&self, name: &str) -> bool {
+    /// Returns whether the configuration has a provider of this name.
+    pub(crate) fn has_provider(&self, name: &str) -> bool {
         self.sources.contains_key(name)
     }
 
-    /// The provider that a rule wants: its name, and where to ask.
-    ///
-    /// # Errors
-    /// Why there is none, for people.
-    pub fn source(&self, wanted: Option<&str>) -> Result<(&str, &Source), String> {
-        let found = self.config.provider(wanted).map_err(|e| e.to_string())?;
+    /// Returns the provider that a rule wants: its name, and where to ask.
+    pub(crate) fn source(&self, wanted: Option<&str>) -> Result<(&str, &Source), SourceError> {
+        let found = self.config.provider(wanted)?;
         match self.sources.get(found.name) {
             Some(Ok(source)) => Ok((found.name, source)),
             Some(Err(why)) => Err(why.clone()),
-            None => Err(format!("provider {} is not ready", found.name)),
+            None => Err(SourceError::NotReady(found.name.to_owned())),
         }
     }
-}
-
-fn stamp(params: &PrometheusParams) -> Stamp {
-    let file = params.ca_file.as_ref()?.metadata().ok()?;
-    Some((file.modified().ok()?, file.len()))
 }
 
 fn endpoint(params: &PrometheusParams) -> Endpoint {
@@ -161,9 +193,10 @@ mod tests {
             "providers:\n- name: default\n  type: prometheus\n  params: url=https://prometheus:9090,ca_file={}\n",
             file.display()
         );
-        let mut force = InForce::new(Config::parse(&text).unwrap(), None);
-        let client = |force: &InForce| force.source(None).map(|(_, source)| Arc::as_ptr(&source.provider));
-        assert!(client(&force).unwrap_err().contains("ca.pem"), "there is no such file yet");
+        let mut force = ActiveConfig::new(Config::parse(&text).unwrap(), None);
+        let client =
+            |force: &ActiveConfig| force.source(None).map(|(_, source)| Arc::as_ptr(&source.provider));
+        assert!(client(&force).unwrap_err().to_string().contains("ca.pem"), "there is no such file yet");
         std::fs::write(&file, crate::prometheus::tls::tests::AUTHORITY).unwrap();
         force.renew();
         let first = client(&force).unwrap();

@@ -1,134 +1,169 @@
-//! The configuration: taken into force when it is valid, complained about when it is not.
+//! The configuration: the one in force, and what is wrong with one that was read.
 
-use autopilot_shared::config::Config;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::ResourceExt as _;
-use tracing::{error, info, warn};
+use autopilot_shared::config::{Config, Github};
+use jiff::Timestamp;
 
-use super::active_config::InForce;
-use super::{Engine, Report};
-use crate::decide::{Effect, EventDraft, ForgeSettings, Regarding};
-use crate::observe::{self, Seen};
+use super::active_config::ActiveConfig;
+use super::writes::given_up;
+use crate::act::Failure;
+use crate::decide::{EventDraft, ForgeSettings, Regarding};
+use crate::observe::CONFIG_MAP;
 
-/// Where the ConfigMap has the text.
-const CONFIG_KEY: &str = "config.yaml";
-/// Pause before an event about the configuration is told again.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
+/// Key of the ConfigMap that has the text.
+pub(crate) const CONFIG_KEY: &str = "config.yaml";
 
-impl Engine {
-    pub(crate) fn config_map(&mut self, seen: Seen<Box<ConfigMap>>) {
-        match seen {
-            Seen::Is(map) => {
-                let text = map.data.as_ref().and_then(|d| d.get(CONFIG_KEY)).cloned();
-                let version = map.resource_version().unwrap_or_default();
-                self.config_is(text, Some(&version));
-            }
-            Seen::Done => {
-                if !self.config_seen {
-                    info!("there is no ConfigMap {}; the defaults are in force", observe::CONFIG_MAP);
-                    self.config_is(Some(String::new()), None);
-                }
-            }
-            Seen::Gone(_) if self.force.settings.unknown => {
-                info!("ConfigMap {} was deleted; the defaults are in force", observe::CONFIG_MAP);
-                self.config_is(Some(String::new()), None);
-            }
-            Seen::Gone(_) => {
-                warn!("ConfigMap {} was deleted; the last configuration stays in force", observe::CONFIG_MAP);
-            }
-            Seen::Start => {}
+/// What was read of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ConfigText {
+    /// Nothing yet.
+    #[default]
+    Unread,
+    /// The ConfigMap has no key [`CONFIG_KEY`].
+    KeyMissing,
+    /// This text; an empty one stands for the defaults.
+    Text(String),
+}
+
+/// What reading a configuration has changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Applied {
+    /// Nothing.
+    Unchanged,
+    /// Another configuration is in force.
+    Valid,
+    /// It is not valid; a sentence about what stays in force.
+    Invalid {
+        /// What is wrong.
+        problem: String,
+        /// What is in force now.
+        kept: &'static str,
+    },
+}
+
+/// The configuration in force, and the complaint about one that is not valid.
+#[derive(Debug)]
+pub(crate) struct ConfigState {
+    active: ActiveConfig,
+    /// One was read, valid or not.
+    seen: bool,
+    text: ConfigText,
+    /// That text is valid.
+    valid: bool,
+    /// The event about one that is not valid.
+    complaint: Option<EventDraft>,
+    /// The event is being emitted.
+    in_flight: bool,
+    /// How often in a row it was denied.
+    denials: u32,
+}
+
+impl ConfigState {
+    /// Starts with the defaults in force.
+    pub(crate) fn new() -> Self {
+        ConfigState {
+            active: ActiveConfig::new(Config::default(), None),
+            seen: false,
+            text: ConfigText::Unread,
+            valid: true,
+            complaint: None,
+            in_flight: false,
+            denials: 0,
         }
     }
 
-    pub(crate) fn config_file(&mut self, text: Option<String>) {
-        match text {
-            // Emptied, and about to be written anew.
-            Some(text) if text.trim().is_empty() && self.config_seen => {
-                warn!("the configuration file is empty; nothing changes until something is written there");
-            }
-            Some(text) => self.config_is(Some(text), None),
-            None => self.parts.config_file = None,
-        }
+    pub(crate) fn active(&self) -> &ActiveConfig {
+        &self.active
     }
 
-    /// Takes in a configuration; without a text the ConfigMap lacks the key. One that was seen just before is no news.
-    fn config_is(&mut self, text: Option<String>, version: Option<&str>) {
-        let news = Some(text);
-        if self.config_text == news {
-            return;
+    /// See [`ActiveConfig::renew`].
+    pub(crate) fn renew(&mut self) {
+        self.active.renew();
+    }
+
+    /// Returns whether a configuration was read, valid or not.
+    pub(crate) fn seen(&self) -> bool {
+        self.seen
+    }
+
+    /// Returns whether the text that was read last is valid. `None` if none was read.
+    pub(crate) fn valid(&self) -> Option<bool> {
+        self.seen.then_some(self.valid)
+    }
+
+    /// GitHub, as the configuration in force has it.
+    pub(crate) fn github(&self) -> Option<Github> {
+        self.active.config().github.clone()
+    }
+
+    /// Takes a configuration into force, if it is valid. The same text as before changes nothing. `version`: that of the
+    /// ConfigMap it comes from, about which an event is due if it is not valid.
+    pub(crate) fn apply(
+        &mut self,
+        text: ConfigText,
+        version: Option<&str>,
+        namespace: &str,
+        now: Timestamp,
+    ) -> Applied {
+        if self.text == text {
+            return Applied::Unchanged;
         }
-        self.config_text = news;
-        let parsed = match self.config_text.as_ref().and_then(Option::as_deref) {
-            Some(text) => Config::parse(text).map_err(|problem| problem.to_string()),
-            None => Err(format!(
+        self.text = text;
+        let parsed = match &self.text {
+            ConfigText::Text(text) => Config::parse(text).map_err(|problem| problem.to_string()),
+            ConfigText::KeyMissing | ConfigText::Unread => Err(format!(
                 "key {CONFIG_KEY} is missing; write the configuration there, or nothing for the defaults"
             )),
         };
-        match parsed {
+        let problem = match parsed {
             Ok(config) => {
-                self.config_seen = true;
-                self.config_trouble = None;
-                self.parts.metrics.set_config_valid(true);
-                if self.force.config == config && !self.force.settings.unknown {
-                    return;
+                self.seen = true;
+                self.valid = true;
+                self.complaint = None;
+                if *self.active.config() == config && !self.active.settings().unknown {
+                    return Applied::Unchanged;
                 }
-                info!("a new configuration is in force");
-                self.force = InForce::new(config, Some(&self.force));
-                self.parts.metrics.retain_providers(|name| self.force.has_provider(name));
-                let github = self.force.config.github.clone();
-                self.parts.actor.name_workloads(github.is_some());
-                self.parts.forge.send_if_modified(|known| {
-                    let changed = *known != github;
-                    *known = github;
-                    changed
-                });
-                let now = self.now();
-                for entry in self.rules.values_mut() {
-                    entry.next_poll = now;
-                }
-                self.dirty.extend(self.pairs.keys().cloned());
-                self.dirty_rules.extend(self.rules.keys().cloned());
+                self.active = ActiveConfig::new(config, Some(&self.active));
+                return Applied::Valid;
             }
-            Err(problem) => {
-                let kept = if self.config_seen && !self.force.settings.unknown {
-                    "the last good one stays in force"
-                } else {
-                    // Nobody knows what was meant: better to wait than to act on what nobody wrote.
-                    self.force.settings.unknown = true;
-                    // Nor whether there is a forge: what it would have to end is not let go.
-                    self.force.settings.forge = Some(ForgeSettings::default());
-                    "until it is, nothing is started, answered or taken back"
-                };
-                self.config_seen = true;
-                self.parts.metrics.set_config_valid(false);
-                error!(%problem, "the configuration is not valid; {kept}");
-                self.config_trouble = version.map(|version| EventDraft {
-                    regarding: Regarding::ConfigMap {
-                        namespace: self.parts.namespace.clone(),
-                        name: observe::CONFIG_MAP.to_owned(),
-                    },
-                    when: self.now(),
-                    step: 0,
-                    seed: vec!["config".to_owned(), version.to_owned(), kept.to_owned()],
-                    warning: true,
-                    reason: "InvalidConfiguration",
-                    message: format!("{problem}; {kept}"),
-                });
-            }
-        }
+            Err(problem) => problem,
+        };
+        let kept = if self.seen && !self.active.settings().unknown {
+            "the last good one stays in force"
+        } else {
+            // Nobody knows what was meant: better to wait than to act on what nobody wrote. Nor whether there is a forge:
+            // what it would have to end is not let go.
+            self.active.suspend(ForgeSettings::default());
+            "until it is, nothing is started, answered or taken back"
+        };
+        self.seen = true;
+        self.valid = false;
+        self.complaint = version.map(|version| EventDraft {
+            regarding: Regarding::ConfigMap { namespace: namespace.to_owned(), name: CONFIG_MAP.to_owned() },
+            when: now,
+            step: 0,
+            seed: vec!["config".to_owned(), version.to_owned(), kept.to_owned()],
+            warning: true,
+            reason: "InvalidConfiguration",
+            message: format!("{problem}; {kept}"),
+        });
+        Applied::Invalid { problem, kept }
     }
 
-    /// Tells what is wrong with the configuration, once, when this process leads.
-    pub(crate) fn tell_config_trouble(&mut self) {
-        let Some(event) = self.config_trouble.clone().filter(|_| !self.config_telling) else { return };
-        self.config_telling = true;
-        let actor = self.parts.actor.clone();
-        self.spawn_write(async move {
-            let told = actor.perform(Effect::EmitEvents { events: vec![event.clone()], told: 0 }, None).await;
-            if told.is_err() {
-                tokio::time::sleep(RETRY).await;
-            }
-            Report::ConfigTold(Box::new(event), Box::new(told))
-        });
+    /// Returns the event that is due, which is then under way.
+    pub(crate) fn event_due(&mut self) -> Option<EventDraft> {
+        let event = self.complaint.clone().filter(|_| !self.in_flight)?;
+        self.in_flight = true;
+        Some(event)
+    }
+
+    /// Notes what came of the event.
+    pub(crate) fn event_done(&mut self, event: &EventDraft, result: Result<(), &Failure>) {
+        let over = result.err().is_none_or(|failure| given_up(&mut self.denials, failure).is_some());
+        if over {
+            self.denials = 0;
+            // There may be another complaint by now.
+            self.complaint.take_if(|complaint| complaint == event);
+        }
+        self.in_flight = false;
     }
 }

@@ -3,176 +3,157 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use autopilot_shared::api::LABEL_RULE;
+use autopilot_shared::api::{AutopilotRule, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
+use kube::core::DeserializeGuard;
 use tracing::{debug, error, info, warn};
 
-use super::Engine;
-use super::pair_index::key_of;
+use super::config::{Applied, CONFIG_KEY, ConfigText};
+use super::core::Engine;
 use super::rules::RuleEntry;
+use super::writes::Reread;
+use crate::decide::{Approval, Journal};
 use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::Scan;
 use crate::evaluate::reading::Baseline;
 use crate::evaluate::verdict::Verdict;
-use crate::observe::readable;
-use crate::observe::{self, Change, Key, Observation, Pair, Seen, cluster_key};
+use crate::observe::{
+    self, Change, Key, KindIndex as _, Observation, Pair, PvcIndex, TableChange, WatchEvent, cluster_key,
+    readable,
+};
 
 impl Engine {
+    /// Takes in a step of a watch.
     pub(crate) fn observe(&mut self, observation: Observation) {
         match observation {
-            Observation::Rule(seen) => self.rule_seen(seen),
-            Observation::Approval(seen) => match seen {
-                Seen::Start => self.world.approvals.start(),
-                Seen::Is(object) => match readable(*object) {
-                    Ok(object) => self.approval_is(observe::approval(object)),
-                    Err(bad) => {
-                        error!(
-                            approval = bad.name,
-                            why = bad.why,
-                            "an approval cannot be read; it is ignored"
-                        );
-                        self.world.approvals.unreadable((bad.namespace.into(), bad.name.into()));
-                    }
-                },
-                Seen::Gone(object) => {
-                    if let Ok(object) = readable(*object) {
-                        let version = observe::version(object.metadata.resource_version.as_deref());
-                        let key = key_of(&object.metadata);
-                        if self.world.approvals.remove(&key, version).is_some() {
-                            self.approval_gone(&key, &object);
-                        }
-                    }
+            Observation::Rule(event) => self.rule_event(event),
+            Observation::Approval(event) => {
+                for change in self.world.approvals.take(event) {
+                    self.approval_change(change);
                 }
-                Seen::Done => {
-                    let (gone, doubtful) = self.world.approvals.finish();
-                    for (key, gone) in gone {
-                        self.approval_gone(&key, &gone.raw);
-                    }
-                    for key in doubtful {
-                        self.read_again(key, true);
-                    }
+            }
+            Observation::Journal(event) => {
+                for change in self.world.journals.take(event) {
+                    self.journal_change(change);
                 }
-            },
-            Observation::Journal(seen) => match seen {
-                Seen::Start => self.world.journals.start(),
-                Seen::Is(object) => match readable(*object) {
-                    Ok(object) => self.journal_is(observe::journal(object)),
-                    Err(bad) => {
-                        error!(
-                            rule_object = bad.name,
-                            why = bad.why,
-                            "a rule object cannot be read; it is ignored"
-                        );
-                        self.world.journals.unreadable((bad.namespace.into(), bad.name.into()));
-                    }
-                },
-                Seen::Gone(object) => {
-                    if let Ok(object) = readable(*object) {
-                        let version = observe::version(object.metadata.resource_version.as_deref());
-                        let key = key_of(&object.metadata);
-                        if let Some(gone) = self.world.journals.remove(&key, version) {
-                            self.journal_gone(&gone);
-                        }
-                    }
+            }
+            Observation::Claim(event) => {
+                for change in PvcIndex(&mut self.world).take(event) {
+                    self.claim_changed(&change);
                 }
-                Seen::Done => {
-                    let (gone, doubtful) = self.world.journals.finish();
-                    for (_, gone) in gone {
-                        self.journal_gone(&gone);
-                    }
-                    for key in doubtful {
-                        self.read_again(key, false);
-                    }
+            }
+            Observation::Namespace(event) => {
+                for namespace in self.world.namespaces.take(event) {
+                    self.select_namespace(&namespace);
                 }
-            },
-            Observation::Claim(seen) => match seen {
-                Seen::Start => self.world.claims_start(),
-                Seen::Is(pvc) => {
-                    if let Some(change) = self.world.claim(&pvc) {
-                        self.claim_changed(&change);
-                    }
+            }
+            Observation::Class(event) => drop(self.world.classes.take(event)),
+            Observation::Quota(event) => {
+                for namespace in self.world.quotas.take(event) {
+                    self.world.count_quotas(&namespace);
                 }
-                Seen::Gone(pvc) => {
-                    if let Some(change) = self.world.claim_gone(&pvc) {
-                        self.claim_changed(&change);
-                    }
-                }
-                Seen::Done => {
-                    for change in self.world.claims_done() {
-                        self.claim_changed(&change);
-                    }
-                }
-            },
-            Observation::Namespace(seen) => match seen {
-                Seen::Start => self.world.namespaces.start(),
-                Seen::Is(namespace) => {
-                    let labels = self.world.claims.labels(namespace.labels().clone());
-                    let version = observe::version(namespace.metadata.resource_version.as_deref());
-                    let key = cluster_key(&namespace.name_any());
-                    let before = self.world.namespaces.get("", &key.1).map(|at| Arc::clone(&at.1));
-                    if self.world.namespaces.put(key, observe::At(version, Arc::clone(&labels)))
-                        && before.as_ref() != Some(&labels)
-                    {
-                        self.select_namespace(&namespace.name_any());
-                    }
-                }
-                Seen::Gone(namespace) => {
-                    let version = observe::version(namespace.metadata.resource_version.as_deref());
-                    self.world.namespaces.remove(&cluster_key(&namespace.name_any()), version);
-                }
-                Seen::Done => {
-                    self.world.namespaces.finish();
-                }
-            },
-            Observation::Class(seen) => match seen {
-                Seen::Start => self.world.classes.start(),
-                Seen::Is(class) => {
-                    let version = observe::version(class.metadata.resource_version.as_deref());
-                    let expandable = class.allow_volume_expansion == Some(true);
-                    self.world.classes.put(cluster_key(&class.name_any()), observe::At(version, expandable));
-                }
-                Seen::Gone(class) => {
-                    let version = observe::version(class.metadata.resource_version.as_deref());
-                    self.world.classes.remove(&cluster_key(&class.name_any()), version);
-                }
-                Seen::Done => {
-                    self.world.classes.finish();
-                }
-            },
-            Observation::Quota(seen) => match seen {
-                Seen::Start => self.world.quotas.start(),
-                Seen::Is(quota) => {
-                    let version = observe::version(quota.metadata.resource_version.as_deref());
-                    let rooms = observe::quotas(&quota);
-                    if self.world.quotas.put(key_of(&quota.metadata), observe::At(version, rooms)) {
-                        self.world.count_quotas(&quota.namespace().unwrap_or_default());
-                    }
-                }
-                Seen::Gone(quota) => {
-                    let version = observe::version(quota.metadata.resource_version.as_deref());
-                    self.world.quotas.remove(&key_of(&quota.metadata), version);
-                    self.world.count_quotas(&quota.namespace().unwrap_or_default());
-                }
-                Seen::Done => {
-                    for ((namespace, _), _) in self.world.quotas.finish().0 {
-                        self.world.count_quotas(&namespace);
-                    }
-                }
-            },
-            Observation::Config(seen) => self.config_map(seen),
+            }
+            Observation::Config(event) => self.config_map(event),
             Observation::Trouble(kind, why) => debug!(kind = kind.plural(), why, "a watch is in trouble"),
         }
     }
 
-    pub(crate) fn rule_seen(
-        &mut self,
-        seen: Seen<Box<kube::core::DeserializeGuard<autopilot_shared::api::AutopilotRule>>>,
-    ) {
-        match seen {
-            Seen::Start => self.rules_listing = Some(BTreeSet::new()),
-            Seen::Is(object) => match readable(*object) {
+    fn approval_change(&mut self, change: TableChange<Approval>) {
+        match change {
+            TableChange::Changed(key) if self.was_ready => self.approval_changed(&key),
+            TableChange::Changed(_) => {}
+            TableChange::Gone(key, last) => self.approval_gone(&key, &last.raw),
+            TableChange::Doubtful(key) => self.reread(key, Reread::Approval),
+        }
+    }
+
+    fn journal_change(&mut self, change: TableChange<Journal>) {
+        match change {
+            TableChange::Changed(key) if self.was_ready => self.journal_changed(&key),
+            TableChange::Changed(_) => {}
+            TableChange::Gone(_, last) => self.journal_gone(&last),
+            TableChange::Doubtful(key) => self.reread(key, Reread::Journal),
+        }
+    }
+
+    fn config_map(&mut self, event: WatchEvent<Box<ConfigMap>>) {
+        match event {
+            WatchEvent::Apply(map) => {
+                let text = map.data.as_ref().and_then(|d| d.get(CONFIG_KEY)).cloned();
+                let version = map.resource_version().unwrap_or_default();
+                self.apply_config(text.map_or(ConfigText::KeyMissing, ConfigText::Text), Some(&version));
+            }
+            WatchEvent::ResetEnd => {
+                if !self.config.seen() {
+                    info!("there is no ConfigMap {}; the defaults are in force", observe::CONFIG_MAP);
+                    self.apply_config(ConfigText::Text(String::new()), None);
+                }
+            }
+            WatchEvent::Delete(_) if self.config.active().settings().unknown => {
+                info!("ConfigMap {} was deleted; the defaults are in force", observe::CONFIG_MAP);
+                self.apply_config(ConfigText::Text(String::new()), None);
+            }
+            WatchEvent::Delete(_) => {
+                warn!("ConfigMap {} was deleted; the last configuration stays in force", observe::CONFIG_MAP);
+            }
+            WatchEvent::ResetBegin => {}
+        }
+    }
+
+    /// Takes in the text of the configuration file. `None` if nobody follows the file any more.
+    pub(crate) fn config_file(&mut self, text: Option<String>) {
+        match text {
+            // Emptied, and about to be written anew.
+            Some(text) if text.trim().is_empty() && self.config.seen() => {
+                warn!("the configuration file is empty; nothing changes until something is written there");
+            }
+            Some(text) => self.apply_config(ConfigText::Text(text), None),
+            None => self.parts.config_file = None,
+        }
+    }
+
+    fn apply_config(&mut self, text: ConfigText, version: Option<&str>) {
+        let now = self.now();
+        let applied = self.config.apply(text, version, &self.parts.namespace, now);
+        if let Some(valid) = self.config.valid() {
+            self.parts.metrics.set_config_valid(valid);
+        }
+        match applied {
+            Applied::Unchanged => {}
+            Applied::Valid => {
+                info!("a new configuration is in force");
+                self.parts.metrics.retain_providers(|name| self.config.active().has_provider(name));
+                let github = self.config.github();
+                self.parts.actor.name_workloads(github.is_some());
+                self.parts.forge.send_if_modified(|known| {
+                    let changed = *known != github;
+                    *known = github;
+                    changed
+                });
+                for entry in self.rules.values_mut() {
+                    entry.next_poll = now;
+                }
+                self.mark_everything();
+            }
+            Applied::Invalid { problem, kept } => {
+                error!(%problem, "the configuration is not valid; {kept}");
+            }
+        }
+    }
+
+    /// Looks at all pairs and rules again.
+    pub(crate) fn mark_everything(&mut self) {
+        self.scheduler.mark_pairs(self.pairs.keys().cloned());
+        self.scheduler.mark_rules(self.rules.keys().cloned());
+    }
+
+    fn rule_event(&mut self, event: WatchEvent<Box<DeserializeGuard<AutopilotRule>>>) {
+        match event {
+            WatchEvent::ResetBegin => self.rules_listing = Some(BTreeSet::new()),
+            WatchEvent::Apply(object) => match readable(*object) {
                 Ok(raw) => self.rule_is(raw),
                 Err(bad) => {
                     error!(rule = bad.name, why = bad.why, "a rule cannot be read; it is left alone");
@@ -182,14 +163,14 @@ impl Engine {
                     }
                 }
             },
-            Seen::Gone(object) => {
+            WatchEvent::Delete(object) => {
                 if let Ok(raw) = readable(*object) {
                     let version = observe::version(raw.metadata.resource_version.as_deref());
                     self.rules_deleted.note(cluster_key(&raw.name_any()), version);
                     self.rule_gone(&raw.name_any(), raw.metadata.uid.as_deref());
                 }
             }
-            Seen::Done => {
+            WatchEvent::ResetEnd => {
                 self.rules_synced = true;
                 if let Some(listed) = self.rules_listing.take() {
                     let gone: Vec<Arc<str>> =
@@ -202,7 +183,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn rule_is(&mut self, raw: autopilot_shared::api::AutopilotRule) {
+    pub(crate) fn rule_is(&mut self, raw: AutopilotRule) {
         let name: Arc<str> = raw.name_any().into();
         if let Some(listing) = &mut self.rules_listing {
             listing.insert(Arc::clone(&name));
@@ -228,7 +209,7 @@ impl Engine {
                 old.scan = Scan::default();
                 old.cleared.clear();
                 old.without_data.clear();
-                old.lacking_since = None;
+                old.without_data_since = None;
                 old.pools.clear();
                 old.next_poll = now;
                 if self.was_ready {
@@ -238,18 +219,18 @@ impl Engine {
                 self.dirty_pairs_of(&name);
                 self.objects_changed = true;
             }
-            self.dirty_rules.insert(name);
+            self.scheduler.mark_rule(name);
             return;
         }
         complain(&name, &new);
         if self.was_ready {
             new.select_all(&self.world);
-            new.remember_told(&self.world);
+            new.remember_announced(&self.world);
         }
         self.rule_labels.insert(names::label_value(&name), Arc::clone(&name));
         self.rules.insert(Arc::clone(&name), new);
         self.dirty_pairs_of(&name);
-        self.dirty_rules.insert(Arc::clone(&name));
+        self.scheduler.mark_rule(Arc::clone(&name));
         if self.was_ready {
             // Approvals and journals that were there before their rule.
             let approvals: Vec<Key> = self.world.approvals.iter().map(|(key, _)| key.clone()).collect();
@@ -287,7 +268,7 @@ impl Engine {
         }
         self.rule_labels.remove(&names::label_value(name));
         self.pairs.retain(|pair, _| *pair.rule != *name);
-        self.dirty.retain(|pair| *pair.rule != *name);
+        self.scheduler.unmark_pairs_of(name);
         self.parts.metrics.remove_rule(name);
         self.objects_changed = true;
         info!(rule = name, "the rule is gone");
@@ -299,7 +280,7 @@ impl Engine {
             .filter(|(_, a)| a.raw.labels().get(LABEL_RULE) == Some(&label))
             .map(|(key, _)| key.clone())
             .collect();
-        self.orphans.extend(left);
+        self.scheduler.mark_orphans(left);
         self.count_rules();
     }
 
@@ -331,7 +312,7 @@ impl Engine {
         for (_, volume) in slots {
             self.dirty_pairs_on(&volume);
         }
-        self.dirty_rules.extend(self.rules.keys().cloned());
+        self.scheduler.mark_rules(self.rules.keys().cloned());
     }
 
     pub(crate) fn claim_changed(&mut self, change: &Change) {
@@ -345,13 +326,13 @@ impl Engine {
         };
         let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
         for (name, entry) in &mut self.rules {
-            let before = entry.selected.contains(change.slot as usize);
+            let before = entry.selected.contains(change.slot);
             if !stays {
                 entry.forget(change.slot);
             }
             entry.select_one(&self.world, change.slot);
-            if before != entry.selected.contains(change.slot as usize) || !stays {
-                self.dirty_rules.insert(Arc::clone(name));
+            if before != entry.selected.contains(change.slot) || !stays {
+                self.scheduler.mark_rule(Arc::clone(name));
                 self.objects_changed = true;
             }
         }
@@ -369,8 +350,7 @@ impl Engine {
             #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
             let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
             for rule in self.rules.values_mut() {
-                rule.cleared.grow(change.slot as usize + 1);
-                rule.cleared.set(change.slot as usize, false);
+                rule.cleared.set(change.slot, false);
             }
             self.size_changed(after.volume(), ratio, now);
         }
@@ -382,14 +362,13 @@ impl Engine {
             }
             if !stays {
                 if let Some(rule) = self.rules.get_mut(&pair.rule) {
-                    rule.paired.grow(change.slot as usize + 1);
-                    rule.paired.insert(change.slot as usize);
+                    rule.paired.insert(change.slot);
                 }
                 if !matches!(entry, RuleState::Initializing | RuleState::Normal) {
                     self.mark_busy(&pair, true);
                 }
             }
-            self.dirty.insert(pair);
+            self.scheduler.mark_pair(pair);
         }
     }
 

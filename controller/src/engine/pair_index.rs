@@ -5,25 +5,24 @@ use std::sync::Arc;
 
 use autopilot_shared::api::{LABEL_OBJECT, LABEL_RULE};
 use autopilot_shared::{RuleState, names};
-use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::Engine;
+use super::core::Engine;
 use super::pairs::PairEntry;
+use crate::decide::Journal;
 use crate::decide::reason::knows_newer;
-use crate::decide::{Approval, Journal};
 use crate::evaluate::reading::Baseline;
 use crate::evaluate::verdict::Verdict;
-use crate::observe::{Key, Pair};
+use crate::observe::{Key, Pair, SlotSet};
 
 impl Engine {
     pub(crate) fn dirty_pairs_of(&mut self, rule: &str) {
-        self.dirty.extend(self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned());
+        self.scheduler.mark_pairs(self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned());
     }
 
     pub(crate) fn dirty_pairs_on(&mut self, object: &str) {
-        self.dirty.extend(self.pairs_on(object).map(|(pair, _)| pair.clone()).collect::<Vec<_>>());
+        self.scheduler.mark_pairs(self.pairs_on(object).map(|(pair, _)| pair.clone()).collect::<Vec<_>>());
     }
 
     pub(crate) fn pairs_on(&self, object: &str) -> impl Iterator<Item = (&Pair, &PairEntry)> {
@@ -32,18 +31,11 @@ impl Engine {
         self.pairs.range(first..).take_while(move |(pair, _)| pair.object == object)
     }
 
-    pub(crate) fn journal_is(&mut self, journal: Journal) {
-        let key = (Arc::clone(&journal.namespace), Arc::clone(&journal.name));
-        if self.world.journals.put(key.clone(), journal) && self.was_ready {
-            self.journal_changed(&key);
-        }
-    }
-
     pub(crate) fn journal_changed(&mut self, key: &Key) {
         let Some(journal) = self.world.journals.get(&key.0, &key.1) else {
             return;
         };
-        let Some((name, entry)) = self.rules.iter().find(|(_, entry)| entry.uid() == journal.owner) else {
+        let Some((name, _)) = self.rules.iter().find(|(_, entry)| entry.uid() == journal.owner) else {
             return;
         };
         let object = match &journal.status.object {
@@ -53,11 +45,10 @@ impl Engine {
                 None => return,
             },
         };
-        let _ = entry;
         let pair = Pair { object: object.into(), rule: Arc::clone(name) };
         let state = journal.status.state.unwrap_or(RuleState::Initializing);
         self.pair_mut(&pair, state);
-        self.dirty.insert(pair);
+        self.scheduler.mark_pair(pair);
     }
 
     pub(crate) fn journal_gone(&mut self, journal: &Journal) {
@@ -65,21 +56,14 @@ impl Engine {
         self.dirty_pairs_on(&object);
     }
 
-    pub(crate) fn approval_is(&mut self, approval: Approval) {
-        let key = key_of(&approval.raw.metadata);
-        if self.world.approvals.put(key.clone(), approval) && self.was_ready {
-            self.approval_changed(&key);
-        }
-    }
-
     pub(crate) fn approval_gone(&mut self, key: &Key, approval: &autopilot_shared::api::ActionApproval) {
-        self.orphans.remove(key);
+        self.scheduler.unmark_orphan(key);
         if let Some(pair) = self.pair_of_approval(approval) {
             self.dirty_pairs_on(&pair.object);
-            self.dirty.insert(pair.clone());
+            self.scheduler.mark_pair(pair.clone());
         }
         if let Some(rule) = approval.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l)) {
-            self.dirty_rules.insert(Arc::clone(rule));
+            self.scheduler.mark_rule(Arc::clone(rule));
         }
     }
 
@@ -91,10 +75,10 @@ impl Engine {
             Some(pair) => {
                 let quiet = self.quiet_state(&pair);
                 self.pair_mut(&pair, quiet);
-                self.dirty.insert(pair);
+                self.scheduler.mark_pair(pair);
             }
             None => {
-                self.orphans.insert(key.clone());
+                self.scheduler.mark_orphan(key.clone());
             }
         }
     }
@@ -159,8 +143,8 @@ impl Engine {
         // That of a rule of the same name that has gone says nothing of this one's data.
         let journal =
             self.world.journal(&claim.namespace, pair).filter(|journal| journal.owner == rule.uid());
-        let known = rule.cleared.contains(slot as usize)
-            || journal.is_some_and(|journal| knows_newer(&journal.status, at));
+        let known =
+            rule.cleared.contains(slot) || journal.is_some_and(|journal| knows_newer(&journal.status, at));
         (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
@@ -170,8 +154,7 @@ impl Engine {
             entry.reading.baseline = self.resized_before(&pair);
         }
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            rule.paired.grow(slot as usize + 1);
-            rule.paired.insert(slot as usize);
+            rule.paired.insert(slot);
         }
         self.pairs.insert(pair, entry);
     }
@@ -179,11 +162,8 @@ impl Engine {
     /// The state of a pair that no journal speaks of.
     pub(crate) fn quiet_state(&self, pair: &Pair) -> RuleState {
         let slot = self.world.claims.by_volume(&pair.object);
-        let normal = self
-            .rules
-            .get(&pair.rule)
-            .zip(slot)
-            .is_some_and(|(rule, slot)| rule.normal.contains(slot as usize));
+        let normal =
+            self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.normal.contains(slot));
         if normal { RuleState::Normal } else { RuleState::Initializing }
     }
 
@@ -209,49 +189,46 @@ impl Engine {
         if state == RuleState::Normal {
             self.mark_normal(pair);
         }
-        self.dirty_rules.insert(Arc::clone(&pair.rule));
+        self.scheduler.mark_rule(Arc::clone(&pair.rule));
     }
 
     pub(crate) fn mark_busy(&mut self, pair: &Pair, busy: bool) {
         let slot = self.world.claims.by_volume(&pair.object);
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            rule.busy.grow(slot as usize + 1);
             // That it was Normal stays known: the first line of a journal that is still to be written starts from there.
-            rule.busy.set(slot as usize, busy);
+            rule.busy.set(slot, busy);
         }
     }
 
     pub(crate) fn mark_normal(&mut self, pair: &Pair) {
         let slot = self.world.claims.by_volume(&pair.object);
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot)
-            && rule.selected.contains(slot as usize)
+            && rule.selected.contains(slot)
         {
-            rule.normal.grow(slot as usize + 1);
-            rule.normal.insert(slot as usize);
+            rule.normal.insert(slot);
         }
     }
 
     /// Objects that any rule covers, per type. Series of objects that no rule has any more go.
     pub(crate) fn count_objects(&self) {
-        let mut volumes = FixedBitSet::new();
+        let mut volumes = SlotSet::default();
         let mut pools = BTreeSet::new();
         for entry in self.rules.values() {
-            volumes.grow(entry.selected.len());
             volumes.union_with(&entry.selected);
             pools.extend(entry.pools.keys());
         }
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        self.parts.metrics.set_objects_with_rules("volume", number(volumes.count_ones(..)));
+        self.parts.metrics.set_objects_with_rules("volume", number(volumes.len()));
         self.parts.metrics.set_objects_with_rules("storagepool", number(pools.len()));
         self.parts.metrics.retain_objects(|object| {
             let slot = self.world.claims.by_volume(object);
-            slot.is_some_and(|slot| volumes.contains(slot as usize)) || self.pairs_on(object).next().is_some()
+            slot.is_some_and(|slot| volumes.contains(slot)) || self.pairs_on(object).next().is_some()
         });
     }
 
     pub(crate) fn is_selected(&self, pair: &Pair) -> bool {
         let slot = self.world.claims.by_volume(&pair.object);
-        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot as usize))
+        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot))
     }
 
     /// Approvals of a pair that is forgotten because neither its PVC nor its journal is known belong to nobody.
@@ -263,7 +240,7 @@ impl Engine {
             .filter(|(_, a)| crate::decide::labelled(&a.raw, &pair.rule, &pair.object))
             .map(|(key, _)| key.clone())
             .collect();
-        self.orphans.extend(strays);
+        self.scheduler.mark_orphans(strays);
     }
 
     pub(crate) fn forget_if_quiet(&mut self, pair: &Pair, namespace: &str) {
@@ -286,8 +263,7 @@ impl Engine {
         }
         let slot = self.world.claims.by_volume(&pair.object);
         if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            rule.paired.grow(slot as usize + 1);
-            rule.paired.set(slot as usize, false);
+            rule.paired.set(slot, false);
         }
         self.pairs.remove(pair);
         self.objects_changed = true;

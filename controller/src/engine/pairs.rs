@@ -97,12 +97,13 @@ impl PairEntry {
     }
 }
 
-/// An event that was denied so often in a row, which takes half a minute, is given up: it must hold up nothing.
-pub const DENIALS: u32 = 10;
+/// Pause after the first failure; doubles.
+const FIRST_BACKOFF: SignedDuration = SignedDuration::from_millis(100);
+/// Longest pause that we choose.
+const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(10);
 
-/// The pause after so many failures in a row: doubles from 100 ms to 10 s, unless the server asked for another.
-pub fn pause(failures: u32, asked: Option<Duration>) -> SignedDuration {
-    let own = SignedDuration::from_millis(100_i64.saturating_mul(1 << failures.saturating_sub(1).min(7)));
-    let own = own.min(SignedDuration::from_secs(10));
+/// Returns the pause after so many failures in a row, unless the server asked for a longer one.
+pub(crate) fn backoff(failures: u32, asked: Option<Duration>) -> SignedDuration {
+    let own = autopilot_shared::backoff::backoff(failures.saturating_sub(1), FIRST_BACKOFF, LONGEST_BACKOFF);
     asked.and_then(|d| SignedDuration::try_from(d).ok()).map_or(own, |asked| asked.max(own))
 }

@@ -1,21 +1,11 @@
-//! Passes: starting them, taking query results, applying what they say of each object.
+//! Passes over the metrics: who asks what, and what has a result.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use autopilot_shared::RuleState;
-use autopilot_shared::rule::{Action, Rule};
-use jiff::Timestamp;
-
-use super::Engine;
-use super::rules::RuleEntry;
-use crate::evaluate::availability::{self, Availability};
-use crate::evaluate::deep_look::LookDepth;
-use crate::evaluate::facts::{QueryResult, RuleResults, SampleFacts};
-use crate::evaluate::objects::{Judgement, RuleObjects, judge_objects, look_deep, look_depth};
-use crate::evaluate::queries::{DOWN, Part, deep_queries, first_queries, has_queries, next_poll};
-use crate::evaluate::verdict::Verdict;
-use crate::observe::Pair;
+use crate::evaluate::facts::{QueryResult, RuleResults};
+use crate::evaluate::queries::Part;
 use crate::prometheus::Ask;
 
 /// One rule in one pass.
@@ -23,422 +13,132 @@ use crate::prometheus::Ask;
 pub(crate) struct RulePass {
     /// The results so far.
     pub(crate) results: RuleResults,
-    /// Queries without a result.
-    pub(crate) open: usize,
     /// It includes a deep look.
     pub(crate) deep: bool,
+    /// Queries without a result.
+    open: usize,
+}
+
+impl RulePass {
+    /// `open`: how many queries will be asked.
+    pub(crate) fn new(results: RuleResults, open: usize, deep: bool) -> Self {
+        RulePass { results, deep, open }
+    }
+
+    /// Goes on with so many more queries.
+    pub(crate) fn deepen(self, open: usize) -> Self {
+        RulePass { deep: true, open, ..self }
+    }
 }
 
 /// One pass: all its queries carry the same time.
 #[derive(Debug)]
-pub(crate) struct Pass {
-    /// When it began.
-    pub(crate) began: std::time::Instant,
-    /// The rules in it.
-    pub(crate) rules: HashMap<Arc<str>, RulePass>,
+struct Pass {
+    began: Instant,
+    rules: HashMap<Arc<str>, RulePass>,
     /// Queries, and who waits for their result.
-    pub(crate) asked: HashMap<Ask, Asked>,
-}
-
-impl Default for Pass {
-    fn default() -> Self {
-        Pass { began: std::time::Instant::now(), rules: HashMap::new(), asked: HashMap::new() }
-    }
+    asked: HashMap<Ask, Asked>,
 }
 
 /// A query.
 #[derive(Debug)]
-pub(crate) enum Asked {
+enum Asked {
     /// Under way.
     Open(Vec<(Arc<str>, Part)>),
     /// With a result.
     Done(QueryResult),
 }
 
-impl Engine {
-    /// When the next rule wants to ask.
-    pub(crate) fn earliest_poll(&self) -> Option<Timestamp> {
-        if self.force.settings.unknown {
-            return None;
-        }
-        self.rules.values().filter(|r| !r.polling && r.rule().is_some()).map(|r| r.next_poll).min()
+/// What comes of a wish to ask something.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Nobody has asked it in this pass.
+    Ask(Ask),
+    /// It is under way for another part or rule.
+    Waits,
+    /// It has a result.
+    Has(QueryResult),
+    /// The pass is over.
+    Over,
+}
+
+/// All passes under way.
+#[derive(Debug, Default)]
+pub(crate) struct Passes {
+    passes: HashMap<u64, Pass>,
+    next: u64,
+}
+
+impl Passes {
+    /// Begins a pass. Returns its number.
+    pub(crate) fn begin(&mut self) -> u64 {
+        let pass = Pass { began: Instant::now(), rules: HashMap::new(), asked: HashMap::new() };
+        self.passes.insert(self.next, pass);
+        self.next += 1;
+        self.next - 1
     }
 
-    /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
-    pub(crate) fn start_passes(&mut self) {
-        // Nobody knows where the metrics are.
-        if self.force.settings.unknown {
-            return;
-        }
-        let now = self.now();
-        let floor = self.force.config.min_poll_interval.as_secs();
-        let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
-        for (name, entry) in &mut self.rules {
-            if entry.polling || entry.next_poll > now {
-                continue;
-            }
-            let Some(rule) = entry.rule() else { continue };
-            let poll = rule.poll;
-            // A pass that is a little late carries the time it was due: times of a rule's passes are then whole
-            // intervals apart, and so are the holds that are measured in them.
-            let late = now.duration_since(entry.next_poll);
-            let time = if late.as_millis() < 1000 { entry.next_poll } else { now };
-            entry.next_poll = next_poll(now, poll, floor);
-            due.entry(time).or_default().push(Arc::clone(name));
-        }
-        for (time, names) in due {
-            let id = self.next_pass;
-            self.next_pass += 1;
-            self.passes.insert(id, Pass::default());
-            for name in names {
-                self.start_rule(id, &name, time);
-            }
-            if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty()) {
-                self.passes.remove(&id);
-            }
+    pub(crate) fn add_rule(&mut self, id: u64, name: &Arc<str>, rule: RulePass) {
+        if let Some(pass) = self.passes.get_mut(&id) {
+            pass.rules.insert(Arc::clone(name), rule);
         }
     }
 
-    fn start_rule(&mut self, id: u64, name: &Arc<str>, time: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let Some(rule) = entry.rule().cloned() else { return };
-        if !has_queries(&rule, entry.selected.count_ones(..)) {
-            if entry.data != Availability::Unknown {
-                entry.data = Availability::Unknown;
-                self.dirty_rules.insert(Arc::clone(name));
-            }
-            return;
-        }
-        let (lookback, heeds_targets) = match self.force.source(rule.provider.as_deref()) {
-            Ok((_, source)) => (source.lookback, source.heeds_targets()),
-            Err(why) => {
-                self.no_data(name, time, "NoProvider", &why);
-                return;
-            }
-        };
-        let mut wanted = first_queries(&rule);
-        if heeds_targets {
-            wanted.push((Part::Down, DOWN.to_owned()));
-        }
-        let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
-        if deep {
-            wanted.extend(deep_queries(&rule));
-        }
-        entry.polling = true;
-        let results = RuleResults { rule, lookback, time, results: HashMap::new() };
-        let pass = RulePass { results, open: wanted.len(), deep };
-        if let Some(all) = self.passes.get_mut(&id) {
-            all.rules.insert(Arc::clone(name), pass);
-        }
-        self.ask(id, name, wanted, time);
-    }
-
-    fn ask(&mut self, id: u64, name: &Arc<str>, wanted: Vec<(Part, String)>, time: Timestamp) {
-        let provider = self.rules.get(name).and_then(|r| r.rule()).and_then(|r| r.provider.clone());
-        let mut answered = Vec::new();
-        for (part, query) in wanted {
-            let (source_name, source) = match self.force.source(provider.as_deref()) {
-                Ok(found) => found,
-                Err(why) => {
-                    // The configuration changed in the middle of the pass: it ends here for this rule.
-                    if let Some(pass) = self.passes.get_mut(&id) {
-                        pass.rules.remove(name);
-                    }
-                    self.no_data(name, time, "NoProvider", &why);
-                    return;
-                }
-            };
-            let ask = Ask { provider: source_name.into(), query: query.into() };
-            let source = Arc::clone(&source.provider);
-            let Some(pass) = self.passes.get_mut(&id) else {
-                return;
-            };
-            match pass.asked.get_mut(&ask) {
-                Some(Asked::Open(waiting)) => waiting.push((Arc::clone(name), part)),
-                Some(Asked::Done(result)) => answered.push((part, result.clone())),
-                None => {
-                    pass.asked.insert(ask.clone(), Asked::Open(vec![(Arc::clone(name), part)]));
-                    let asked_at = self.now();
-                    self.spawn_query(asked_at, async move {
-                        let result = source.ask(&ask.query, time).await.map(Arc::new).map_err(Arc::new);
-                        (id, ask, result)
-                    });
-                }
-            }
-        }
-        for (part, result) in answered {
-            self.answer(id, name, part, result);
+    pub(crate) fn remove_rule(&mut self, id: u64, name: &str) {
+        if let Some(pass) = self.passes.get_mut(&id) {
+            pass.rules.remove(name);
         }
     }
 
-    /// Takes the result of a query, for all rules that asked.
-    pub(crate) fn take_result(&mut self, id: u64, ask: &Ask, result: &QueryResult, asked_at: Timestamp) {
-        let took = self.now().duration_since(asked_at).try_into().unwrap_or_default();
-        // The answer of a provider that has been removed since would bring its series back.
-        if self.force.has_provider(&ask.provider) {
-            match result {
-                Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
-                Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
+    /// Notes that a rule wants the result of a query, which is asked once in a pass.
+    pub(crate) fn wish(&mut self, id: u64, name: &Arc<str>, part: Part, ask: Ask) -> Wish {
+        let Some(pass) = self.passes.get_mut(&id) else { return Wish::Over };
+        match pass.asked.get_mut(&ask) {
+            Some(Asked::Open(waiting)) => {
+                waiting.push((Arc::clone(name), part));
+                Wish::Waits
+            }
+            Some(Asked::Done(result)) => Wish::Has(result.clone()),
+            None => {
+                pass.asked.insert(ask.clone(), Asked::Open(vec![(Arc::clone(name), part)]));
+                Wish::Ask(ask)
             }
         }
-        let Some(pass) = self.passes.get_mut(&id) else {
-            return;
-        };
-        let Some(Asked::Open(waiting)) = pass.asked.remove(ask) else {
-            return;
-        };
-        // Who has data at all is a long answer that is read once; a rule that comes later with the same question asks
+    }
+
+    /// Takes the result of a query. Returns who asked for it.
+    pub(crate) fn take_result(&mut self, id: u64, ask: &Ask, result: &QueryResult) -> Vec<(Arc<str>, Part)> {
+        let Some(pass) = self.passes.get_mut(&id) else { return Vec::new() };
+        let Some(Asked::Open(waiting)) = pass.asked.remove(ask) else { return Vec::new() };
+        // Who has data at all is a long answer that is read once; a rule that comes later with the same query asks
         // again.
         if !waiting.iter().all(|(_, part)| matches!(part, Part::Present(_))) {
             pass.asked.insert(ask.clone(), Asked::Done(result.clone()));
         }
-        for (name, part) in waiting {
-            self.answer(id, &name, part, result.clone());
-        }
+        waiting
     }
 
-    fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, result: QueryResult) {
-        let Some(pass) = self.passes.get_mut(&id) else {
-            return;
-        };
-        let Some(rule_pass) = pass.rules.get_mut(name) else {
-            return;
-        };
-        rule_pass.results.results.insert(part, result);
-        rule_pass.open -= 1;
-        if rule_pass.open > 0 {
-            return;
+    /// Hands a result to one of the rules that asked. Returns the rule's part of the pass once it has all results.
+    pub(crate) fn answer(
+        &mut self,
+        id: u64,
+        name: &Arc<str>,
+        part: Part,
+        result: QueryResult,
+    ) -> Option<RulePass> {
+        let pass = self.passes.get_mut(&id)?;
+        let rule = pass.rules.get_mut(name)?;
+        rule.results.results.insert(part, result);
+        rule.open -= 1;
+        if rule.open > 0 {
+            return None;
         }
-        let Some(rule_pass) = pass.rules.remove(name) else {
-            return;
-        };
-        self.complete(id, name, rule_pass);
-        if self.passes.get(&id).is_some_and(|pass| pass.rules.is_empty())
-            && let Some(pass) = self.passes.remove(&id)
-        {
-            self.metrics().pass(pass.began.elapsed());
-        }
+        pass.rules.remove(name)
     }
 
-    /// All queries for a rule have a result: judge, or look deeper first.
-    fn complete(&mut self, id: u64, name: &Arc<str>, mut pass: RulePass) {
-        let time = pass.results.time;
-        let rule = Arc::clone(&pass.results.rule);
-        let current = self
-            .rules
-            .get(name)
-            .and_then(|r| r.rule())
-            .is_some_and(|r| Arc::ptr_eq(r, &rule) || r.hash == rule.hash);
-        if !current {
-            if let Some(entry) = self.rules.get_mut(name) {
-                entry.polling = false;
-            }
-            return;
-        }
-        if let Some(error) = pass.results.error() {
-            let (reason, message) = (error.reason(), error.to_string());
-            self.no_data(name, time, reason, &message);
-            return;
-        }
-        if let Some(down) = pass.results.down() {
-            let message = format!(
-                "{down} scrape targets are down (up == 0), and the provider's ignore_unhealthy_targets is false"
-            );
-            self.no_data(name, time, "UnhealthyTargets", &message);
-            return;
-        }
-        if matches!(rule.action, Action::Pool { .. }) {
-            self.apply_pools(name, &pass.results);
-            return;
-        }
-        let Some(entry) = self.rules.get(name) else { return };
-        let now = self.now();
-        let facts = pass.results.facts(&self.world, &entry.selected, now);
-        if !pass.deep && entry.scan.is_due(&facts.counts, self.look_depth(name, &rule, &facts), now) {
-            let wanted = deep_queries(&rule);
-            pass.deep = true;
-            if !wanted.is_empty() {
-                pass.open = wanted.len();
-                if let Some(all) = self.passes.get_mut(&id) {
-                    all.rules.insert(Arc::clone(name), pass);
-                }
-                self.ask(id, name, wanted, time);
-                return;
-            }
-        }
-        self.apply_objects(name, &pass, &facts, now);
-    }
-
-    /// Returns how urgently somebody waits to learn that conditions do not hold, or that there is data at all.
-    fn look_depth(&self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts) -> LookDepth {
-        let Some(entry) = self.rules.get(name) else { return LookDepth::Shallow };
-        let waits = |slot: u32| {
-            self.world.claims.get(slot).is_some_and(|claim| {
-                let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
-                let journal = || self.world.journal(&claim.namespace, &pair);
-                self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
-            })
-        };
-        let missing = matches!(entry.data, Availability::Missing(..));
-        look_depth(rule, &objects_of(entry), facts, waits, missing)
-    }
-
-    /// Applies what a pass says of the objects of a rule.
-    fn apply_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &SampleFacts, now: Timestamp) {
-        let rule = &pass.results.rule;
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        entry.polling = false;
-        let judgements = judge_objects(rule, &objects_of(entry), facts, pass.deep);
-        for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
-            entry.without_data.grow(judged.slot as usize + 1);
-            entry.without_data.set(judged.slot as usize, false);
-        }
-        if facts.hits.iter().any(|hits| !hits.is_empty()) {
-            entry.scan.none_matched = false;
-        }
-        if pass.deep {
-            self.apply_deep_look(name, rule, facts, now);
-        }
-        self.apply_availability(name, facts, now);
-        for judged in judgements {
-            self.apply_judgement(name, judged, pass.results.time);
-        }
-    }
-
-    pub(crate) fn apply_judgement(&mut self, name: &Arc<str>, judged: Judgement, time: Timestamp) {
-        let Judgement { slot, verdict, values } = judged;
-        let Some(claim) = self.world.claims.get(slot) else {
-            return;
-        };
-        let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
-        if verdict == Verdict::NotMet
-            && time.as_second() > i64::from(claim.resized)
-            && let Some(entry) = self.rules.get_mut(name)
-        {
-            entry.cleared.grow(slot as usize + 1);
-            entry.cleared.insert(slot as usize);
-        }
-        if let Some(entry) = self.pairs.get_mut(&pair) {
-            let before = entry.reading.verdict;
-            entry.reading.take(verdict, time, values);
-            if before != verdict || entry.needs_look(verdict) {
-                self.dirty.insert(pair.clone());
-            }
-            if entry.state == RuleState::Normal {
-                // Selected again: its journal says that it is Normal, and nobody needs to be told.
-                self.mark_normal(&pair);
-            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet && !entry.in_flight
-            {
-                self.becomes_normal(name, slot);
-                self.set_state(&pair, RuleState::Normal);
-            }
-            return;
-        }
-        match verdict {
-            Verdict::Met => {
-                let quiet = self.quiet_state(&pair);
-                let mut entry = super::pairs::PairEntry::new(quiet);
-                entry.reading.take(verdict, time, values);
-                self.insert_pair(pair.clone(), entry);
-                self.dirty.insert(pair);
-            }
-            Verdict::NotMet => self.becomes_normal(name, slot),
-            Verdict::NoData => {}
-        }
-    }
-
-    fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let index = slot as usize;
-        if !entry.selected.contains(index) || entry.normal.contains(index) || entry.busy.contains(index) {
-            return;
-        }
-        entry.normal.grow(index + 1);
-        entry.normal.insert(index);
-        entry.untold.push(slot);
-        self.dirty_rules.insert(Arc::clone(name));
-    }
-
-    fn apply_deep_look(&mut self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts, now: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let look = look_deep(rule, &entry.selected, facts);
-        let left = look.without_data.count_ones(..) > 0 || facts.counts.contains(&Some(0));
-        entry.scan.record(&facts.counts, look.none_matched, left, now);
-        if !look.without_data.is_subset(&entry.without_data) {
-            // Others than before: these are told of in their turn.
-            entry.lacking_since = None;
-        }
-        if entry.without_data != look.without_data {
-            entry.without_data = look.without_data;
-            self.dirty_rules.insert(Arc::clone(name));
-        }
-    }
-
-    fn apply_availability(&mut self, name: &Arc<str>, facts: &SampleFacts, now: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let without = entry.without_data.count_ones(..);
-        let selected = entry.selected.count_ones(..);
-        let data = availability::of_objects(facts, selected, without, entry.scan.none_matched);
-        let lacking = (without > 0).then(|| entry.lacking_since.unwrap_or(now));
-        if entry.data != data || entry.lacking_since != lacking {
-            entry.data = data;
-            entry.lacking_since = lacking;
-            self.dirty_rules.insert(Arc::clone(name));
-        }
-        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
-    }
-
-    fn apply_pools(&mut self, name: &Arc<str>, results: &RuleResults) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        entry.polling = false;
-        let pools = results.pools();
-        let data = availability::of_pools(pools.len());
-        if entry.pools != pools || entry.data != data {
-            entry.pools = pools;
-            entry.data = data;
-            self.dirty_rules.insert(Arc::clone(name));
-        }
-    }
-
-    /// Records that the queries of a rule got no result: nothing is known of any of its objects.
-    fn no_data(&mut self, name: &Arc<str>, time: Timestamp, reason: &'static str, message: &str) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        entry.polling = false;
-        let data = Availability::Missing(reason, message.to_owned());
-        if entry.data != data {
-            tracing::warn!(rule = %name, reason, why = message, "no data");
-            entry.data = data;
-            self.dirty_rules.insert(Arc::clone(name));
-        }
-        for (pair, entry) in &mut self.pairs {
-            if pair.rule == *name {
-                entry.reading.take(Verdict::NoData, time, Vec::new());
-            }
-        }
-    }
-}
-
-/// Returns the objects of a rule as the evaluation takes them.
-fn objects_of(entry: &RuleEntry) -> RuleObjects<'_> {
-    RuleObjects {
-        selected: &entry.selected,
-        paired: &entry.paired,
-        busy: &entry.busy,
-        without_data: &entry.without_data,
-        initializing: entry.initializing().collect(),
+    /// Ends a pass in which no rule is left. Returns how long it took.
+    pub(crate) fn end_if_empty(&mut self, id: u64) -> Option<Duration> {
+        self.passes.get(&id).filter(|pass| pass.rules.is_empty())?;
+        self.passes.remove(&id).map(|pass| pass.began.elapsed())
     }
 }

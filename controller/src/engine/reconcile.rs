@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use autopilot_shared::api::LABEL_RULE;
 use autopilot_shared::{RuleState, names};
@@ -10,9 +11,11 @@ use kube::ResourceExt as _;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
-use super::pairs::pause;
-use super::rules::{RuleEntry, RuleTold};
-use super::{Alarm, Engine, Report};
+use super::core::Engine;
+use super::pairs::backoff;
+use super::rules::{RuleAnnouncement, RuleEntry};
+use super::scheduler::Alarm;
+use super::writes::TaskResult;
 use crate::decide::orphan::{JournalOwner, OrphanStep, is_of_rule, journal_owner, orphaned_approval};
 use crate::decide::precedence::{Contender, goes_first};
 use crate::decide::rule::finalizer::{Removal, remove_finalizers_of_rule};
@@ -22,16 +25,18 @@ use crate::observe::{Key, Pair};
 
 /// Between two looks at approvals that are on their way out: what keeps them is the forge's, and has a bound.
 const LEAVING: SignedDuration = SignedDuration::from_secs(5);
+/// Pause before an event about the configuration is emitted again.
+const CONFIG_EVENT_RETRY: Duration = Duration::from_secs(5);
 
 impl Engine {
-    pub(crate) fn consider(&mut self, pair: &Pair) {
+    pub(crate) fn reconcile_pair(&mut self, pair: &Pair) {
         let now = self.now();
         let Some(entry) = self.pairs.get(pair) else { return };
         if entry.in_flight {
             return;
         }
         if let Some(until) = entry.not_before.filter(|t| *t > now) {
-            self.alarm(until, Alarm::Pair(pair.clone()));
+            self.wake_pair(until, pair);
             return;
         }
         let Some(rule) = self.rules.get(&pair.rule) else {
@@ -54,7 +59,7 @@ impl Engine {
         match journal_owner(journal, rule.uid()) {
             JournalOwner::Own => {}
             JournalOwner::ForeignLeaving => {
-                self.alarm(now + pause(5, None), Alarm::Pair(pair.clone()));
+                self.wake_pair(now + backoff(5, None), pair);
                 return;
             }
             JournalOwner::Foreign(effect) => {
@@ -73,7 +78,7 @@ impl Engine {
             self.note_hold(pair, &namespace);
         }
         if let Some(wake) = decision.wake {
-            self.alarm(wake.max(now), Alarm::Pair(pair.clone()));
+            self.wake_pair(wake.max(now), pair);
         }
         match decision.effect {
             Some(effect) => {
@@ -108,11 +113,11 @@ impl Engine {
         let Some(entry) = self.pairs.get_mut(pair) else { return };
         if entry.failures == 0 && entry.last_effect.as_ref() == Some(&key) {
             entry.failures = 1;
-            let until = now + pause(entry.repeats.saturating_add(3), None);
+            let until = now + backoff(entry.repeats.saturating_add(3), None);
             entry.repeats = entry.repeats.saturating_add(1);
             entry.not_before = Some(until);
             warn!(rule = %pair.rule, object = %pair.object, effect = %key, "a write changed nothing; it waits");
-            self.alarm(until, Alarm::Pair(pair.clone()));
+            self.wake_pair(until, pair);
             return;
         }
         if entry.last_effect.as_ref() != Some(&key) {
@@ -138,14 +143,14 @@ impl Engine {
             Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading.clone() }),
             None => Cow::Borrowed(&entry.reading),
         };
-        let selected = slot.is_some_and(|slot| rule.selected.contains(slot as usize));
+        let selected = slot.is_some_and(|slot| rule.selected.contains(slot));
         let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
         let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
         let view = View {
             now,
             fresh,
-            settings: &self.force.settings,
+            settings: self.config.active().settings(),
             rule_name: &pair.rule,
             rule: rule.volume_rule().map(|r| &**r),
             rule_uid: rule.uid(),
@@ -155,7 +160,7 @@ impl Engine {
             quiet: self.quiet_state(pair),
             unannounced: slot
                 .and_then(|slot| self.world.claims.get(slot))
-                .filter(|claim| !rule.told_before(claim.volume(), claim.created))
+                .filter(|claim| !rule.announced_before(claim.volume(), claim.created))
                 .map(|claim| claim.created),
             journal,
             plain,
@@ -243,7 +248,9 @@ impl Engine {
         log_effect(pair, &effect, before.0);
         let actor = self.parts.actor.clone();
         let who = pair.clone();
-        self.spawn_write(async move { Report::Pair(who, Box::new(actor.perform(effect, expected).await)) });
+        self.writes.start(async move {
+            TaskResult::Pair { pair: who, result: Box::new(actor.perform(effect, expected).await) }
+        });
     }
 
     /// Before anything is removed because a PVC is gone, the API is asked whether it is.
@@ -253,7 +260,7 @@ impl Engine {
             if let Some(entry) = self.pairs.get_mut(pair) {
                 entry.confirmed_gone = true;
             }
-            self.dirty.insert(pair.clone());
+            self.scheduler.mark_pair(pair.clone());
             return;
         };
         let Some(entry) = self.pairs.get_mut(pair) else {
@@ -262,12 +269,12 @@ impl Engine {
         entry.in_flight = true;
         let actor = self.parts.actor.clone();
         let (who, namespace) = (pair.clone(), namespace.to_owned());
-        self.spawn_write(
-            async move { Report::Pair(who, Box::new(actor.read_claim(&namespace, &name).await)) },
-        );
+        self.writes.start(async move {
+            TaskResult::Pair { pair: who, result: Box::new(actor.read_claim(&namespace, &name).await) }
+        });
     }
 
-    pub(crate) fn consider_rule(&mut self, name: &Arc<str>) {
+    pub(crate) fn reconcile_rule(&mut self, name: &Arc<str>) {
         let now = self.now();
         let Some(entry) = self.rules.get(name) else { return };
         if entry.in_flight {
@@ -275,14 +282,14 @@ impl Engine {
         }
         if entry.failures > 0 && entry.next_status > now {
             let at = entry.next_status;
-            self.alarm(at, Alarm::Rule(Arc::clone(name)));
+            self.wake_rule(at, name);
             return;
         }
         if entry.deleting() {
-            self.take_leave(name);
+            self.remove_finalizers_of_rule(name);
             return;
         }
-        let suspended = self.force.settings.standstill();
+        let suspended = self.config.active().settings().standstill();
         let counts = entry.counts();
         let view = entry.view(&self.world, &counts, suspended);
         let decision = rule::decide(&view, || entry.selected_objects(&self.world), now);
@@ -293,7 +300,7 @@ impl Engine {
             self.objects_changed = true;
         }
         if let Some(wake) = decision.wake {
-            self.alarm(wake, Alarm::Rule(Arc::clone(name)));
+            self.wake_rule(wake, name);
         }
         let Some(effect) = decision.effect else { return };
         let Some(entry) = self.rules.get_mut(name) else {
@@ -304,13 +311,15 @@ impl Engine {
             entry.next_status = now + super::rules::STATUS_PAUSE;
             entry.writing = Some(status.clone());
         }
-        let told = entry.what_is_told(&effect);
-        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
-        self.spawn_write(async move { Report::Rule(who, told, Box::new(actor.perform_rule(effect).await)) });
+        let announced = entry.announced_by(&effect);
+        let (actor, name) = (self.parts.actor.clone(), Arc::clone(name));
+        self.writes.start(async move {
+            TaskResult::Rule { name, announced, result: Box::new(actor.perform_rule(effect).await) }
+        });
     }
 
     /// A rule that is being deleted: wait for writes in flight, remove its approvals, let it go.
-    pub(crate) fn take_leave(&mut self, name: &Arc<str>) {
+    pub(crate) fn remove_finalizers_of_rule(&mut self, name: &Arc<str>) {
         let Some(entry) = self.rules.get(name) else { return };
         if self.pairs.iter().any(|(pair, entry)| pair.rule == *name && entry.in_flight) {
             return;
@@ -318,27 +327,29 @@ impl Engine {
         let label = names::label_value(name);
         let approvals = self.world.approvals.iter().map(|(_, a)| a).filter(|a| is_of_rule(a, &label));
         let now = self.now();
-        let effect = match remove_finalizers_of_rule(&self.force.settings, &entry.raw, approvals, now) {
-            Removal::Write(effect) => *effect,
-            Removal::LookAgain => {
-                self.alarm(now + LEAVING, Alarm::Rule(Arc::clone(name)));
-                return;
-            }
-            Removal::Done => return,
-        };
+        let effect =
+            match remove_finalizers_of_rule(self.config.active().settings(), &entry.raw, approvals, now) {
+                Removal::Write(effect) => *effect,
+                Removal::LookAgain => {
+                    self.wake_rule(now + LEAVING, name);
+                    return;
+                }
+                Removal::Done => return,
+            };
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
         entry.in_flight = true;
-        let (actor, who) = (self.parts.actor.clone(), Arc::clone(name));
-        self.spawn_write(async move {
-            Report::Rule(who, RuleTold::Nothing, Box::new(actor.perform_rule(effect).await))
+        let (actor, name) = (self.parts.actor.clone(), Arc::clone(name));
+        self.writes.start(async move {
+            let result = Box::new(actor.perform_rule(effect).await);
+            TaskResult::Rule { name, announced: RuleAnnouncement::Nothing, result }
         });
     }
 
     /// An approval that belongs to no pair.
-    pub(crate) fn consider_orphan(&mut self, key: &Key) {
-        if self.orphans_in_flight.contains(key) {
+    pub(crate) fn reconcile_orphan(&mut self, key: &Key) {
+        if self.writes.orphan_in_flight(key) {
             return;
         }
         let Some(approval) = self.world.approvals.get(&key.0, &key.1) else {
@@ -362,18 +373,33 @@ impl Engine {
             return;
         }
         let now = self.now();
-        let (effect, expected) = match orphaned_approval(&self.force.settings, approval, rule.is_some(), now)
-        {
-            OrphanStep::Leave => return,
-            OrphanStep::LookAgain => {
-                self.alarm(now + LEAVING, Alarm::Orphan(key.clone()));
-                return;
+        let (effect, expected) =
+            match orphaned_approval(self.config.active().settings(), approval, rule.is_some(), now) {
+                OrphanStep::Leave => return,
+                OrphanStep::LookAgain => {
+                    self.scheduler.wake_at(now + LEAVING, Alarm::Orphan(key.clone()));
+                    return;
+                }
+                OrphanStep::Write(effect, expected) => (*effect, expected),
+            };
+        let (actor, approval) = (self.parts.actor.clone(), key.clone());
+        self.writes.start_orphan(key.clone(), async move {
+            TaskResult::Orphan { approval, result: Box::new(actor.perform(effect, expected).await) }
+        });
+    }
+
+    /// Emits the event about a configuration that is not valid, once, if this process leads.
+    pub(crate) fn emit_config_event(&mut self) {
+        let Some(event) = self.config.event_due() else { return };
+        let actor = self.parts.actor.clone();
+        self.writes.start(async move {
+            let effect = Effect::EmitEvents { events: vec![event.clone()], told: 0 };
+            let result = actor.perform(effect, None).await;
+            if result.is_err() {
+                tokio::time::sleep(CONFIG_EVENT_RETRY).await;
             }
-            OrphanStep::Write(effect, expected) => (*effect, expected),
-        };
-        self.orphans_in_flight.insert(key.clone());
-        let (actor, who) = (self.parts.actor.clone(), key.clone());
-        self.spawn_write(async move { Report::Orphan(who, Box::new(actor.perform(effect, expected).await)) });
+            TaskResult::ConfigEvent { event: Box::new(event), result: Box::new(result) }
+        });
     }
 }
 

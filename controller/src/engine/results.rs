@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use autopilot_shared::RuleState;
 use kube::ResourceExt as _;
+use tokio::task::JoinError;
 use tracing::{error, warn};
 
+use super::core::Engine;
 use super::pair_index::key_of;
-use super::pairs::{DENIALS, pause};
-use super::rules::{RuleEntry, RuleTold};
-use super::{Alarm, Engine, Report};
+use super::pairs::backoff;
+use super::rules::{RuleAnnouncement, RuleEntry};
+use super::scheduler::Alarm;
+use super::writes::{Reread, TaskResult, given_up};
 use crate::act::{Failure, Outcome};
 use crate::decide::Target;
 use crate::decide::reason::Reason;
@@ -18,71 +21,46 @@ use crate::observe::{self, Key, Pair};
 use crate::telemetry::Failure as ActionFailure;
 
 impl Engine {
-    pub(crate) fn report(&mut self, done: Result<Report, tokio::task::JoinError>) {
-        let report = match done {
-            Ok(report) => report,
+    /// Applies what a task reports.
+    pub(crate) fn task_done(&mut self, done: Result<TaskResult, JoinError>) {
+        let result = match done {
+            Ok(result) => result,
             Err(error) => {
                 error!(%error, "a task of the engine ended badly");
-                Report::Nothing
+                return;
             }
         };
-        match report {
-            Report::Pair(pair, result) => {
-                self.written();
-                self.pair_report(pair, *result);
-            }
-            Report::Rule(name, told, result) => {
-                self.written();
-                self.rule_report(&name, told, *result);
-            }
-            Report::Orphan(key, result) => {
-                self.written();
-                self.orphans_in_flight.remove(&key);
-                match *result {
-                    Ok(outcome) => self.take_in(outcome, None),
-                    Err(failure) => {
-                        warn!(approval = %key.1, namespace = %key.0, %failure, "a write failed; it is tried again");
-                        let at = self.now() + pause(5, failure.after);
-                        self.alarm(at, Alarm::Orphan(key));
-                    }
+        match result {
+            TaskResult::Pair { pair, result } => self.pair_done(pair, *result),
+            TaskResult::Rule { name, announced, result } => self.rule_done(&name, announced, *result),
+            TaskResult::Orphan { approval, result } => match *result {
+                Ok(outcome) => self.apply_outcome(outcome, None),
+                Err(failure) => {
+                    warn!(approval = %approval.1, namespace = %approval.0, %failure, "a write failed; it is tried again");
+                    let at = self.now() + backoff(5, failure.after);
+                    self.scheduler.wake_at(at, Alarm::Orphan(approval));
                 }
-            }
-            Report::Read(key, approval, result) => {
-                self.written();
-                match *result {
-                    Ok(outcome) => self.take_in(outcome, None),
-                    Err(failure) => {
-                        warn!(name = %key.1, namespace = %key.0, %failure, "a read failed; it is tried again");
-                        self.read_again(key, approval);
-                    }
+            },
+            TaskResult::Reread { key, kind, result } => match *result {
+                Ok(outcome) => self.apply_outcome(outcome, None),
+                Err(failure) => {
+                    warn!(name = %key.1, namespace = %key.0, %failure, "a read failed; it is tried again");
+                    self.reread(key, kind);
                 }
-            }
-            Report::ConfigTold(event, result) => {
-                self.written();
-                let over = match *result {
-                    Ok(_) => true,
-                    Err(failure) => {
-                        warn!(%failure, "the event about the configuration was not told yet");
-                        given_up(&mut self.config_denials, &failure).is_some()
-                    }
-                };
-                if over {
-                    self.config_denials = 0;
-                    // There may be other trouble by now.
-                    self.config_trouble.take_if(|trouble| *trouble == *event);
+            },
+            TaskResult::ConfigEvent { event, result } => {
+                if let Err(failure) = &*result {
+                    warn!(%failure, "the event about the configuration was not told yet");
                 }
-                self.config_telling = false;
+                self.config.event_done(&event, (*result).as_ref().map(|_| ()));
             }
-            Report::Query(pass, asked_at, ask, result) => self.take_result(pass, &ask, &result, asked_at),
-            Report::Nothing => {}
+            TaskResult::Query { pass, asked_at, ask, result } => {
+                self.take_result(pass, &ask, &result, asked_at);
+            }
         }
     }
 
-    pub(crate) fn written(&mut self) {
-        self.writes = self.writes.saturating_sub(1);
-    }
-
-    pub(crate) fn pair_report(&mut self, pair: Pair, result: Result<Outcome, Failure>) {
+    pub(crate) fn pair_done(&mut self, pair: Pair, result: Result<Outcome, Failure>) {
         let now = self.now();
         if let Some(entry) = self.pairs.get_mut(&pair) {
             entry.in_flight = false;
@@ -101,12 +79,12 @@ impl Engine {
                         entry.refusal = None;
                     }
                 }
-                self.take_in(outcome, Some(&pair));
+                self.apply_outcome(outcome, Some(&pair));
             }
             Err(failure) => {
                 if let Some(entry) = self.pairs.get_mut(&pair) {
                     entry.failures += 1;
-                    let until = now + pause(entry.failures, failure.after);
+                    let until = now + backoff(entry.failures, failure.after);
                     entry.not_before = Some(until);
                     warn!(
                         rule = %pair.rule,
@@ -116,15 +94,15 @@ impl Engine {
                         "a write failed; it is decided anew"
                     );
                     if let Some(told) = given_up(&mut entry.denials, &failure) {
-                        self.take_in(Outcome::Told(told), Some(&pair));
+                        self.apply_outcome(Outcome::Told(told), Some(&pair));
                     }
                 }
             }
         }
         self.dirty_pairs_on(&pair.object);
-        self.dirty.insert(pair.clone());
+        self.scheduler.mark_pair(pair.clone());
         if self.rules.get(&pair.rule).is_some_and(RuleEntry::deleting) {
-            self.dirty_rules.insert(pair.rule);
+            self.scheduler.mark_rule(pair.rule);
         }
     }
 
@@ -152,7 +130,12 @@ impl Engine {
         }
     }
 
-    pub(crate) fn rule_report(&mut self, name: &Arc<str>, told: RuleTold, result: Result<Outcome, Failure>) {
+    pub(crate) fn rule_done(
+        &mut self,
+        name: &Arc<str>,
+        told: RuleAnnouncement,
+        result: Result<Outcome, Failure>,
+    ) {
         let now = self.now();
         if let Some(entry) = self.rules.get_mut(name) {
             entry.in_flight = false;
@@ -161,18 +144,18 @@ impl Engine {
             Ok(outcome) => {
                 if let Some(entry) = self.rules.get_mut(name) {
                     (entry.failures, entry.denials) = (0, 0);
-                    if matches!(told, RuleTold::Objects(_)) {
+                    if matches!(told, RuleAnnouncement::Objects(_)) {
                         // What was announced is written down at once: until then no other controller can know of it.
                         entry.next_status = now;
                     }
                     entry.told(told);
                 }
-                self.take_in(outcome, None);
+                self.apply_outcome(outcome, None);
             }
             Err(failure) => {
                 if let Some(entry) = self.rules.get_mut(name) {
                     entry.failures += 1;
-                    entry.next_status = now + pause(entry.failures, failure.after);
+                    entry.next_status = now + backoff(entry.failures, failure.after);
                     warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
                     if given_up(&mut entry.denials, &failure).is_some() {
                         entry.told(told);
@@ -183,11 +166,11 @@ impl Engine {
         if let Some(entry) = self.rules.get_mut(name) {
             entry.writing = None;
         }
-        self.dirty_rules.insert(Arc::clone(name));
+        self.scheduler.mark_rule(Arc::clone(name));
     }
 
     /// Takes in what a write left behind.
-    pub(crate) fn take_in(&mut self, outcome: Outcome, pair: Option<&Pair>) {
+    pub(crate) fn apply_outcome(&mut self, outcome: Outcome, pair: Option<&Pair>) {
         match outcome {
             Outcome::Journal(object) => {
                 let journal = observe::journal(*object);
@@ -271,14 +254,14 @@ impl Engine {
         if self.world.claims.by_volume(&pair.object).is_some() {
             return;
         }
-        let until = self.now() + pause(u32::MAX, None);
+        let until = self.now() + backoff(u32::MAX, None);
         if let Some(entry) = self.pairs.get_mut(pair) {
             entry.not_before = Some(until);
         }
     }
 
     /// Reads what a list lacked although we wrote it: the list may be older than the write.
-    pub(crate) fn read_again(&mut self, key: Key, approval: bool) {
+    pub(crate) fn reread(&mut self, key: Key, kind: Reread) {
         let target = Target {
             namespace: key.0.to_string(),
             name: key.1.to_string(),
@@ -286,13 +269,15 @@ impl Engine {
             version: String::new(),
         };
         let actor = self.parts.actor.clone();
-        self.spawn_write(async move {
-            let read =
-                if approval { actor.read_approval(target).await } else { actor.read_journal(target).await };
-            if read.is_err() {
+        self.writes.start(async move {
+            let result = match kind {
+                Reread::Approval => actor.read_approval(target).await,
+                Reread::Journal => actor.read_journal(target).await,
+            };
+            if result.is_err() {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Report::Read(key, approval, Box::new(read))
+            TaskResult::Reread { key, kind, result: Box::new(result) }
         });
     }
 
@@ -304,14 +289,4 @@ impl Engine {
             entry.confirmed_gone = !there;
         }
     }
-}
-
-/// What counts as told although it is not: an event that we may not tell, after so many attempts.
-fn given_up(denials: &mut u32, failure: &Failure) -> Option<u64> {
-    let told = failure.denied?;
-    *denials += 1;
-    (*denials >= DENIALS).then(|| {
-        warn!(%failure, "the event is given up; see deploy/rbac for the permissions that are needed");
-        told
-    })
 }

@@ -18,28 +18,28 @@ impl RuleEntry {
         counts: &'a BTreeMap<RuleState, i64>,
         suspended: Option<&'static str>,
     ) -> RuleView<'a> {
-        let object = |slot: usize| Some(object_ref(world.claims.get(u32::try_from(slot).ok()?)?));
+        let object = |slot: u32| world.claims.get(slot).map(object_ref);
         RuleView {
             raw: &self.raw,
             parsed: &self.parsed,
             edited: self.edited,
             suspended,
             data: &self.data,
-            without_data_since: self.lacking_since,
-            without_data: self.without_data.ones().filter_map(object).take(WITHOUT_DATA_SHOWN).collect(),
+            without_data_since: self.without_data_since,
+            without_data: self.without_data.iter().filter_map(object).take(WITHOUT_DATA_SHOWN).collect(),
             unannounced: self.unannounced(world),
             objects: self.objects(),
             counts,
             looked_deep: self.scan.last.is_some(),
             next_status: self.next_status,
-            announced_problems: self.told_problems,
-            announced_outage: self.told_trouble,
+            announced_problems: self.announced_problems,
+            announced_outage: self.announced_outage,
         }
     }
 
     /// Returns the selected objects as the status needs them.
     pub(crate) fn selected_objects<'a>(&'a self, world: &'a World) -> SelectedObjects<'a> {
-        let selected = self.selected.ones().filter_map(|slot| world.claims.get(u32::try_from(slot).ok()?));
+        let selected = self.selected.iter().filter_map(|slot| world.claims.get(slot));
         SelectedObjects {
             newest: selected.map(|claim| claim.created).max(),
             initializing: self
@@ -52,10 +52,16 @@ impl RuleEntry {
 
     fn unannounced<'a>(&self, world: &'a World) -> Option<Unannounced<'a>> {
         let claim = |slot: &u32| world.claims.get(*slot);
-        (!self.untold.is_empty()).then(|| Unannounced {
-            shown: self.untold.iter().take(ANNOUNCED_ONE_BY_ONE).filter_map(claim).map(object_ref).collect(),
-            rest: self.untold.len().saturating_sub(ANNOUNCED_ONE_BY_ONE),
-            first_of_rest: self.untold.get(ANNOUNCED_ONE_BY_ONE).and_then(claim).map(Claim::volume),
+        (!self.unannounced.is_empty()).then(|| Unannounced {
+            shown: self
+                .unannounced
+                .iter()
+                .take(ANNOUNCED_ONE_BY_ONE)
+                .filter_map(claim)
+                .map(object_ref)
+                .collect(),
+            rest: self.unannounced.len().saturating_sub(ANNOUNCED_ONE_BY_ONE),
+            first_of_rest: self.unannounced.get(ANNOUNCED_ONE_BY_ONE).and_then(claim).map(Claim::volume),
         })
     }
 }
@@ -124,7 +130,7 @@ mod tests {
         let (Some(RuleEffect::EmitEvents(same)), _) = at(&again, 9000) else { panic!("nothing is told") };
         assert_eq!((&events[0].seed, events[0].when), (&same[0].seed, same[0].when));
 
-        let told = entry.what_is_told(&effect);
+        let told = entry.announced_by(&effect);
         entry.told(told);
         assert!(matches!(at(&entry, 9000), (None, None)), "told once");
         entry.data = Availability::Available(String::new());

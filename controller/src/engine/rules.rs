@@ -6,7 +6,6 @@ use std::sync::Arc;
 use autopilot_shared::RuleState;
 use autopilot_shared::api::{AutopilotRule, AutopilotRuleStatus};
 use autopilot_shared::rule::{Action, Rule, RuleProblem};
-use fixedbitset::FixedBitSet;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::decide::RuleEffect;
@@ -14,14 +13,14 @@ use crate::decide::precondition::announced;
 use crate::decide::rule::events::outage_since;
 use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::Scan;
-use crate::observe::{Claim, Labels, World, version};
+use crate::observe::{Claim, Labels, SlotSet, World, version};
 
 /// Pause between two writes of a rule's status.
 pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
 /// What events of a rule say, to be remembered once they are out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleTold {
+pub enum RuleAnnouncement {
     /// Nothing that needs remembering.
     Nothing,
     /// What is wrong with this generation.
@@ -40,19 +39,19 @@ pub struct RuleEntry {
     /// What it means, or what is wrong.
     pub parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
     /// Positions of the PVCs that it selects.
-    pub selected: FixedBitSet,
+    pub selected: SlotSet,
     /// Of those, the ones that are Normal without a journal saying so.
-    pub normal: FixedBitSet,
+    pub normal: SlotSet,
     /// Positions of PVCs with a pair that is not Normal.
-    pub busy: FixedBitSet,
+    pub busy: SlotSet,
     /// Positions of PVCs with a pair that is kept, whatever its state.
-    pub paired: FixedBitSet,
+    pub paired: SlotSet,
     /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
-    pub without_data: FixedBitSet,
+    pub without_data: SlotSet,
     /// PVCs for which this process has seen that the conditions did not hold, since their size changed.
-    pub cleared: FixedBitSet,
+    pub cleared: SlotSet,
     /// Since when there have been some without data.
-    pub lacking_since: Option<Timestamp>,
+    pub without_data_since: Option<Timestamp>,
     /// Pools that samples named, and whether the conditions hold for them.
     pub pools: BTreeMap<Box<str>, bool>,
     /// Pairs per state that is not Normal.
@@ -66,7 +65,7 @@ pub struct RuleEntry {
     /// What the metrics are worth.
     pub data: Availability,
     /// Objects that became Normal and have not been told.
-    pub untold: Vec<u32>,
+    pub unannounced: Vec<u32>,
     /// A write is under way.
     pub in_flight: bool,
     /// No status before.
@@ -76,9 +75,9 @@ pub struct RuleEntry {
     /// Those of them that were events which we may not tell.
     pub denials: u32,
     /// Trouble that has been told: since when it lasts.
-    pub told_trouble: Option<Timestamp>,
+    pub announced_outage: Option<Timestamp>,
     /// Generation whose problems have been told.
-    pub told_problems: Option<i64>,
+    pub announced_problems: Option<i64>,
     /// The status that is being written. The watch may show it before the answer to the write comes, and it is no news.
     pub writing: Option<Box<AutopilotRuleStatus>>,
     /// When somebody wrote the spec last, as the API noted it.
@@ -102,27 +101,27 @@ impl RuleEntry {
         RuleEntry {
             parsed,
             edited,
-            selected: FixedBitSet::new(),
-            normal: FixedBitSet::new(),
-            busy: FixedBitSet::new(),
-            paired: FixedBitSet::new(),
-            without_data: FixedBitSet::new(),
-            cleared: FixedBitSet::new(),
-            lacking_since: None,
+            selected: SlotSet::default(),
+            normal: SlotSet::default(),
+            busy: SlotSet::default(),
+            paired: SlotSet::default(),
+            without_data: SlotSet::default(),
+            cleared: SlotSet::default(),
+            without_data_since: None,
             pools: BTreeMap::new(),
             states: HashMap::new(),
             next_poll: now,
             polling: false,
             scan: Scan::default(),
             data: Availability::Unknown,
-            untold: Vec::new(),
+            unannounced: Vec::new(),
             in_flight: false,
             next_status: now,
             failures: 0,
             denials: 0,
-            told_trouble: None,
+            announced_outage: None,
             writing: None,
-            told_problems: raw
+            announced_problems: raw
                 .status
                 .as_ref()
                 .filter(|s| s.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "False"))
@@ -179,25 +178,23 @@ impl RuleEntry {
             let namespace = *by_namespace.entry(claim.namespace.as_ptr()).or_insert_with(|| {
                 world.namespace_labels(&claim.namespace).is_some_and(|labels| rule.namespaces.matches(labels))
             });
-            self.selected.set(slot as usize, labels && namespace);
+            self.selected.set(slot, labels && namespace);
         }
         self.normal.intersect_with(&self.selected);
         self.without_data.intersect_with(&self.selected);
     }
 
     /// Takes for Normal what an earlier process told to be.
-    pub fn remember_told(&mut self, world: &World) {
+    pub fn remember_announced(&mut self, world: &World) {
         for (slot, claim) in world.claims.iter() {
-            let index = slot as usize;
-            if self.selected.contains(index) && self.told_before(claim.volume(), claim.created) {
-                self.normal.grow(index + 1);
-                self.normal.insert(index);
+            if self.selected.contains(slot) && self.announced_before(claim.volume(), claim.created) {
+                self.normal.insert(slot);
             }
         }
     }
 
     /// Everything that is kept by the position of a PVC.
-    fn sets(&mut self) -> [&mut FixedBitSet; 6] {
+    fn sets(&mut self) -> [&mut SlotSet; 6] {
         [
             &mut self.selected,
             &mut self.normal,
@@ -210,34 +207,29 @@ impl RuleEntry {
 
     /// Computes anew whether one PVC is selected.
     pub fn select_one(&mut self, world: &World, slot: u32) {
-        let index = slot as usize;
-        for set in self.sets() {
-            set.grow(index + 1);
-        }
         let selected = world.claims.get(slot).is_some_and(|claim| {
             claim.is_object()
                 && world
                     .namespace_labels(&claim.namespace)
                     .is_some_and(|labels| self.selects(&claim.labels, labels))
         });
-        self.selected.set(index, selected);
+        self.selected.set(slot, selected);
         if !selected {
-            self.normal.set(index, false);
-            self.without_data.set(index, false);
+            self.normal.set(slot, false);
+            self.without_data.set(slot, false);
         }
     }
 
     /// Forgets all about a position: another PVC may stand there next.
     pub fn forget(&mut self, slot: u32) {
         for set in self.sets() {
-            set.grow(slot as usize + 1);
-            set.set(slot as usize, false);
+            set.remove(slot);
         }
-        self.untold.retain(|other| *other != slot);
+        self.unannounced.retain(|other| *other != slot);
     }
 
     /// Whether the rule's status says that an object has left Initializing.
-    pub fn told_before(&self, object: &str, created: i64) -> bool {
+    pub fn announced_before(&self, object: &str, created: i64) -> bool {
         self.raw.status.as_ref().is_some_and(|status| announced(status, object, created))
     }
 
@@ -258,22 +250,18 @@ impl RuleEntry {
         };
         let slots: Vec<u32> = self
             .initializing()
-            .chain(self.untold.iter().copied())
+            .chain(self.unannounced.iter().copied())
             .filter(|slot| world.claims.get(*slot).is_some_and(since))
             .collect();
         for slot in slots {
-            self.normal.grow(slot as usize + 1);
-            self.normal.insert(slot as usize);
-            self.untold.retain(|other| *other != slot);
+            self.normal.insert(slot);
+            self.unannounced.retain(|other| *other != slot);
         }
     }
 
     /// Selected objects that are neither Normal nor anything else yet.
     pub fn initializing(&self) -> impl Iterator<Item = u32> {
-        self.selected
-            .ones()
-            .filter(|slot| !self.normal.contains(*slot) && !self.busy.contains(*slot))
-            .filter_map(|slot| u32::try_from(slot).ok())
+        self.selected.iter().filter(|slot| !self.normal.contains(*slot) && !self.busy.contains(*slot))
     }
 
     /// Objects per state, as status and metrics show them.
@@ -287,7 +275,7 @@ impl RuleEntry {
         } else {
             let initializing = self.initializing().count();
             all.insert(RuleState::Initializing, signed(initializing));
-            let busy = self.selected.ones().filter(|slot| self.busy.contains(*slot)).count();
+            let busy = self.selected.iter().filter(|slot| self.busy.contains(*slot)).count();
             all.insert(RuleState::Normal, signed(self.objects().saturating_sub(initializing + busy)));
         }
         all.retain(|_, n| *n > 0);
@@ -299,32 +287,34 @@ impl RuleEntry {
         if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
             self.pools.len()
         } else {
-            self.selected.count_ones(..)
+            self.selected.len()
         }
     }
 
     /// What an effect tells.
-    pub fn what_is_told(&self, effect: &RuleEffect) -> RuleTold {
+    pub fn announced_by(&self, effect: &RuleEffect) -> RuleAnnouncement {
         let RuleEffect::EmitEvents(events) = effect else {
-            return RuleTold::Nothing;
+            return RuleAnnouncement::Nothing;
         };
         match events.first().map(|e| e.reason) {
-            Some("InvalidRule") => RuleTold::Problems(self.raw.metadata.generation),
-            Some("NoData") => RuleTold::Trouble(outage_since(&self.raw, &self.data, self.lacking_since)),
-            _ => RuleTold::Objects(self.untold.clone()),
+            Some("InvalidRule") => RuleAnnouncement::Problems(self.raw.metadata.generation),
+            Some("NoData") => {
+                RuleAnnouncement::Trouble(outage_since(&self.raw, &self.data, self.without_data_since))
+            }
+            _ => RuleAnnouncement::Objects(self.unannounced.clone()),
         }
     }
 
     /// Remembers what was told.
-    pub fn told(&mut self, told: RuleTold) {
+    pub fn told(&mut self, told: RuleAnnouncement) {
         match told {
-            RuleTold::Nothing => {}
-            RuleTold::Problems(generation) => self.told_problems = generation,
-            RuleTold::Trouble(since) => self.told_trouble = since,
-            RuleTold::Objects(slots) => {
+            RuleAnnouncement::Nothing => {}
+            RuleAnnouncement::Problems(generation) => self.announced_problems = generation,
+            RuleAnnouncement::Trouble(since) => self.announced_outage = since,
+            RuleAnnouncement::Objects(slots) => {
                 let told: HashSet<u32> = slots.into_iter().collect();
-                self.untold.retain(|slot| !told.contains(slot));
-                self.untold.shrink_to_fit();
+                self.unannounced.retain(|slot| !told.contains(slot));
+                self.unannounced.shrink_to_fit();
             }
         }
     }

@@ -10,13 +10,13 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::rules::RuleTold;
-use super::{Engine, Parts};
+use super::core::{CLUSTER, Engine, Parts};
+use super::rules::RuleAnnouncement;
 use crate::act::{Actor, Outcome};
 use crate::decide::{Decision, Effect, Precondition, RuleEffect, rule as rules};
 use crate::evaluate::objects::Judgement;
 use crate::evaluate::verdict::Verdict;
-use crate::observe::{Observation, Pair, Seen};
+use crate::observe::{Observation, Pair, WatchEvent};
 use crate::telemetry::{Heartbeat, Metrics, Readiness};
 
 const RULE: &str = "r";
@@ -71,14 +71,14 @@ impl Controller {
             config_file: None,
             forge: watch::channel(None).0,
             leads,
-            readiness: Readiness::waiting_for([super::CLUSTER]),
+            readiness: Readiness::waiting_for([CLUSTER]),
             heartbeat: Heartbeat::new(),
             namespace: "kube-system".to_owned(),
             random: StdRng::seed_from_u64(1),
             clock,
         });
-        engine.observe(Observation::Namespace(Seen::Is(of(json!({ "metadata": { "name": "n" } })))));
-        engine.observe(Observation::Claim(Seen::Is(of(json!({
+        engine.observe(Observation::Namespace(WatchEvent::Apply(of(json!({ "metadata": { "name": "n" } })))));
+        engine.observe(Observation::Claim(WatchEvent::Apply(of(json!({
             "metadata": {
                 "namespace": "n", "name": "data", "uid": "u", "resourceVersion": "1", "creationTimestamp": CREATED,
             },
@@ -94,7 +94,7 @@ impl Controller {
 
     fn sees_rule(&mut self, version: &str, status: &Value) {
         let guard: DeserializeGuard<_> = of(rule(version, status));
-        self.engine.observe(Observation::Rule(Seen::Is(Box::new(guard))));
+        self.engine.observe(Observation::Rule(WatchEvent::Apply(Box::new(guard))));
     }
 
     /// A pass says this of the PVC.
@@ -113,7 +113,7 @@ impl Controller {
             },
             "spec": {},
         }));
-        self.engine.pair_report(pair(), Ok(Outcome::Journal(Box::new(journal))));
+        self.engine.pair_done(pair(), Ok(Outcome::Journal(Box::new(journal))));
     }
 
     fn next_write(&self) -> (Decision, Option<Precondition>) {
@@ -152,9 +152,9 @@ fn announced() -> Value {
     let name = RULE.into();
     let entry = first.engine.rules.get_mut(RULE).unwrap();
     entry.next_status = clock() + SignedDuration::from_secs(3);
-    let told = entry.what_is_told(&effect);
-    assert!(matches!(told, RuleTold::Objects(_)), "{told:?}");
-    first.engine.rule_report(&name, told, Ok(Outcome::Told(2)));
+    let told = entry.announced_by(&effect);
+    assert!(matches!(told, RuleAnnouncement::Objects(_)), "{told:?}");
+    first.engine.rule_done(&name, told, Ok(Outcome::Told(2)));
     first.status()
 }
 
@@ -183,7 +183,7 @@ async fn an_object_that_another_controller_announced_is_initializing_for_nobody(
     };
     assert_eq!(expected, Some(unannounced), "its first entry rests on a status that may be old");
     assert_eq!(third.first_entry(), "Initializing => Triggered");
-    third.engine.pair_report(pair(), Ok(Outcome::Rule(Box::new(of(rule("2", &announced))))));
+    third.engine.pair_done(pair(), Ok(Outcome::Rule(Box::new(of(rule("2", &announced))))));
     assert_eq!(third.first_entry(), "Normal => Triggered");
 }
 

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::{CLUSTER, Engine, Parts};
+use super::core::{CLUSTER, Engine, Parts};
 use crate::act::{Actor, Outcome};
-use crate::observe::{Observation, Pair, Seen};
+use crate::observe::{Observation, Pair, WatchEvent};
 use crate::prometheus::Ask;
 use crate::telemetry::{Failure, Heartbeat, Metrics, Readiness};
 
@@ -100,13 +100,13 @@ impl Stage {
         let mut stage = Stage { engine, metrics, _leads: leads };
         stage.engine.config_file(Some(PROVIDERS.to_owned()));
         stage.namespace(1, &json!({ "name": "ns" }));
-        stage.see(Observation::Rule(Seen::Done));
-        stage.see(Observation::Approval(Seen::Done));
-        stage.see(Observation::Journal(Seen::Done));
-        stage.see(Observation::Claim(Seen::Done));
-        stage.see(Observation::Namespace(Seen::Done));
-        stage.see(Observation::Class(Seen::Done));
-        stage.see(Observation::Quota(Seen::Done));
+        stage.see(Observation::Rule(WatchEvent::ResetEnd));
+        stage.see(Observation::Approval(WatchEvent::ResetEnd));
+        stage.see(Observation::Journal(WatchEvent::ResetEnd));
+        stage.see(Observation::Claim(WatchEvent::ResetEnd));
+        stage.see(Observation::Namespace(WatchEvent::ResetEnd));
+        stage.see(Observation::Class(WatchEvent::ResetEnd));
+        stage.see(Observation::Quota(WatchEvent::ResetEnd));
         stage.settle();
         stage
     }
@@ -127,11 +127,11 @@ impl Stage {
         let namespace: Box<Namespace> = object(json!({
             "metadata": { "name": "ns", "uid": "ns", "labels": labels, "resourceVersion": version.to_string() },
         }));
-        self.see(Observation::Namespace(Seen::Is(namespace)));
+        self.see(Observation::Namespace(WatchEvent::Apply(namespace)));
     }
 
     fn claim(&mut self, claim: Box<PersistentVolumeClaim>) {
-        self.see(Observation::Claim(Seen::Is(claim)));
+        self.see(Observation::Claim(WatchEvent::Apply(claim)));
     }
 
     /// Counts a failure on the volume of a PVC, and settles.
@@ -159,7 +159,7 @@ async fn series_of_an_object_go_with_its_claim() {
     stage.fails("a");
     stage.fails("b");
     assert!(stage.shows("a") && stage.shows("b"));
-    stage.see(Observation::Claim(Seen::Gone(claim("a", 9, &json!({})))));
+    stage.see(Observation::Claim(WatchEvent::Delete(claim("a", 9, &json!({})))));
     stage.settle();
     assert!(!stage.shows("a") && stage.shows("b"));
     assert!(stage.text().contains("autopilot_action_failed_count{state=\"failed\"} 2\n"));
@@ -204,14 +204,14 @@ async fn series_of_an_object_stay_until_its_journal_has_gone_too() {
     let mut stage = Stage::new();
     stage.rule(rule("r", 1, &json!({})));
     stage.claim(claim("a", 2, &json!({})));
-    stage.see(Observation::Journal(Seen::Is(object(journal("r", "a")))));
+    stage.see(Observation::Journal(WatchEvent::Apply(object(journal("r", "a")))));
     stage.fails("a");
-    stage.see(Observation::Claim(Seen::Gone(claim("a", 9, &json!({})))));
+    stage.see(Observation::Claim(WatchEvent::Delete(claim("a", 9, &json!({})))));
     stage.settle();
     assert!(stage.shows("a"), "the journal is still there");
     let pair = Pair { object: "pvc-a".into(), rule: "r".into() };
-    stage.engine.pair_report(pair, Ok(Outcome::NoClaim("ns".to_owned(), "a".to_owned())));
-    stage.see(Observation::Journal(Seen::Gone(object(journal("r", "a")))));
+    stage.engine.pair_done(pair, Ok(Outcome::NoClaim("ns".to_owned(), "a".to_owned())));
+    stage.see(Observation::Journal(WatchEvent::Delete(object(journal("r", "a")))));
     stage.settle();
     assert!(!stage.shows("a"));
 }

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use autopilot_shared::rule::{Rule, Test};
-use fixedbitset::FixedBitSet;
 use jiff::Timestamp;
 
 use super::queries::Part;
 use super::reading::Value;
-use super::samples::{named, slot_set, with_values};
+use super::samples::{named, with_values};
 use super::verdict::{ExpressionResult, Verdict, judge};
-use crate::observe::World;
+use crate::observe::{SlotSet, World};
 use crate::prometheus::{Answer, QueryError, Sample};
 
 /// Result of a query.
@@ -36,7 +35,7 @@ pub(crate) struct SampleFacts {
     /// Per expression: the objects that pass, with the value.
     pub(crate) hits: Vec<HashMap<u32, Value>>,
     /// Per expression: the objects with data; `None` if it was not asked.
-    pub(crate) present: Vec<Option<FixedBitSet>>,
+    pub(crate) present: Vec<Option<SlotSet>>,
     /// Series per expression, where counted.
     pub(crate) counts: Vec<Option<u64>>,
     /// Warnings of the server.
@@ -63,7 +62,7 @@ impl RuleResults {
     }
 
     /// Reads the answers. `selected` bounds what is kept.
-    pub(crate) fn facts(&self, world: &World, selected: &FixedBitSet, now: Timestamp) -> SampleFacts {
+    pub(crate) fn facts(&self, world: &World, selected: &SlotSet, now: Timestamp) -> SampleFacts {
         let number = self.rule.expressions.len();
         let mut facts = SampleFacts {
             hits: vec![HashMap::new(); number],
@@ -89,12 +88,12 @@ impl RuleResults {
                     Test::DoesNotExist if !answer.warnings.is_empty() => {}
                     Test::DoesNotExist => {
                         let there = named(world, selected, answer);
-                        facts.present[i] = Some(slot_set(selected.len(), there));
+                        facts.present[i] = Some(SlotSet::of(selected.capacity(), there));
                     }
                     Test::Exists => {
                         let there = with_values(world, selected, answer, oldest);
                         let slots = there.iter().map(|(slot, _)| *slot);
-                        facts.present[i] = Some(slot_set(selected.len(), slots));
+                        facts.present[i] = Some(SlotSet::of(selected.capacity(), slots));
                         facts.hits[i] =
                             there.into_iter().map(|(slot, sample)| (slot, value(sample))).collect();
                     }
@@ -106,7 +105,7 @@ impl RuleResults {
                     // the first one of the same time. One that passes is a hit, not a miss.
                     facts.add_hits(i, &self.rule.expressions[i].test, &there);
                     facts.present[i] =
-                        Some(slot_set(selected.len(), there.into_iter().map(|(slot, _)| slot)));
+                        Some(SlotSet::of(selected.capacity(), there.into_iter().map(|(slot, _)| slot)));
                 }
             }
         }
@@ -175,7 +174,7 @@ impl SampleFacts {
             .iter()
             .enumerate()
             .map(|(i, expression)| {
-                let present = self.present[i].as_ref().map(|set| set.contains(slot as usize));
+                let present = self.present[i].as_ref().map(|set| set.contains(slot));
                 match (self.hits[i].get(&slot), &expression.test, present) {
                     (Some((value, text)), _, _) => ExpressionResult::Hit(*value, text.clone()),
                     (None, Test::DoesNotExist, Some(false)) => ExpressionResult::Absent,
@@ -255,7 +254,7 @@ mod tests {
                 [(Part::Matching(0), answered(matching)), (Part::Present(0), answered(present))].into();
             let time = Timestamp::UNIX_EPOCH;
             let pass = RuleResults { rule: Arc::clone(&rule), lookback: 0, time, results };
-            let mut selected = FixedBitSet::with_capacity(1);
+            let mut selected = SlotSet::with_capacity(1);
             selected.insert(0);
             pass.facts(&world, &selected, time).judge(&rule, 0).0
         };

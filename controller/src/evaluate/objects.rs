@@ -1,23 +1,23 @@
 //! The verdict on each object that a pass says anything about.
 
 use autopilot_shared::rule::Rule;
-use fixedbitset::FixedBitSet;
 
 use super::deep_look::LookDepth;
 use super::facts::SampleFacts;
 use super::reading::Value;
 use super::verdict::Verdict;
+use crate::observe::SlotSet;
 
 /// The objects of a rule, by the position of their PVC.
 pub(crate) struct RuleObjects<'a> {
     /// Those that the rule selects.
-    pub(crate) selected: &'a FixedBitSet,
+    pub(crate) selected: &'a SlotSet,
     /// Those with a pair, whatever its state.
-    pub(crate) paired: &'a FixedBitSet,
+    pub(crate) paired: &'a SlotSet,
     /// Those with a pair that is not Normal.
-    pub(crate) busy: &'a FixedBitSet,
+    pub(crate) busy: &'a SlotSet,
     /// Those that could not be judged at the last deep look.
-    pub(crate) without_data: &'a FixedBitSet,
+    pub(crate) without_data: &'a SlotSet,
     /// Those that are neither Normal nor anything else yet.
     pub(crate) initializing: Vec<u32>,
 }
@@ -37,7 +37,7 @@ pub(crate) struct Judgement {
 #[derive(Debug)]
 pub(crate) struct DeepLook {
     /// Selected objects that cannot be judged.
-    pub(crate) without_data: FixedBitSet,
+    pub(crate) without_data: SlotSet,
     /// No series belongs to any of them.
     pub(crate) none_matched: bool,
 }
@@ -50,13 +50,13 @@ pub(crate) fn judge_objects(
     deep: bool,
 ) -> Vec<Judgement> {
     let mut candidates: Vec<u32> = facts.hits.iter().flat_map(|hits| hits.keys().copied()).collect();
-    candidates.extend(slots(objects.paired));
+    candidates.extend(objects.paired.iter());
     let absence = SampleFacts::absence_counts(rule);
     if deep || absence {
         candidates.extend(&objects.initializing);
     }
     if absence {
-        candidates.extend(slots(objects.selected));
+        candidates.extend(objects.selected.iter());
     }
     candidates.sort_unstable();
     candidates.dedup();
@@ -68,12 +68,12 @@ pub(crate) fn judge_objects(
 }
 
 /// Returns which of the selected objects a deep look found no data for.
-pub(crate) fn look_deep(rule: &Rule, selected: &FixedBitSet, facts: &SampleFacts) -> DeepLook {
-    let mut without_data = FixedBitSet::with_capacity(selected.len());
+pub(crate) fn look_deep(rule: &Rule, selected: &SlotSet, facts: &SampleFacts) -> DeepLook {
+    let mut without_data = SlotSet::with_capacity(selected.capacity());
     let mut none_matched = true;
-    for slot in slots(selected) {
+    for slot in selected.iter() {
         none_matched &= facts.unknown(rule, slot);
-        without_data.set(slot as usize, facts.judge(rule, slot).0 == Verdict::NoData);
+        without_data.set(slot, facts.judge(rule, slot).0 == Verdict::NoData);
     }
     DeepLook { without_data, none_matched }
 }
@@ -92,7 +92,7 @@ pub(crate) fn look_depth(
     // Objects that could not be judged at the last deep look may wait; all others are judged in this pass.
     let mut needs = |slot: u32| {
         if unknown(slot) {
-            let known_without = objects.without_data.contains(slot as usize);
+            let known_without = objects.without_data.contains(slot);
             depth = depth.max(if known_without { LookDepth::DeepInTime } else { LookDepth::DeepNow });
         }
         depth == LookDepth::DeepNow
@@ -101,13 +101,9 @@ pub(crate) fn look_depth(
         return LookDepth::DeepNow;
     }
     // Most of them are judged in this pass, and that is soon seen.
-    slots(objects.busy).filter(|slot| unknown(*slot)).filter(|slot| waits(*slot)).any(needs);
+    objects.busy.iter().filter(|slot| unknown(*slot)).filter(|slot| waits(*slot)).any(needs);
     if depth == LookDepth::Shallow && missing {
         depth = LookDepth::DeepInTime;
     }
     depth
-}
-
-fn slots(set: &FixedBitSet) -> impl Iterator<Item = u32> {
-    set.ones().filter_map(|slot| u32::try_from(slot).ok())
 }

@@ -22,7 +22,7 @@ use crate::telemetry::Metrics;
 /// Name of the configuration's ConfigMap.
 pub const CONFIG_MAP: &str = "autopilot-config";
 /// Objects per page of a list: bounds what is in memory at once while a list is read.
-const PAGE: u32 = 500;
+pub(crate) const PAGE: u32 = 500;
 /// First pause after a watch failed; doubles.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause.
@@ -67,37 +67,37 @@ impl Kind {
 
 /// A step of a watch.
 #[derive(Debug)]
-pub enum Seen<T> {
-    /// A list begins.
-    Start,
-    /// Exists, from a list or a watch.
-    Is(T),
-    /// Was deleted.
-    Gone(T),
+pub enum WatchEvent<T> {
+    /// A list begins: what it does not name is gone at its end.
+    ResetBegin,
+    /// The object exists, from the list or the watch.
+    Apply(T),
+    /// The object was deleted.
+    Delete(T),
     /// The list is complete.
-    Done,
+    ResetEnd,
 }
 
-/// What a watch saw.
+/// A step of one of the engine's watches.
 #[derive(Debug)]
 pub enum Observation {
-    /// Of rules; one that cannot be read is named.
-    Rule(Seen<Box<DeserializeGuard<AutopilotRule>>>),
+    /// Of rules. One that cannot be read still has a name.
+    Rule(WatchEvent<Box<DeserializeGuard<AutopilotRule>>>),
     /// Of approvals.
-    Approval(Seen<Box<DeserializeGuard<ActionApproval>>>),
+    Approval(WatchEvent<Box<DeserializeGuard<ActionApproval>>>),
     /// Of rule objects.
-    Journal(Seen<Box<DeserializeGuard<AutopilotRuleObject>>>),
+    Journal(WatchEvent<Box<DeserializeGuard<AutopilotRuleObject>>>),
     /// Of PVCs.
-    Claim(Seen<Box<PersistentVolumeClaim>>),
+    Claim(WatchEvent<Box<PersistentVolumeClaim>>),
     /// Of namespaces.
-    Namespace(Seen<Box<Namespace>>),
+    Namespace(WatchEvent<Box<Namespace>>),
     /// Of StorageClasses.
-    Class(Seen<Box<StorageClass>>),
+    Class(WatchEvent<Box<StorageClass>>),
     /// Of quotas.
-    Quota(Seen<Box<ResourceQuota>>),
-    /// Of the configuration.
-    Config(Seen<Box<ConfigMap>>),
-    /// A watch failed, and is tried again.
+    Quota(WatchEvent<Box<ResourceQuota>>),
+    /// Of the ConfigMap of the configuration.
+    Config(WatchEvent<Box<ConfigMap>>),
+    /// The watch failed, and is tried again.
     Trouble(Kind, String),
 }
 
@@ -113,7 +113,7 @@ pub fn watch_all(
     macro_rules! start {
         ($kind:expr, $api:expr, $config:expr, $wrap:path) => {
             let (metrics, out, stop) = (metrics.clone(), out.clone(), stop.clone());
-            tokio::spawn(watch($kind, $api, $config, |seen| $wrap(seen), metrics, out, stop));
+            tokio::spawn(watch($kind, $api, $config, |event| $wrap(event), metrics, out, stop));
         };
     }
     start!(Kind::Rules, Api::all(client.clone()), all.clone(), Observation::Rule);
@@ -129,13 +129,38 @@ pub fn watch_all(
     }
 }
 
+/// Watches a kind for the engine.
 async fn watch<K>(
     kind: Kind,
     api: Api<K>,
     config: watcher::Config,
-    wrap: fn(Seen<Box<K>>) -> Observation,
+    wrap: fn(WatchEvent<Box<K>>) -> Observation,
     metrics: Metrics,
     out: mpsc::Sender<Observation>,
+    stop: CancellationToken,
+) where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    let observation = |step| {
+        Some(match step {
+            Ok(event) => wrap(event),
+            Err(error) => {
+                warn!(kind = kind.plural(), error, "a watch failed; it is tried again");
+                metrics.watch_error(kind.plural());
+                Observation::Trouble(kind, error)
+            }
+        })
+    };
+    follow(api, config, observation, out, stop).await;
+}
+
+/// Watches objects until `stop`, or until nobody listens. A failure is tried again after a pause that grows. `message`
+/// makes what is sent from a step or from the text of a failure; `None` sends nothing.
+pub(crate) async fn follow<K, M>(
+    api: Api<K>,
+    config: watcher::Config,
+    message: impl Fn(Result<WatchEvent<Box<K>>, String>) -> Option<M>,
+    out: mpsc::Sender<M>,
     stop: CancellationToken,
 ) where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
@@ -148,39 +173,31 @@ async fn watch<K>(
             () = stop.cancelled() => return,
             next = stream.next() => next,
         };
-        let (observation, rest) = match next {
-            None => return,
-            Some(Ok(event)) => {
-                // `Init` only says that a list is about to be tried.
-                if !matches!(event, Event::Init | Event::InitApply(_)) {
-                    pause = FIRST_PAUSE;
-                }
-                let seen = match event {
-                    Event::Init => Seen::Start,
-                    Event::InitApply(object) | Event::Apply(object) => Seen::Is(Box::new(object)),
-                    Event::Delete(object) => Seen::Gone(Box::new(object)),
-                    Event::InitDone => Seen::Done,
-                };
-                (wrap(seen), None)
-            }
-            Some(Err(error)) => {
-                let error = chain(&error);
-                warn!(kind = kind.plural(), error, "a watch failed; it is tried again");
-                metrics.watch_error(kind.plural());
-                let rest = pause;
-                pause = longer(pause, Growth::Double, LONGEST_PAUSE);
-                (Observation::Trouble(kind, error), Some(rest))
-            }
+        let Some(next) = next else { return };
+        // `Init` only says that a list is about to be tried.
+        if matches!(next, Ok(Event::InitDone | Event::Apply(_) | Event::Delete(_))) {
+            pause = FIRST_PAUSE;
+        }
+        let failed = next.is_err();
+        let step = match next {
+            Ok(Event::Init) => Ok(WatchEvent::ResetBegin),
+            Ok(Event::InitApply(object) | Event::Apply(object)) => Ok(WatchEvent::Apply(Box::new(object))),
+            Ok(Event::Delete(object)) => Ok(WatchEvent::Delete(Box::new(object))),
+            Ok(Event::InitDone) => Ok(WatchEvent::ResetEnd),
+            Err(error) => Err(chain(&error)),
         };
-        if out.send(observation).await.is_err() {
+        if let Some(message) = message(step)
+            && out.send(message).await.is_err()
+        {
             return;
         }
-        if let Some(rest) = rest {
+        if failed {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(rest) => {}
+                () = tokio::time::sleep(pause) => {}
             }
+            pause = longer(pause, Growth::Double, LONGEST_PAUSE);
         }
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use autopilot_shared::names;
-use fixedbitset::FixedBitSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt as _;
 
 use super::project;
 use super::pvcs::{Change, Claims, Labels};
+use super::slot_set::SlotSet;
 use super::versioned_table::{Deleted, Key, Table, Versioned};
 use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
 
@@ -49,7 +49,7 @@ impl<T> Versioned for At<T> {
 pub struct World {
     /// PVCs.
     pub claims: Claims,
-    claims_listing: Option<FixedBitSet>,
+    claims_listing: Option<SlotSet>,
     claims_synced: bool,
     claims_deleted: Deleted,
     /// Labels of namespaces.
@@ -70,7 +70,7 @@ static NO_REPORT: ResizeReport = ResizeReport { infeasible: None, progress: None
 impl World {
     /// A list of PVCs begins.
     pub fn claims_start(&mut self) {
-        self.claims_listing = Some(FixedBitSet::with_capacity(self.claims.capacity()));
+        self.claims_listing = Some(SlotSet::with_capacity(self.claims.capacity()));
     }
 
     /// Takes in a PVC.
@@ -81,8 +81,7 @@ impl World {
         if let (Some(listing), Some(slot)) =
             (&mut self.claims_listing, self.claims.by_name(&namespace, &name))
         {
-            listing.grow(slot as usize + 1);
-            listing.insert(slot as usize);
+            listing.insert(slot);
         }
         change
     }
@@ -117,7 +116,7 @@ impl World {
         let gone: Vec<(Arc<str>, String)> = self
             .claims
             .iter()
-            .filter(|(slot, _)| !listed.contains(*slot as usize))
+            .filter(|(slot, _)| !listed.contains(*slot))
             .map(|(_, claim)| (Arc::clone(&claim.namespace), claim.name().to_owned()))
             .collect();
         gone.iter().filter_map(|(namespace, name)| self.claims.remove(namespace, name, u64::MAX)).collect()

@@ -1,0 +1,366 @@
+//! Evaluation of rules: starting passes, taking query results, applying what they say of each object.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::rule::{Action, Rule};
+use jiff::Timestamp;
+
+use super::core::Engine;
+use super::passes::{RulePass, Wish};
+use super::rules::RuleEntry;
+use super::writes::TaskResult;
+use crate::evaluate::availability::{self, Availability};
+use crate::evaluate::deep_look::LookDepth;
+use crate::evaluate::facts::{QueryResult, RuleResults, SampleFacts};
+use crate::evaluate::objects::{Judgement, RuleObjects, judge_objects, look_deep, look_depth};
+use crate::evaluate::queries::{DOWN, Part, deep_queries, first_queries, has_queries, next_poll};
+use crate::evaluate::verdict::Verdict;
+use crate::observe::Pair;
+use crate::prometheus::Ask;
+
+impl Engine {
+    /// When the next rule wants to ask.
+    pub(crate) fn earliest_poll(&self) -> Option<Timestamp> {
+        if self.config.active().settings().unknown {
+            return None;
+        }
+        self.rules.values().filter(|r| !r.polling && r.rule().is_some()).map(|r| r.next_poll).min()
+    }
+
+    /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
+    pub(crate) fn start_passes(&mut self) {
+        // Nobody knows where the metrics are.
+        if self.config.active().settings().unknown {
+            return;
+        }
+        let now = self.now();
+        let floor = self.config.active().config().min_poll_interval.as_secs();
+        let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
+        for (name, entry) in &mut self.rules {
+            if entry.polling || entry.next_poll > now {
+                continue;
+            }
+            let Some(rule) = entry.rule() else { continue };
+            let poll = rule.poll;
+            // A pass that is a little late carries the time it was due: times of a rule's passes are then whole
+            // intervals apart, and so are the holds that are measured in them.
+            let late = now.duration_since(entry.next_poll);
+            let time = if late.as_millis() < 1000 { entry.next_poll } else { now };
+            entry.next_poll = next_poll(now, poll, floor);
+            due.entry(time).or_default().push(Arc::clone(name));
+        }
+        for (time, names) in due {
+            let id = self.passes.begin();
+            for name in names {
+                self.start_rule(id, &name, time);
+            }
+            // Nobody in it asks anything.
+            self.passes.end_if_empty(id);
+        }
+    }
+
+    fn start_rule(&mut self, id: u64, name: &Arc<str>, time: Timestamp) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        let Some(rule) = entry.rule().cloned() else { return };
+        if !has_queries(&rule, entry.selected.len()) {
+            if entry.data != Availability::Unknown {
+                entry.data = Availability::Unknown;
+                self.scheduler.mark_rule(Arc::clone(name));
+            }
+            return;
+        }
+        let (lookback, heeds_targets) = match self.config.active().source(rule.provider.as_deref()) {
+            Ok((_, source)) => (source.lookback, source.heeds_targets()),
+            Err(why) => {
+                self.no_data(name, time, "NoProvider", &why.to_string());
+                return;
+            }
+        };
+        let mut wanted = first_queries(&rule);
+        if heeds_targets {
+            wanted.push((Part::Down, DOWN.to_owned()));
+        }
+        let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
+        if deep {
+            wanted.extend(deep_queries(&rule));
+        }
+        entry.polling = true;
+        let results = RuleResults { rule, lookback, time, results: HashMap::new() };
+        self.passes.add_rule(id, name, RulePass::new(results, wanted.len(), deep));
+        self.ask(id, name, wanted, time);
+    }
+
+    fn ask(&mut self, id: u64, name: &Arc<str>, wanted: Vec<(Part, String)>, time: Timestamp) {
+        let provider = self.rules.get(name).and_then(|r| r.rule()).and_then(|r| r.provider.clone());
+        let mut answered = Vec::new();
+        for (part, query) in wanted {
+            let (source_name, source) = match self.config.active().source(provider.as_deref()) {
+                Ok(found) => found,
+                Err(why) => {
+                    // The configuration changed in the middle of the pass: it ends here for this rule.
+                    self.passes.remove_rule(id, name);
+                    self.no_data(name, time, "NoProvider", &why.to_string());
+                    return;
+                }
+            };
+            let ask = Ask { provider: source_name.into(), query: query.into() };
+            let source = Arc::clone(&source.provider);
+            match self.passes.wish(id, name, part, ask) {
+                Wish::Ask(ask) => {
+                    let asked_at = (self.parts.clock)();
+                    self.writes.start_query(async move {
+                        let result = source.ask(&ask.query, time).await.map(Arc::new).map_err(Arc::new);
+                        TaskResult::Query { pass: id, asked_at, ask, result }
+                    });
+                }
+                Wish::Waits => {}
+                Wish::Has(result) => answered.push((part, result)),
+                Wish::Over => return,
+            }
+        }
+        for (part, result) in answered {
+            self.answer(id, name, part, result);
+        }
+    }
+
+    /// Takes the result of a query, for all rules that asked.
+    pub(crate) fn take_result(&mut self, id: u64, ask: &Ask, result: &QueryResult, asked_at: Timestamp) {
+        let took = self.now().duration_since(asked_at).try_into().unwrap_or_default();
+        // The answer of a provider that has been removed since would bring its series back.
+        if self.config.active().has_provider(&ask.provider) {
+            match result {
+                Ok(answer) => self.metrics().query(&ask.provider, "ok", took, answer.bytes as u64),
+                Err(error) => self.metrics().query(&ask.provider, error.reason(), took, 0),
+            }
+        }
+        for (name, part) in self.passes.take_result(id, ask, result) {
+            self.answer(id, &name, part, result.clone());
+        }
+    }
+
+    fn answer(&mut self, id: u64, name: &Arc<str>, part: Part, result: QueryResult) {
+        if let Some(rule_pass) = self.passes.answer(id, name, part, result) {
+            self.complete(id, name, rule_pass);
+            if let Some(took) = self.passes.end_if_empty(id) {
+                self.metrics().pass(took);
+            }
+        }
+    }
+
+    /// All queries for a rule have a result: judge, or look deeper first.
+    fn complete(&mut self, id: u64, name: &Arc<str>, mut pass: RulePass) {
+        let time = pass.results.time;
+        let rule = Arc::clone(&pass.results.rule);
+        let current = self
+            .rules
+            .get(name)
+            .and_then(|r| r.rule())
+            .is_some_and(|r| Arc::ptr_eq(r, &rule) || r.hash == rule.hash);
+        if !current {
+            if let Some(entry) = self.rules.get_mut(name) {
+                entry.polling = false;
+            }
+            return;
+        }
+        if let Some(error) = pass.results.error() {
+            let (reason, message) = (error.reason(), error.to_string());
+            self.no_data(name, time, reason, &message);
+            return;
+        }
+        if let Some(down) = pass.results.down() {
+            let message = format!(
+                "{down} scrape targets are down (up == 0), and the provider's ignore_unhealthy_targets is false"
+            );
+            self.no_data(name, time, "UnhealthyTargets", &message);
+            return;
+        }
+        if matches!(rule.action, Action::Pool { .. }) {
+            self.apply_pools(name, &pass.results);
+            return;
+        }
+        let Some(entry) = self.rules.get(name) else { return };
+        let now = self.now();
+        let facts = pass.results.facts(&self.world, &entry.selected, now);
+        if !pass.deep && entry.scan.is_due(&facts.counts, self.look_depth(name, &rule, &facts), now) {
+            let wanted = deep_queries(&rule);
+            pass = pass.deepen(wanted.len());
+            if !wanted.is_empty() {
+                self.passes.add_rule(id, name, pass);
+                self.ask(id, name, wanted, time);
+                return;
+            }
+        }
+        self.apply_objects(name, &pass, &facts, now);
+    }
+
+    /// Returns how urgently somebody waits to learn that conditions do not hold, or that there is data at all.
+    fn look_depth(&self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts) -> LookDepth {
+        let Some(entry) = self.rules.get(name) else { return LookDepth::Shallow };
+        let waits = |slot: u32| {
+            self.world.claims.get(slot).is_some_and(|claim| {
+                let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
+                let journal = || self.world.journal(&claim.namespace, &pair);
+                self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
+            })
+        };
+        let missing = matches!(entry.data, Availability::Missing(..));
+        look_depth(rule, &objects_of(entry), facts, waits, missing)
+    }
+
+    /// Applies what a pass says of the objects of a rule.
+    fn apply_objects(&mut self, name: &Arc<str>, pass: &RulePass, facts: &SampleFacts, now: Timestamp) {
+        let rule = &pass.results.rule;
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        entry.polling = false;
+        let judgements = judge_objects(rule, &objects_of(entry), facts, pass.deep);
+        for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
+            entry.without_data.set(judged.slot, false);
+        }
+        if facts.hits.iter().any(|hits| !hits.is_empty()) {
+            entry.scan.none_matched = false;
+        }
+        if pass.deep {
+            self.apply_deep_look(name, rule, facts, now);
+        }
+        self.apply_availability(name, facts, now);
+        for judged in judgements {
+            self.apply_judgement(name, judged, pass.results.time);
+        }
+    }
+
+    pub(crate) fn apply_judgement(&mut self, name: &Arc<str>, judged: Judgement, time: Timestamp) {
+        let Judgement { slot, verdict, values } = judged;
+        let Some(claim) = self.world.claims.get(slot) else {
+            return;
+        };
+        let pair = Pair { object: claim.volume().into(), rule: Arc::clone(name) };
+        if verdict == Verdict::NotMet
+            && time.as_second() > i64::from(claim.resized)
+            && let Some(entry) = self.rules.get_mut(name)
+        {
+            entry.cleared.insert(slot);
+        }
+        if let Some(entry) = self.pairs.get_mut(&pair) {
+            let before = entry.reading.verdict;
+            entry.reading.take(verdict, time, values);
+            if before != verdict || entry.needs_look(verdict) {
+                self.scheduler.mark_pair(pair.clone());
+            }
+            if entry.state == RuleState::Normal {
+                // Selected again: its journal says that it is Normal, and nobody needs to be told.
+                self.mark_normal(&pair);
+            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet && !entry.in_flight
+            {
+                self.becomes_normal(name, slot);
+                self.set_state(&pair, RuleState::Normal);
+            }
+            return;
+        }
+        match verdict {
+            Verdict::Met => {
+                let quiet = self.quiet_state(&pair);
+                let mut entry = super::pairs::PairEntry::new(quiet);
+                entry.reading.take(verdict, time, values);
+                self.insert_pair(pair.clone(), entry);
+                self.scheduler.mark_pair(pair);
+            }
+            Verdict::NotMet => self.becomes_normal(name, slot),
+            Verdict::NoData => {}
+        }
+    }
+
+    fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        if !entry.selected.contains(slot) || entry.normal.contains(slot) || entry.busy.contains(slot) {
+            return;
+        }
+        entry.normal.insert(slot);
+        entry.unannounced.push(slot);
+        self.scheduler.mark_rule(Arc::clone(name));
+    }
+
+    fn apply_deep_look(&mut self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts, now: Timestamp) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        let look = look_deep(rule, &entry.selected, facts);
+        let left = !look.without_data.is_empty() || facts.counts.contains(&Some(0));
+        entry.scan.record(&facts.counts, look.none_matched, left, now);
+        if !look.without_data.is_subset(&entry.without_data) {
+            // Others than before: these are told of in their turn.
+            entry.without_data_since = None;
+        }
+        if entry.without_data != look.without_data {
+            entry.without_data = look.without_data;
+            self.scheduler.mark_rule(Arc::clone(name));
+        }
+    }
+
+    fn apply_availability(&mut self, name: &Arc<str>, facts: &SampleFacts, now: Timestamp) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        let without = entry.without_data.len();
+        let selected = entry.selected.len();
+        let data = availability::of_objects(facts, selected, without, entry.scan.none_matched);
+        let lacking = (without > 0).then(|| entry.without_data_since.unwrap_or(now));
+        if entry.data != data || entry.without_data_since != lacking {
+            entry.data = data;
+            entry.without_data_since = lacking;
+            self.scheduler.mark_rule(Arc::clone(name));
+        }
+        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
+    }
+
+    fn apply_pools(&mut self, name: &Arc<str>, results: &RuleResults) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        entry.polling = false;
+        let pools = results.pools();
+        let data = availability::of_pools(pools.len());
+        if entry.pools != pools || entry.data != data {
+            entry.pools = pools;
+            entry.data = data;
+            self.scheduler.mark_rule(Arc::clone(name));
+        }
+    }
+
+    /// Records that the queries of a rule got no result: nothing is known of any of its objects.
+    fn no_data(&mut self, name: &Arc<str>, time: Timestamp, reason: &'static str, message: &str) {
+        let Some(entry) = self.rules.get_mut(name) else {
+            return;
+        };
+        entry.polling = false;
+        let data = Availability::Missing(reason, message.to_owned());
+        if entry.data != data {
+            tracing::warn!(rule = %name, reason, why = message, "no data");
+            entry.data = data;
+            self.scheduler.mark_rule(Arc::clone(name));
+        }
+        for (pair, entry) in &mut self.pairs {
+            if pair.rule == *name {
+                entry.reading.take(Verdict::NoData, time, Vec::new());
+            }
+        }
+    }
+}
+
+/// Returns the objects of a rule as the evaluation takes them.
+fn objects_of(entry: &RuleEntry) -> RuleObjects<'_> {
+    RuleObjects {
+        selected: &entry.selected,
+        paired: &entry.paired,
+        busy: &entry.busy,
+        without_data: &entry.without_data,
+        initializing: entry.initializing().collect(),
+    }
+}
