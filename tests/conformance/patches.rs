@@ -4,8 +4,9 @@
 use anyhow::Result;
 use autopilot_shared::api::ActionApproval;
 use autopilot_stack::{Cluster, ClusterOptions};
-use autopilot_tui::effect::{Action, Ending, Target, Write, send};
-use autopilot_tui::record::{Approval, Names};
+use autopilot_tui::cluster::send;
+use autopilot_tui::decision::{Action, Ending, Target, Write};
+use autopilot_tui::rows::{Approval, Names};
 use autopilot_tui::text::Safe;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::filter::glob;
 use crate::keymap::{Keymap, KeymapError};
-use crate::model::Settings;
+use crate::text::glob;
 use crate::theme::{Glyphs, Theme};
 
 /// The file, as it is written.
@@ -53,9 +52,39 @@ impl ContextRule {
 
 /// What was understood.
 #[derive(Clone, Debug, Default)]
-pub struct Settled {
+pub struct ContextSettings {
     /// What is said of contexts.
     pub contexts: Vec<ContextRule>,
+}
+
+/// What the configuration and the flags say.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Keys.
+    pub keymap: Keymap,
+    /// Colours.
+    pub theme: Theme,
+    /// Unicode or ASCII.
+    pub glyphs: Glyphs,
+    /// Whether the mouse is ours.
+    pub mouse: bool,
+    /// Whether links may be written as OSC 8.
+    pub hyperlinks: bool,
+    /// Hosts of pull requests that may be opened; empty: all.
+    pub hosts: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            keymap: Keymap::default(),
+            theme: Theme::Default,
+            glyphs: Glyphs::UNICODE,
+            mouse: true,
+            hyperlinks: false,
+            hosts: Vec::new(),
+        }
+    }
 }
 
 /// What is wrong with a configuration.

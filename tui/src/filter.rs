@@ -5,7 +5,8 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::clock::parse_age;
-use crate::record::{Column, Kind, Row};
+use crate::rows::{Column, Kind, Row};
+use crate::text::glob;
 
 /// How a column is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -242,23 +243,6 @@ fn contains(text: &str, word: &str) -> bool {
     let starts = &text[..=text.len() - word.len()];
     memchr::memchr2_iter(first, first.to_ascii_uppercase(), starts)
         .any(|at| text[at + 1..at + word.len()].eq_ignore_ascii_case(rest))
-}
-
-/// Whether a text is of a form with `*` for anything. The form is lower case.
-pub(crate) fn glob(form: &str, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let mut parts = form.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts: Vec<&str> = parts.collect();
-    let Some(last) = parts.pop() else { return rest.is_empty() };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }
 
 #[cfg(test)]

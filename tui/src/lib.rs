@@ -4,17 +4,23 @@
 //! `feed` turns watches into messages; `update` (pure) turns messages into a changed `model` and effects; `view` (pure)
 //! draws the model; `effect` does what must happen outside. Everything from outside passes through [`text::Safe`].
 
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod commands;
 pub mod config;
+pub mod connection;
+pub mod content;
+pub mod decision;
 pub mod effect;
-pub mod feed;
 pub mod filter;
 pub mod keymap;
+pub mod message;
 pub mod model;
-pub mod record;
-pub mod run;
+pub mod permitted;
+pub mod rows;
+pub mod selection;
 pub mod table;
 pub mod text;
 pub mod theme;

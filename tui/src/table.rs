@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::filter::{Filter, Scorer};
-use crate::record::{Column, Row};
+use crate::rows::{Column, Pin, Row};
 
 /// Rows by identity. A slot stays a row's as long as the row is there.
 #[derive(Clone, Debug)]
@@ -143,25 +143,6 @@ impl<R: Row> Rows<R> {
 
     fn slots(&self) -> impl Iterator<Item = (u32, &R)> {
         (0..).zip(&self.slots).filter_map(|(n, s)| s.as_ref().map(|(row, _)| (n, row)))
-    }
-}
-
-/// Only rows of this.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Pin {
-    /// Of a rule.
-    Rule(Arc<str>),
-    /// Of a rule and an object: rule, object's id, name that is shown.
-    Pair(Arc<str>, Arc<str>, Arc<str>),
-}
-
-impl Pin {
-    /// For a title.
-    pub fn title(&self) -> String {
-        match self {
-            Pin::Rule(rule) => format!("rule {rule}"),
-            Pin::Pair(rule, _, name) => format!("{name} under {rule}"),
-        }
     }
 }
 

@@ -21,7 +21,7 @@ const MARKS: usize = 3;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Safe {
     text: Arc<str>,
-    altered: bool,
+    sanitized: bool,
 }
 
 impl Safe {
@@ -29,15 +29,15 @@ impl Safe {
     /// zero-width characters become [`REPLACED`], and the text is marked as altered.
     pub fn new(raw: &str) -> Safe {
         if raw.len() <= LONGEST && raw.bytes().all(|b| (0x20..0x7f).contains(&b)) {
-            return Safe { text: raw.into(), altered: false };
+            return Safe { text: raw.into(), sanitized: false };
         }
-        let (text, altered) = clean(raw, LONGEST);
-        Safe { text: text.into(), altered }
+        let (text, sanitized) = clean(raw, LONGEST);
+        Safe { text: text.into(), sanitized }
     }
 
     /// Text of our own, from the source code.
     pub fn own(text: &'static str) -> Safe {
-        Safe { text: text.into(), altered: false }
+        Safe { text: text.into(), sanitized: false }
     }
 
     /// Foreign text of several lines, each made fit.
@@ -51,8 +51,8 @@ impl Safe {
     }
 
     /// Whether something was taken out: the reader must know that this is not what stands in the cluster.
-    pub fn altered(&self) -> bool {
-        self.altered
+    pub fn sanitized(&self) -> bool {
+        self.sanitized
     }
 
     /// Whether there is no text.
@@ -98,7 +98,7 @@ impl From<String> for Safe {
 
 fn clean(raw: &str, longest: usize) -> (String, bool) {
     let mut out = String::with_capacity(raw.len().min(longest * 4));
-    let mut altered = false;
+    let mut sanitized = false;
     let mut length = 0;
     let mut marks = 0;
     let mut chars = raw.chars().peekable();
@@ -114,19 +114,19 @@ fn clean(raw: &str, longest: usize) -> (String, bool) {
             '\t' => ' ',
             '\u{1b}' => {
                 skip_escape(&mut chars);
-                altered = true;
+                sanitized = true;
                 REPLACED
             }
             '\u{9b}' => {
                 skip_csi(&mut chars);
-                altered = true;
+                sanitized = true;
                 REPLACED
             }
             // A joiner is at home between two pictures, and a selector behind one.
             '\u{200d}' if picture(previous) && chars.peek().is_some_and(|&n| picture(n)) => c,
             '\u{fe0f}' if picture(previous) => c,
             c if is_hidden(c) => {
-                altered = true;
+                sanitized = true;
                 REPLACED
             }
             c => c,
@@ -134,7 +134,7 @@ fn clean(raw: &str, longest: usize) -> (String, bool) {
         if put.width() == Some(0) && put != '\u{200d}' {
             marks += 1;
             if marks > MARKS {
-                altered = true;
+                sanitized = true;
                 continue;
             }
         } else {
@@ -148,7 +148,7 @@ fn clean(raw: &str, longest: usize) -> (String, bool) {
         length += 1;
         previous = if put == '\u{fe0f}' { previous } else { put };
     }
-    (out, altered)
+    (out, sanitized)
 }
 
 /// After ESC: the rest of the sequence, if it is one that is known.
@@ -311,4 +311,21 @@ pub fn link(raw: &str) -> Option<&str> {
     let printable = raw.bytes().all(|b| (0x21..0x7f).contains(&b) && !b"\"'<>\\^`{|}".contains(&b));
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     (printable && raw.len() <= LONGEST && !host.is_empty() && !host.contains('@')).then_some(raw)
+}
+
+/// Whether a text is of a form with `*` for anything. The form is lower case.
+pub(crate) fn glob(form: &str, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let mut parts = form.split('*');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }

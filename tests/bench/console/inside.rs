@@ -7,11 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use autopilot_tests::pty::binary;
 use autopilot_tui::cli::snapshot::render;
 use autopilot_tui::clock::Now;
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{ClusterLabel, Model, Settings};
-use autopilot_tui::record::{Approval, Names, Row as _};
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::ClusterLabel;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::Model;
+use autopilot_tui::rows::{Approval, Names, Row as _};
 use autopilot_tui::table::{Rows, TableState};
-use autopilot_tui::update::{Feed, Msg, update};
+use autopilot_tui::update::update;
 
 use super::seed::{APPROVALS, approval};
 use super::timed_console::SIZE;
@@ -39,8 +42,12 @@ fn milliseconds(since: Instant) -> f64 {
 pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
     let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, (SIZE.columns, SIZE.rows));
-    for feed in [Feed::Contact, Feed::Approvals(approvals()?), Feed::Done(KindName::Approvals)] {
-        update(&mut model, now, Msg::Feed(0, feed));
+    for feed in [
+        ClusterEvent::Contact,
+        ClusterEvent::Approvals(approvals()?),
+        ClusterEvent::Done(KindName::Approvals),
+    ] {
+        update(&mut model, now, Msg::ClusterEvent(0, feed));
     }
     let mut frames = Vec::new();
     for _ in 0..TIMES {

@@ -1,9 +1,10 @@
 //! `check`: whether cluster, kinds and permissions are fine.
 
-use super::{DENIED, FAILED, OK};
-use crate::effect::authz;
-use crate::feed::{Source, trouble::classify};
-use crate::model::Trouble;
+use crate::cli::exit_code::{DENIED, FAILED, OK};
+use crate::cluster::error::classify;
+use crate::cluster::{Source, access, fetch};
+use crate::connection::Trouble;
+use crate::text::Safe;
 
 /// Says what is fine and what is not.
 ///
@@ -22,14 +23,14 @@ pub async fn check(source: &Source, namespace: Option<&str>) -> anyhow::Result<u
     let mut code = OK;
     match session.ask(client.apiserver_version()).await {
         Ok(version) => {
-            outln!("yes  server answers, Kubernetes {}", crate::text::Safe::new(&version.git_version))
+            outln!("yes  server answers, Kubernetes {}", Safe::new(&version.git_version))
         }
         Err(error) => {
             outln!("no   server: {}", classify(&error).1);
             return Ok(FAILED);
         }
     }
-    match session.ask(authz::identity(&client)).await {
+    match session.ask(access::identity(&client)).await {
         Ok(user) => outln!("yes  you are {user}"),
         Err(error) => {
             outln!("no   who you are: {}", classify(&error).1);
@@ -38,7 +39,7 @@ pub async fn check(source: &Source, namespace: Option<&str>) -> anyhow::Result<u
     }
     for plural in ["actionapprovals", "autopilotruleobjects", "autopilotrules"] {
         let within = namespace.filter(|_| plural != "autopilotrules");
-        match super::get::list_some(&session, plural, within).await {
+        match fetch::list_some(&session, plural, within).await {
             Ok(()) => outln!("yes  {plural} can be listed"),
             Err(error) => {
                 let (trouble, text) = classify(&error);
@@ -59,7 +60,7 @@ pub async fn check(source: &Source, namespace: Option<&str>) -> anyhow::Result<u
     ];
     for (verb, plural, needed) in may {
         let within = if plural == "events" { Some("default") } else { namespace };
-        match session.ask(authz::may(&client, within, verb, plural)).await {
+        match session.ask(access::may(&client, within, verb, plural)).await {
             Ok(Some(answer)) if answer.allowed => outln!("yes  you may {verb} {plural}"),
             Ok(None) => outln!("?    whether you may {verb} {plural}: the server cannot find out"),
             Ok(Some(answer)) => {

@@ -7,14 +7,19 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{CHANGED, DENIED, DecideArgs, FAILED, NOTHING, OK, Output, UNKNOWN, USAGE, get::list};
-use crate::effect::{self, Action, Ending, Target, Written, audit, authz, send};
-use crate::feed::{Session, trouble::classify};
-use crate::model::{ClusterLabel, Confirm, Field, Trouble};
-use crate::record::{Approval, Names, wire};
+use crate::app::audit;
+use crate::cli::args::{DecideArgs, Output};
+use crate::cli::exit_code::{CHANGED, DENIED, FAILED, NOTHING, OK, UNKNOWN, USAGE};
+use crate::cluster::error::classify;
+use crate::cluster::{Session, access, fetch, send};
+use crate::connection::{ClusterLabel, Trouble};
+use crate::content::dialog::question;
+use crate::decision;
+use crate::decision::{Action, Ending, Target, Written};
+use crate::model::{Confirm, Field};
+use crate::rows::{Approval, Names, wire};
 use crate::text::Safe;
 use crate::theme::Glyphs;
-use crate::view::question;
 
 /// Carries out a decision on each of the names.
 ///
@@ -40,7 +45,7 @@ pub async fn decide(
     let mut names = Names::default();
     let mut rows: Vec<Approval> = Vec::new();
     for place in places(namespace, &args.names) {
-        let items: Vec<Value> = match list(session, "actionapprovals", place).await {
+        let items: Vec<Value> = match fetch::list(session, "actionapprovals", place).await {
             Ok(items) => items,
             Err(error) => {
                 let (trouble, text) = classify(&error);
@@ -85,7 +90,7 @@ pub async fn decide(
             return Ok(CHANGED);
         }
     }
-    let by = match session.ask(authz::identity(&client)).await {
+    let by = match session.ask(access::identity(&client)).await {
         Ok(user) if !user.is_empty() => user,
         _ => session.label.user.clone(),
     };
@@ -110,7 +115,7 @@ pub async fn decide(
             return Ok(FAILED);
         }
     }
-    let write = |row: &Approval| effect::Write {
+    let write = |row: &Approval| decision::Write {
         action,
         target: Target::of(row),
         reason: reason.clone(),
@@ -155,8 +160,8 @@ pub async fn decide(
 /// Sends one after the other until somebody stops that, the server is not reached, or no answer comes: of what is on its way
 /// then nobody knows how it ends, what comes after it is not sent. Each is told and noted.
 pub async fn carry_out(
-    writes: impl IntoIterator<Item = effect::Write>,
-    send: impl AsyncFn(&effect::Write) -> Ending,
+    writes: impl IntoIterator<Item = decision::Write>,
+    send: impl AsyncFn(&decision::Write) -> Ending,
     stop: impl Future<Output = ()>,
     mut ended: impl FnMut(Written),
 ) {

@@ -1,18 +1,18 @@
 //! `get`: lists, as columns or as the cluster has them.
 
-use autopilot_shared::api::GROUP;
 use jiff::Timestamp;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{FAILED, NOTHING, OK, Output, Resource, USAGE};
+use crate::cli::args::{Output, Resource};
+use crate::cli::exit_code::{DENIED, FAILED, NOTHING, OK, USAGE};
 use crate::clock::Now;
-use crate::feed::Session;
-use crate::feed::trouble::{classify, within};
+use crate::cluster::error::classify;
+use crate::cluster::{Session, fetch};
+use crate::config::Settings;
+use crate::connection::Trouble;
+use crate::content::table_layout::print_table;
 use crate::filter::Filter;
-use crate::model::Settings;
-use crate::record::wire::{self, Page};
-use crate::record::{Approval, CellContext, Names, ObjectRow, Row, RuleRow};
+use crate::rows::{Approval, CellContext, Names, ObjectRow, Row, RuleRow, wire};
 use crate::text::{Safe, escape};
 
 /// What is asked for.
@@ -28,61 +28,6 @@ pub struct Asked<'a> {
     pub filter: Option<String>,
     /// Namespace; all if none.
     pub namespace: Option<&'a str>,
-}
-
-/// Path of a collection.
-fn path(plural: &str, namespace: Option<&str>) -> String {
-    let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();
-    format!("/apis/{GROUP}/v1alpha1{within}/{plural}")
-}
-
-/// A whole list, page by page.
-///
-/// # Errors
-/// When the server refuses.
-pub async fn list<K: DeserializeOwned>(
-    session: &Session,
-    plural: &str,
-    namespace: Option<&str>,
-) -> Result<Vec<K>, kube::Error> {
-    let params = kube::api::ListParams::default().limit(500);
-    let request = kube::core::Request::new(path(plural, namespace));
-    let mut items = Vec::new();
-    let mut next: Option<String> = None;
-    loop {
-        let page = match next.take() {
-            Some(token) => params.clone().continue_token(&token),
-            None => params.clone(),
-        };
-        let request = request.list(&page).map_err(kube::Error::BuildRequest)?;
-        let page: Page<K> = within(session.times().page, session.client().request(request)).await?;
-        items.extend(page.items);
-        match page.metadata.continue_.filter(|t| !t.is_empty()) {
-            Some(token) => next = Some(token),
-            None => return Ok(items),
-        }
-    }
-}
-
-/// An object as the cluster has it, without what only machines read.
-///
-/// # Errors
-/// Why not, for people.
-pub async fn yaml(
-    session: &Session,
-    plural: &str,
-    namespace: Option<&str>,
-    name: &str,
-) -> Result<String, String> {
-    let request = http::Request::get(format!("{}/{name}", path(plural, namespace))).body(Vec::new());
-    let request = request.map_err(|e| e.to_string())?;
-    let client = session.client();
-    let read = session.ask(client.request(request)).await;
-    let mut value: Value = read.map_err(|e| classify(&e).1.to_string())?;
-    if let Some(meta) = value["metadata"].as_object_mut() {
-        meta.remove("managedFields");
-    }
-    serde_saphyr::to_string(&value).map_err(|e| e.to_string())
 }
 
 /// Prints what is asked for.
@@ -143,12 +88,12 @@ async fn rows<R: Row>(
             return Ok(USAGE);
         }
     };
-    let items: Vec<Value> = match list(session, plural, namespace).await {
+    let items: Vec<Value> = match fetch::list(session, plural, namespace).await {
         Ok(items) => items,
         Err(error) => {
             let (trouble, text) = classify(&error);
             eprintln!("autopilot: listing {plural}: {text}");
-            return Ok(if trouble == crate::model::Trouble::Forbidden { super::DENIED } else { FAILED });
+            return Ok(if trouble == Trouble::Forbidden { DENIED } else { FAILED });
         }
     };
     let now = Timestamp::now();
@@ -183,21 +128,10 @@ async fn rows<R: Row>(
         eprintln!("autopilot: no {}{}", plural, what.map(|n| format!(" named {n}")).unwrap_or_default());
         return Ok(if asked.name.is_some() { NOTHING } else { OK });
     }
-    for line in crate::view::print_table(found.iter().map(|(row, _)| row), &context, columns) {
+    for line in print_table(found.iter().map(|(row, _)| row), &context, columns) {
         outln!("{line}");
     }
     Ok(OK)
-}
-
-/// Whether a kind can be listed at all.
-///
-/// # Errors
-/// Why not.
-pub async fn list_some(session: &Session, plural: &str, namespace: Option<&str>) -> Result<(), kube::Error> {
-    let request = kube::core::Request::new(path(plural, namespace));
-    let params = kube::api::ListParams::default().limit(1);
-    let request = request.list(&params).map_err(kube::Error::BuildRequest)?;
-    session.ask(session.client().request_text(request)).await.map(drop)
 }
 
 #[cfg(test)]
@@ -210,7 +144,7 @@ mod tests {
         let list = serde_json::json!({ "items": [{ raw: raw, "plain": "größe" }] });
         for output in [Output::Json, Output::Yaml] {
             let text = text(&list, output).unwrap();
-            assert!(text.chars().all(|c| c == '\n' || !Safe::new(&c.to_string()).altered()), "{text:?}");
+            assert!(text.chars().all(|c| c == '\n' || !Safe::new(&c.to_string()).sanitized()), "{text:?}");
             assert!(text.contains("\\u202e") && text.contains("größe"), "{text}");
             assert_eq!(serde_saphyr::from_str::<Value>(&text).unwrap(), list);
             if output == Output::Json {

@@ -10,11 +10,16 @@ use ratatui::buffer::Buffer;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{FAILED, OK, USAGE};
+use crate::cli::exit_code::{FAILED, OK, USAGE};
 use crate::clock::Now;
-use crate::feed::{Feeder, Source};
-use crate::model::{ClusterLabel, Model, Screen, Settings, View};
+use crate::cluster::{ClusterTask, Source};
+use crate::config::Settings;
+use crate::connection::ClusterLabel;
+use crate::model::{Model, Screen};
+use crate::rows::View;
+use crate::text::width;
 use crate::update::{settle, update};
+use crate::view;
 
 /// How long the lists may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +34,7 @@ pub fn text(buffer: &Buffer) -> Vec<String> {
             while x < area.right() {
                 let symbol = buffer[(x, y)].symbol();
                 line.push_str(symbol);
-                x += u16::try_from(crate::text::width(symbol)).unwrap_or(1).max(1);
+                x += u16::try_from(width(symbol)).unwrap_or(1).max(1);
             }
             line.trim_end().to_owned()
         })
@@ -43,7 +48,7 @@ pub fn text(buffer: &Buffer) -> Vec<String> {
 pub fn render(model: &mut Model) -> Result<Buffer, std::convert::Infallible> {
     settle(model);
     let mut terminal = Terminal::new(TestBackend::new(model.size.0, model.size.1))?;
-    terminal.draw(|frame| crate::view::view(model, frame))?;
+    terminal.draw(|frame| view::view(model, frame))?;
     Ok(terminal.backend().buffer().clone())
 }
 
@@ -74,7 +79,7 @@ pub async fn print(
     let mut model = Model::new(settings, ClusterLabel::default(), namespace.clone(), size);
     model.screens = vec![Screen::table(view)];
     let began = Instant::now();
-    let _feeder = Feeder::start(source, namespace, 0, out);
+    let _feeder = ClusterTask::start(source, namespace, 0, out);
     let end = began + PATIENCE;
     loop {
         let Ok(Some(msg)) = timeout_at(end, feed.recv()).await else { break };

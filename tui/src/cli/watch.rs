@@ -9,13 +9,14 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
-use super::{DENIED, FAILED, OK, Output};
+use crate::cli::args::Output;
+use crate::cli::exit_code::{DENIED, FAILED, OK};
 use crate::clock::stamp;
-use crate::feed::{Feeder, Source};
-use crate::model::Trouble;
-use crate::model::link::KindName;
-use crate::record::Approval;
-use crate::update::{Feed, Msg};
+use crate::cluster::{ClusterTask, Source};
+use crate::connection::{KindName, Trouble};
+use crate::message::{ClusterEvent, Msg};
+use crate::rows::Approval;
+use crate::text::escape;
 
 /// Prints changes until it is ended, or until the time is over.
 ///
@@ -28,7 +29,7 @@ pub async fn watch(
     seconds: Option<u64>,
 ) -> anyhow::Result<u8> {
     let (out, mut feed) = mpsc::channel(256);
-    let _feeder = Feeder::start(source, namespace.as_deref().map(Arc::from), 0, out);
+    let _feeder = ClusterTask::start(source, namespace.as_deref().map(Arc::from), 0, out);
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(u64::from(u32::MAX)));
     let mut known: HashMap<Arc<str>, (Approval, String)> = HashMap::new();
     // What the list that is being read has; what was known and is not in it is gone.
@@ -45,7 +46,7 @@ pub async fn watch(
                 "to": row.to.as_str(), "proposal": row.digest.as_deref(), "uid": &*row.uid,
                 "pullRequest": row.pull_request.as_ref().map(|p| p.number),
             });
-            crate::text::escape(&line.to_string())
+            escape(&line.to_string())
         } else {
             let pull = row.pull_request.as_ref();
             let pull = pull.map(|p| format!(" #{} {}", p.number, p.word())).unwrap_or_default();
@@ -57,10 +58,10 @@ pub async fn watch(
     };
     loop {
         let Ok(msg) = timeout_at(end, feed.recv()).await else { return Ok(if seen { OK } else { FAILED }) };
-        let Some(Msg::Feed(_, feed)) = msg else { return Ok(FAILED) };
+        let Some(Msg::ClusterEvent(_, feed)) = msg else { return Ok(FAILED) };
         match feed {
-            Feed::Start(KindName::Approvals) => listed.clear(),
-            Feed::Approvals(rows) => {
+            ClusterEvent::Start(KindName::Approvals) => listed.clear(),
+            ClusterEvent::Approvals(rows) => {
                 for row in rows {
                     listed.insert(Arc::clone(&row.uid));
                     let pull = row.pull_request.as_ref().map(|p| format!("{} {}", p.number, p.word()));
@@ -71,20 +72,20 @@ pub async fn watch(
                     known.insert(Arc::clone(&row.uid), (row, state));
                 }
             }
-            Feed::Gone(KindName::Approvals, uid) => {
+            ClusterEvent::Gone(KindName::Approvals, uid) => {
                 if let Some((row, _)) = known.remove(&uid) {
                     say("gone", &row)?;
                 }
             }
-            Feed::Done(KindName::Approvals) => {
+            ClusterEvent::Done(KindName::Approvals) => {
                 seen = true;
                 for (_, (row, _)) in known.extract_if(|uid, _| !listed.contains(uid)) {
                     say("gone", &row)?;
                 }
                 listed = HashSet::new();
             }
-            Feed::Trouble(_, text) => eprintln!("autopilot: {text}"),
-            Feed::Denied(KindName::Approvals, trouble, text) => {
+            ClusterEvent::Trouble(_, text) => eprintln!("autopilot: {text}"),
+            ClusterEvent::Denied(KindName::Approvals, trouble, text) => {
                 eprintln!("autopilot: {text}");
                 // As for every other command; a right that is taken away later may be given back.
                 if trouble == Trouble::Forbidden && !seen {

@@ -5,40 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Now;
+use crate::connection::{Answer, Verb};
 use crate::text::Safe;
 
 /// How long an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(300);
 /// All answers are asked for anew by hand at most this often: the key may be held down.
 const RENEWED: Duration = Duration::from_secs(1);
-
-/// What we want to do to approvals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verb {
-    /// Approve and decline.
-    Patch,
-    /// Delete.
-    Delete,
-}
-
-impl Verb {
-    /// As RBAC spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verb::Patch => "patch",
-            Verb::Delete => "delete",
-        }
-    }
-}
-
-/// An answer of the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    /// Whether we may.
-    pub allowed: bool,
-    /// Why not.
-    pub reason: Safe,
-}
 
 /// A namespace, or all, and a verb.
 type Question = (Option<Arc<str>>, Verb);

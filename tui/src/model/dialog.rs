@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use tui_textarea::TextArea;
 
-use super::{ClusterLabel, SETTLE};
 use crate::commands::Command;
-use crate::effect::{Action, Target};
+use crate::connection::ClusterLabel;
+use crate::decision::{Action, Target};
 use crate::text::Safe;
+
+/// How long a dialog must have been on the screen before it can be confirmed.
+pub const SETTLE: Duration = Duration::from_millis(300);
 
 /// Where keys go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

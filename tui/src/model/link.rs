@@ -4,63 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::clock::{Now, age, seconds_since};
+use crate::connection::{KindName, Trouble};
 use crate::text::Safe;
-
-/// What is the matter, as far as it can be told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// No kubeconfig, no such context, or nothing to connect to.
-    NoCluster,
-    /// Nobody answers, or the answer does not come.
-    Silent,
-    /// 401: the credentials are not taken.
-    Unauthorized,
-    /// 403: no permission to list.
-    Forbidden,
-    /// 404: the kinds are not there.
-    NoKinds,
-    /// Anything else that the server says.
-    Refused,
-}
-
-/// The kinds that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum KindName {
-    /// ActionApproval.
-    Approvals,
-    /// Event.
-    Events,
-    /// AutopilotRuleObject.
-    Objects,
-    /// AutopilotRule.
-    Rules,
-}
-
-impl KindName {
-    /// All.
-    pub const ALL: [KindName; 4] =
-        [KindName::Approvals, KindName::Rules, KindName::Objects, KindName::Events];
-
-    /// Plural, as the API spells it.
-    pub fn plural(self) -> &'static str {
-        match self {
-            KindName::Approvals => "actionapprovals",
-            KindName::Events => "events",
-            KindName::Objects => "autopilotruleobjects",
-            KindName::Rules => "autopilotrules",
-        }
-    }
-
-    /// For people.
-    pub fn name(self) -> &'static str {
-        match self {
-            KindName::Approvals => "approvals",
-            KindName::Events => "events",
-            KindName::Objects => "objects",
-            KindName::Rules => "rules",
-        }
-    }
-}
 
 /// The connection, in one word.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::View;
-use crate::record::{Approval, EventRecord, ObjectRow, PairRow, Row as _, RuleRow, pair};
-use crate::table::{Pin, Rows};
+use crate::rows::{Approval, EventRecord, ObjectRow, PairRow, Pin, Row as _, RuleRow, View, pair};
+use crate::table::Rows;
 use crate::text::Safe;
 
 /// Rules' objects whose happenings are kept; the cluster keeps events for an hour, a console stays for weeks.
@@ -171,7 +170,7 @@ fn belongs(rule: &str, volume: &str, pin: &Pin) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Names, wire};
+    use crate::rows::{Names, wire};
 
     fn event(number: usize) -> EventRecord {
         let message = format!("rule: r:pvc-{number} transition from Normal => Triggered");

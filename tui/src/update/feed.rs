@@ -1,15 +1,15 @@
 //! What the feed saw.
 
-use super::Feed;
+use crate::connection::KindName;
 use crate::effect::Effect;
-use crate::model::link::KindName;
+use crate::message::ClusterEvent;
 use crate::model::{Dialog, Model};
 use crate::text::Safe;
 
-pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
+pub(super) fn feed(model: &mut Model, feed: ClusterEvent, _: &mut Vec<Effect>) {
     let now = model.now;
     match feed {
-        Feed::Start(kind) => {
+        ClusterEvent::Start(kind) => {
             match kind {
                 KindName::Approvals => model.store.approvals.mark(),
                 KindName::Objects => model.store.objects.mark(),
@@ -19,7 +19,7 @@ pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
             model.link.synced.retain(|k| *k != kind);
             model.link.loading.remove(&kind);
         }
-        Feed::Done(kind) => {
+        ClusterEvent::Done(kind) => {
             match kind {
                 KindName::Approvals => drop(model.store.approvals.sweep()),
                 KindName::Objects => drop(model.store.objects.sweep()),
@@ -32,51 +32,51 @@ pub(super) fn feed(model: &mut Model, feed: Feed, _: &mut Vec<Effect>) {
             model.link.behind.retain(|k| *k != kind);
             model.link.denied.retain(|(k, ..)| *k != kind);
         }
-        Feed::Following(kind) if !model.link.behind.contains(&kind) => return,
-        Feed::Following(kind) => model.link.behind.retain(|k| *k != kind),
-        Feed::Behind(kind) if model.link.behind.contains(&kind) => return,
-        Feed::Behind(kind) => model.link.behind.push(kind),
-        Feed::Approvals(rows) => {
+        ClusterEvent::Following(kind) if !model.link.behind.contains(&kind) => return,
+        ClusterEvent::Following(kind) => model.link.behind.retain(|k| *k != kind),
+        ClusterEvent::Behind(kind) if model.link.behind.contains(&kind) => return,
+        ClusterEvent::Behind(kind) => model.link.behind.push(kind),
+        ClusterEvent::Approvals(rows) => {
             *model.link.loading.entry(KindName::Approvals).or_default() += rows.len();
             rows.into_iter().for_each(|row| model.store.approval(row));
         }
-        Feed::Objects(rows) => {
+        ClusterEvent::Objects(rows) => {
             *model.link.loading.entry(KindName::Objects).or_default() += rows.len();
             rows.into_iter().for_each(|row| model.store.object(row));
         }
-        Feed::Rules(rows) => {
+        ClusterEvent::Rules(rows) => {
             *model.link.loading.entry(KindName::Rules).or_default() += rows.len();
             rows.into_iter().for_each(|row| model.store.rules.put(row));
         }
-        Feed::Events(records) => {
+        ClusterEvent::Events(records) => {
             *model.link.loading.entry(KindName::Events).or_default() += records.len();
             records.into_iter().for_each(|record| model.store.event(record));
         }
-        Feed::Gone(kind, uid) => match kind {
+        ClusterEvent::Gone(kind, uid) => match kind {
             KindName::Approvals => drop(model.store.approvals.remove(&uid)),
             KindName::Objects => drop(model.store.objects.remove(&uid)),
             KindName::Rules => drop(model.store.rules.remove(&uid)),
             // An event that expires has happened all the same.
             KindName::Events => {}
         },
-        Feed::Contact => {
+        ClusterEvent::Contact => {
             if !model.link.contacted(now) {
                 return;
             }
         }
-        Feed::Trouble(trouble, text) => {
+        ClusterEvent::Trouble(trouble, text) => {
             if model.link.started.is_none() {
                 model.link.started = Some(now);
             }
             model.link.troubled(trouble, text, now);
         }
-        Feed::Denied(kind, trouble, text) => model.link.deny(kind, trouble, text, now),
-        Feed::Identity(user) => model.cluster.user = user,
-        Feed::Credentials(user) => {
+        ClusterEvent::Denied(kind, trouble, text) => model.link.deny(kind, trouble, text, now),
+        ClusterEvent::Identity(user) => model.cluster.user = user,
+        ClusterEvent::Credentials(user) => {
             model.cluster.user = user;
             model.access.forget();
         }
-        Feed::Cluster(label) => {
+        ClusterEvent::Cluster(label) => {
             model.read_only |= label.sealed;
             model.cluster = *label;
         }

@@ -3,15 +3,22 @@
 use crossterm::event::{KeyEvent, KeyEventKind};
 use tui_textarea::Input;
 
-use super::{enable, enabled, hold, open, picker};
 use crate::commands::Command;
+use crate::content::size::body_height;
 use crate::effect::Effect;
 use crate::keymap::Key;
+use crate::message::Tone;
 use crate::model::{
-    Confirm, Dialog, Field, FilterInput, Focus, Model, PASTED, PickerKind, REPEAT, SETTLE, Screen, Shown,
-    Tone, View,
+    Choice, Confirm, Dialog, Field, FilterInput, Focus, HOLD, LastKey, Model, PASTED, PickerKind, REPEAT,
+    SETTLE, Screen, ScreenContent,
 };
-use crate::record::column::WIDE;
+use crate::permitted;
+use crate::permitted::enabled;
+use crate::rows::View;
+use crate::rows::column::WIDE;
+use crate::selection::{chosen, pull_request_link, shown_approvals};
+use crate::update::refresh::refresh;
+use crate::update::{held_decisions, navigate, picker};
 
 pub(super) fn key(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>) {
     if event.kind == KeyEventKind::Release {
@@ -22,7 +29,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>)
     let last = &mut model.last_key;
     let before = last.key.map(|_| last.at);
     let same_at = (last.key == Some(key)).then_some(last.at);
-    *last = crate::model::LastKey { key: Some(key), at: now, same_at, before };
+    *last = LastKey { key: Some(key), at: now, same_at, before };
     let pasted = before.is_some_and(|at| now.saturating_sub(at) < PASTED);
     take_back_pasted(model, pasted);
     let fresh = event.kind == KeyEventKind::Press
@@ -40,7 +47,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>)
 
 /// Text that follows a confirming key at once was pasted without brackets: the confirmation was not meant.
 fn take_back_pasted(model: &mut Model, pasted: bool) {
-    let just = model.held.last().is_some_and(|h| crate::model::HOLD < h.left + PASTED);
+    let just = model.held.last().is_some_and(|h| HOLD < h.remaining + PASTED);
     if pasted && just {
         model.held.pop();
         model.toast(Tone::Bad, "taken back, nothing was written: that was pasted, not typed");
@@ -57,7 +64,11 @@ fn in_dialog(
 ) {
     match dialog {
         Dialog::Confirm(confirm) => in_confirm(model, confirm, key, event, fresh),
-        Dialog::Picker(picker) => picker::key(model, picker, key, effects),
+        Dialog::Picker(picker) => {
+            if let Some(choice) = picker::key(model, picker, key) {
+                choose(model, choice, effects);
+            }
+        }
         Dialog::Help(at) => model.dialog = scrolled(model, key, at, Command::Help).map(Dialog::Help),
         Dialog::Decisions(at) => {
             model.dialog = scrolled(model, key, at, Command::Decisions).map(Dialog::Decisions);
@@ -81,6 +92,16 @@ fn in_dialog(
                 model.dialog = Some(Dialog::Notice { opened: model.now.mono, text });
             }
         }
+    }
+}
+
+fn choose(model: &mut Model, choice: Choice, effects: &mut Vec<Effect>) {
+    match choice {
+        Choice::Command(command) => dispatch(model, command, effects),
+        Choice::Sort(column) => navigate::sort(model, column),
+        Choice::AllNamespaces => navigate::watch(model, None, None, effects),
+        Choice::Namespace(name) => navigate::watch(model, None, Some(name.shared()), effects),
+        Choice::Context(name) => navigate::watch(model, Some(name.shared()), None, effects),
     }
 }
 
@@ -150,7 +171,7 @@ fn in_confirm(model: &mut Model, mut confirm: Box<Confirm>, key: Key, event: Key
                 model.toast(Tone::Bad, "nothing was written: read-only");
                 return;
             } else {
-                hold::hold(model, &confirm);
+                held_decisions::hold(model, &confirm);
                 return;
             }
         }
@@ -178,8 +199,8 @@ fn in_filter(model: &mut Model, key: Key) {
             model.filtering = None;
             return;
         }
-        Some(Command::NextLine) => return step(model, 1),
-        Some(Command::PreviousLine) => return step(model, -1),
+        Some(Command::NextLine) => return navigate::step(model, 1),
+        Some(Command::PreviousLine) => return navigate::step(model, -1),
         Some(Command::RubOut) => drop(typed.pop()),
         Some(Command::ClearLine) => typed.clear(),
         _ => match key.text() {
@@ -191,43 +212,43 @@ fn in_filter(model: &mut Model, key: Key) {
 }
 
 /// Does a command, if it can be done.
-pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
+fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
     if command.entry().writes {
         // A decision is about what the list shows now, not about what it showed before the last key.
-        super::refresh(model);
+        refresh(model);
     }
     if let Err(why) = enabled(model, command) {
         model.toast(Tone::Bad, format!("{}: {why}", command.entry().name));
-        if let (Some(_), Some(table)) = (enable::action(command), model.screen_mut().table_mut()) {
+        if let (Some(_), Some(table)) = (permitted::action(command), model.screen_mut().table_mut()) {
             // If it was so, that is what was just said.
             table.bereft = false;
         }
         return;
     }
     let page =
-        model.screen().table_ref().map_or(usize::from(model.body_height()), |(_, t)| t.height).max(2) - 1;
+        model.screen().table_ref().map_or(usize::from(body_height(model)), |(_, t)| t.height).max(2) - 1;
     let page = isize::try_from(page).unwrap_or(isize::MAX);
     match command {
-        Command::Down => step(model, 1),
-        Command::Up => step(model, -1),
-        Command::PageDown => step(model, page),
-        Command::PageUp => step(model, -page),
-        Command::Top => step(model, isize::MIN),
-        Command::Bottom => step(model, isize::MAX),
-        Command::Left => shift(model, false),
-        Command::Right => shift(model, true),
-        Command::Open => open::open(model),
-        Command::Back if hold::put_away(model) => {}
-        Command::Back => open::back(model),
-        Command::Approvals => open::view(model, View::Approvals),
-        Command::Events => open::view(model, View::Events),
-        Command::Objects => open::view(model, View::Objects),
-        Command::Rules => open::view(model, View::Rules),
-        Command::NextView => turn_view(model, 1),
-        Command::PreviousView => turn_view(model, 3),
+        Command::Down => navigate::step(model, 1),
+        Command::Up => navigate::step(model, -1),
+        Command::PageDown => navigate::step(model, page),
+        Command::PageUp => navigate::step(model, -page),
+        Command::Top => navigate::step(model, isize::MIN),
+        Command::Bottom => navigate::step(model, isize::MAX),
+        Command::Left => navigate::shift(model, false),
+        Command::Right => navigate::shift(model, true),
+        Command::Open => navigate::open(model),
+        Command::Back if held_decisions::dismiss(model) => {}
+        Command::Back => navigate::back(model),
+        Command::Approvals => navigate::view(model, View::Approvals),
+        Command::Events => navigate::view(model, View::Events),
+        Command::Objects => navigate::view(model, View::Objects),
+        Command::Rules => navigate::view(model, View::Rules),
+        Command::NextView => navigate::turn_view(model, 1),
+        Command::PreviousView => navigate::turn_view(model, 3),
         Command::Approve | Command::Decline | Command::Delete => ask(model, command),
-        Command::Undo => hold::undo(model),
-        Command::SendNow => hold::send_now(model),
+        Command::Undo => held_decisions::undo(model),
+        Command::SendNow => held_decisions::send_now(model),
         Command::Mark => mark(model),
         Command::MarkShown => mark_shown(model),
         Command::Unmark => {
@@ -245,14 +266,14 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
                 model.filtering = Some(input);
             }
         }
-        Command::ClearFilter => open::clear_filter(model),
+        Command::ClearFilter => navigate::clear_filter(model),
         Command::Sort => {
             let columns = model.screen().view().columns();
             let now = model.screen().table_ref().map_or(0, |(_, table)| table.sort.0);
             let mut others = (1..=columns.len()).map(|by| (now + by) % columns.len());
             // What is never drawn is sorted by only where its name is typed.
             if let Some(next) = others.find(|at| columns[*at].rank < WIDE) {
-                sort(model, next);
+                navigate::sort(model, next);
             }
         }
         Command::Reverse => {
@@ -264,25 +285,25 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
         Command::Pause => {
             let last = model.screens.len() - 1;
             let Model { screens, store, .. } = model;
-            if let Screen { shown: Shown::Table(view, table), still } = &mut screens[last] {
+            if let Screen { shown: ScreenContent::Table(view, table), still } = &mut screens[last] {
                 table.paused = !table.paused;
                 *still = table.paused.then(|| std::sync::Arc::new(store.copy(*view)));
             }
         }
-        Command::ItsRule => open::related(model, View::Rules),
-        Command::ItsObjects => open::related(model, View::Objects),
-        Command::ItsApprovals => open::related(model, View::Approvals),
-        Command::ItsEvents => open::related(model, View::Events),
-        Command::Yaml => open::yaml(model, effects),
-        Command::OpenLink => match open::link(model) {
+        Command::ItsRule => navigate::related(model, View::Rules),
+        Command::ItsObjects => navigate::related(model, View::Objects),
+        Command::ItsApprovals => navigate::related(model, View::Approvals),
+        Command::ItsEvents => navigate::related(model, View::Events),
+        Command::Yaml => navigate::yaml(model, effects),
+        Command::OpenLink => match pull_request_link(model) {
             Ok(url) => effects.push(Effect::Browse(url)),
             Err(why) => model.toast(Tone::Bad, why),
         },
-        Command::CopyLink => match open::link(model) {
+        Command::CopyLink => match pull_request_link(model) {
             Ok(url) => effects.push(Effect::Copy(url)),
             Err(why) => model.toast(Tone::Bad, why),
         },
-        Command::CopyName => match open::shown_approvals(model).first() {
+        Command::CopyName => match shown_approvals(model).first() {
             Some(row) => effects.push(Effect::Copy(format!("{}/{}", row.namespace, row.name))),
             None => model.toast(Tone::Plain, "no approval is selected"),
         },
@@ -334,9 +355,9 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
 
 /// Opens the question before a write.
 fn ask(model: &mut Model, command: Command) {
-    let Some(action) = enable::action(command) else { return };
-    let chosen = open::chosen(model);
-    let (targets, left_out) = enable::targets(model, &chosen, action);
+    let Some(action) = permitted::action(command) else { return };
+    let chosen = chosen(model);
+    let (targets, left_out) = permitted::targets(model, &chosen, action);
     let (hidden, partly) = (chosen.hidden, chosen.marked > targets.len());
     if targets.is_empty() {
         return;
@@ -361,7 +382,7 @@ fn mark(model: &mut Model) {
             table.mark([id]);
         }
     }
-    step(model, 1);
+    navigate::step(model, 1);
 }
 
 fn mark_shown(model: &mut Model) {
@@ -369,7 +390,7 @@ fn mark_shown(model: &mut Model) {
     let Model { screens, store, .. } = model;
     let Screen { shown, still } = &mut screens[last];
     let store = still.as_deref().unwrap_or(store);
-    if let Shown::Table(View::Approvals, table) = shown {
+    if let ScreenContent::Table(View::Approvals, table) = shown {
         let ids: Vec<_> = table
             .order()
             .iter()
@@ -377,55 +398,5 @@ fn mark_shown(model: &mut Model) {
             .map(|r| r.uid.clone())
             .collect();
         table.mark(ids);
-    }
-}
-
-/// By a column, in the direction that is of use there.
-pub(super) fn sort(model: &mut Model, column: usize) {
-    let columns = model.screen().view().columns();
-    if let (Some(table), Some(spec)) = (model.screen_mut().table_mut(), columns.get(column)) {
-        table.sort_by(column, spec.descending);
-    }
-}
-
-fn turn_view(model: &mut Model, by: usize) {
-    let at = View::ALL.iter().position(|v| *v == model.screens[0].view()).unwrap_or(0);
-    open::view(model, View::ALL[(at + by) % View::ALL.len()]);
-}
-
-fn shift(model: &mut Model, right: bool) {
-    let turn = |n: usize, by: usize| if right { n + by } else { n.saturating_sub(by) };
-    match &mut model.screen_mut().shown {
-        Shown::Table(view, table) => table.shift = turn(table.shift, 1).min(view.columns().len() - 1),
-        Shown::Detail { shift, .. } => *shift = turn(*shift, 8).min(2000),
-    }
-}
-
-/// So many rows or lines down, or up.
-pub(super) fn step(model: &mut Model, by: isize) {
-    super::refresh(model);
-    let last = model.screens.len() - 1;
-    let Model { screens, store, .. } = model;
-    let Screen { shown, still } = &mut screens[last];
-    let store = still.as_deref().unwrap_or(store);
-    match shown {
-        Shown::Detail { scroll, .. } => {
-            *scroll = scroll.saturating_add_signed(by).min(100_000);
-            let (lines, height) = (crate::view::detail_lines(model), usize::from(model.body_height()));
-            if let Shown::Detail { scroll, .. } = &mut model.screens[last].shown {
-                *scroll = (*scroll).min(lines.saturating_sub(height));
-            }
-        }
-        Shown::Table(view, table) => {
-            // Where the selected row went, the next one is the one in its place.
-            let by = if table.lost && by > 0 { by - 1 } else { by };
-            let place = table.cursor().saturating_add_signed(by);
-            match view {
-                View::Approvals => table.select_at(place, &store.approvals),
-                View::Events => table.select_at(place, &store.events),
-                View::Objects => table.select_at(place, &store.objects),
-                View::Rules => table.select_at(place, &store.rules),
-            }
-        }
     }
 }

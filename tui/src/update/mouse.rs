@@ -2,9 +2,14 @@
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
-use super::{keys, open};
+use crate::content::header::tab_at;
+use crate::content::limits::HEADER;
+use crate::content::size::body_height;
+use crate::content::table_layout::heading_at;
 use crate::effect::Effect;
-use crate::model::{Dialog, Model, Screen, Shown, View};
+use crate::model::{Dialog, Model, Screen, ScreenContent};
+use crate::rows::View;
+use crate::update::navigate;
 
 pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
     if !model.settings.mouse {
@@ -30,7 +35,7 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
         None => {}
     }
     if wheel != 0 {
-        keys::step(model, wheel);
+        navigate::step(model, wheel);
         model.dirty = true;
         return;
     }
@@ -41,15 +46,15 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
     // Whoever goes elsewhere has typed the filter to its end.
     model.filtering = None;
     if event.row == 1 {
-        if let Some(view) = crate::view::tab_at(model, event.column) {
-            open::view(model, view);
+        if let Some(view) = tab_at(model, event.column) {
+            navigate::view(model, view);
         }
         return;
     }
-    let Some(line) = event.row.checked_sub(crate::view::HEAD) else { return };
-    let height = model.body_height();
+    let Some(line) = event.row.checked_sub(HEADER) else { return };
+    let height = body_height(model);
     if line == 0 {
-        let heading = crate::view::heading_at(model, event.column);
+        let heading = heading_at(model, event.column);
         if let (Some(column), Some(table)) = (heading, model.screen_mut().table_mut()) {
             let (old, descending) = table.sort;
             table.sort_by(column, if old == column { !descending } else { descending });
@@ -59,13 +64,13 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
         let Model { screens, store, .. } = model;
         let Screen { shown, still } = &mut screens[last];
         let store = still.as_deref().unwrap_or(store);
-        if let Shown::Table(view, table) = shown {
+        if let ScreenContent::Table(view, table) = shown {
             let place = table.offset + usize::from(line) - 1;
             if place >= table.order().len() {
                 return;
             }
             if place == table.cursor() && !table.lost {
-                open::open(model);
+                navigate::open(model);
                 return;
             }
             match view {

@@ -1,8 +1,9 @@
 //! Pasted text.
 
-use super::picker;
-use crate::model::{Confirm, Dialog, Field, Focus, Model, SETTLE, Tone};
+use crate::message::Tone;
+use crate::model::{Confirm, Dialog, Field, Focus, Model, SETTLE};
 use crate::text::{LONGEST, Safe};
+use crate::update::picker;
 
 /// Pasted text is text: for a filter or a reason, and never a confirmation.
 pub(super) fn paste(model: &mut Model, text: &str) {
@@ -21,7 +22,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
             {
                 let lines = Safe::lines(text);
                 let cut = lines.iter().any(|l| l.as_str().chars().count() > LONGEST);
-                let altered = lines.iter().any(Safe::altered);
+                let sanitized = lines.iter().any(Safe::sanitized);
                 let lines: Vec<String> = lines.iter().map(Safe::to_string).collect();
                 area.insert_str(lines.join("\n"));
                 if cut {
@@ -29,7 +30,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
                         "a pasted line was cut after {LONGEST} characters: read it before you confirm"
                     );
                     model.toast(Tone::Bad, text);
-                } else if altered {
+                } else if sanitized {
                     model.toast(Tone::Bad, "hidden characters were taken out of what was pasted");
                 }
             } else {

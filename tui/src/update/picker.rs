@@ -1,12 +1,10 @@
 //! Lists to choose from by typing: commands, namespaces, contexts.
 
-use super::{enabled, keys};
 use crate::commands::{COMMANDS, Command, Group};
-use crate::effect::Effect;
 use crate::filter::Scorer;
 use crate::keymap::Key;
-use crate::model::dialog::Choice;
-use crate::model::{ClusterLabel, Dialog, Model, Picker, PickerKind, Screen, Store, Tone, View};
+use crate::model::{Choice, Dialog, Model, Picker, PickerKind};
+use crate::permitted::enabled;
 use crate::text::Safe;
 
 pub(super) fn open(model: &mut Model, kind: PickerKind) {
@@ -27,7 +25,7 @@ pub(super) fn open(model: &mut Model, kind: PickerKind) {
         }
         PickerKind::Namespace => {
             let mut all = vec![(Choice::AllNamespaces, Safe::own("all namespaces"), Safe::default())];
-            let names = model.store.namespaces.iter().filter(|n| !n.altered());
+            let names = model.store.namespaces.iter().filter(|n| !n.sanitized());
             all.extend(names.map(|n| {
                 let waiting = model.store.approvals.iter().filter(|a| a.namespace == *n && a.waits()).count();
                 let told = if waiting > 0 { format!("{waiting} waiting") } else { String::new() };
@@ -70,21 +68,18 @@ pub(super) fn paste(picker: &mut Picker, text: &str) {
     find(picker);
 }
 
-pub(super) fn key(model: &mut Model, mut picker: Box<Picker>, key: Key, effects: &mut Vec<Effect>) {
+/// Returns what was chosen, if this key chose something.
+pub(super) fn key(model: &mut Model, mut picker: Box<Picker>, key: Key) -> Option<Choice> {
     match model.settings.keymap.answer(key, true) {
-        Some(Command::Cancel) => return,
+        Some(Command::Cancel) => return None,
         Some(Command::Accept) => {
             let choice = picker.found.get(picker.cursor).map(|at| picker.all[*at].0.clone());
             // A namespace that was never seen can be typed in full.
-            let choice = choice.or_else(|| {
+            return choice.or_else(|| {
                 let typed = picker.typed.trim();
                 let named = picker.kind == PickerKind::Namespace && !typed.is_empty();
                 named.then(|| Choice::Namespace(Safe::new(typed)))
             });
-            if let Some(choice) = choice {
-                choose(model, choice, effects);
-            }
-            return;
         }
         Some(Command::NextLine | Command::NextField) => {
             picker.cursor = (picker.cursor + 1).min(picker.found.len().saturating_sub(1));
@@ -108,34 +103,5 @@ pub(super) fn key(model: &mut Model, mut picker: Box<Picker>, key: Key, effects:
         }
     }
     model.dialog = Some(Dialog::Picker(picker));
-}
-
-fn choose(model: &mut Model, choice: Choice, effects: &mut Vec<Effect>) {
-    let (context, namespace) = match choice {
-        Choice::Command(command) => return keys::dispatch(model, command, effects),
-        Choice::Sort(column) => return keys::sort(model, column),
-        Choice::AllNamespaces => (None, None),
-        Choice::Namespace(name) => (None, Some(name.shared())),
-        Choice::Context(name) => (Some(name.shared()), None),
-    };
-    if !model.held.is_empty() || !model.sending.is_empty() {
-        model.toast(Tone::Bad, "a decision is held: wait for it or take it back");
-        return;
-    }
-    model.generation += 1;
-    let namespaces = std::mem::take(&mut model.store.namespaces);
-    model.store = Store::within(namespace.as_ref());
-    model.store.namespaces = namespaces;
-    model.link = crate::model::Link::starting(model.now);
-    model.namespace.clone_from(&namespace);
-    model.screens = vec![Screen::table(View::Approvals)];
-    model.left.clear();
-    if let Some(context) = &context {
-        // Nothing of the former one stays: what it is called and how it looks comes with the new feed.
-        let sealed = model.cluster.sealed;
-        model.cluster = ClusterLabel { context: Safe::new(context), sealed, ..ClusterLabel::default() };
-        model.access.forget();
-        model.store.namespaces.clear();
-    }
-    effects.push(Effect::Watch { context, namespace, generation: model.generation });
+    None
 }

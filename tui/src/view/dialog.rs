@@ -5,14 +5,13 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use ratatui::widgets::{Block, Clear};
 
-use super::style;
-use autopilot_shared::api::PullRequestState;
-
 use crate::commands::{COMMANDS, Command, Group};
-use crate::effect::{Action, Ending, Target};
-use crate::model::{ClusterLabel, Confirm, Dialog, Field, Focus, Model, Picker, PickerKind};
-use crate::text::{fit, fit_middle, width, wrap};
-use crate::theme::{Glyphs, Role};
+use crate::content::dialog::{fixed_lines, question, question_columns, reason_rows};
+use crate::decision::{Action, Ending};
+use crate::model::{Confirm, Dialog, Field, Focus, Model, Picker, PickerKind, SETTLE};
+use crate::permitted::enabled;
+use crate::text::{Safe, fit, fit_middle, width, wrap};
+use crate::theme::Role;
 
 /// Columns of what is only read.
 const WIDE: u16 = 110;
@@ -52,7 +51,7 @@ pub(super) fn draw(model: &Model, dialog: &Dialog, frame: &mut Frame<'_>, area: 
             for (y, line) in (0u16..).zip(&lines) {
                 put(model, frame, inner, y, line, Role::Bad);
             }
-            let ready = model.now.mono >= *opened + crate::model::SETTLE;
+            let ready = model.now.mono >= *opened + SETTLE;
             let hint = format!("{} goes on", key(model, Command::Cancel));
             let hint = if ready { hint.as_str() } else { "one moment …" };
             put(model, frame, inner, inner.height.saturating_sub(1), hint, Role::Key);
@@ -77,7 +76,7 @@ fn frame_of(
     frame.render_widget(Clear, place);
     let title = format!(" {} ", fit(title, usize::from(columns.saturating_sub(6))));
     let mut block =
-        Block::bordered().title(title).border_style(style(model, role)).title_style(style(model, role));
+        Block::bordered().title(title).border_style(model.style(role)).title_style(model.style(role));
     if !model.held.is_empty() {
         let text = format!(" {} held: not sent while this is open ", model.held.len());
         block = block.title_bottom(fit(&text, usize::from(columns.saturating_sub(4))));
@@ -101,37 +100,12 @@ fn frame_of(
 fn put(model: &Model, frame: &mut Frame<'_>, area: Rect, line: u16, text: &str, role: Role) {
     if line < area.height {
         let room = usize::from(area.width);
-        frame.buffer_mut().set_stringn(area.x, area.y + line, fit(text, room), room, style(model, role));
+        frame.buffer_mut().set_stringn(area.x, area.y + line, fit(text, room), room, model.style(role));
     }
 }
 
 fn key(model: &Model, command: Command) -> String {
     model.settings.keymap.key(command)
-}
-
-fn columns(width: u16) -> u16 {
-    76.min(width.saturating_sub(2))
-}
-
-/// Lines for a reason: on a low terminal, one.
-fn reason_rows(height: u16) -> u16 {
-    if height < 20 { 1 } else { 3 }
-}
-
-/// Lines of a question that are not its text: the frame, the fields, a blank and the buttons.
-fn fixed(confirm: &Confirm, height: u16) -> u16 {
-    let lines = |f: &Field| if matches!(f, Field::Reason(_)) { 1 + reason_rows(height) } else { 1 };
-    4 + confirm.fields.iter().map(lines).sum::<u16>()
-}
-
-/// Lines that a question's text has, and that there is room for.
-pub fn extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
-    let (width, height) = model.size;
-    let inside = usize::from(columns(width).saturating_sub(4));
-    let drawn = width >= super::DRAWN.0 && height >= super::DRAWN.1;
-    let room = if drawn { height.saturating_sub(fixed(confirm, height)) } else { 0 };
-    let lines = question(&model.cluster, model.settings.glyphs, confirm, inside).len();
-    (lines, usize::from(room))
 }
 
 fn confirm_dialog(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area: Rect) {
@@ -145,10 +119,10 @@ fn confirm_dialog(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area:
         many => format!("{verb} these {}?", many.len()),
     };
     let title = format!("{title} {}", model.cluster.context);
-    let columns = columns(area.width);
+    let columns = question_columns(area.width);
     let inside = usize::from(columns.saturating_sub(4));
     let mut lines = question(&model.cluster, model.settings.glyphs, confirm, inside);
-    let fixed = fixed(confirm, area.height);
+    let fixed = fixed_lines(confirm, area.height);
     let room = usize::from(area.height.saturating_sub(fixed));
     if lines.len() > room {
         let shown = room.saturating_sub(1);
@@ -208,11 +182,11 @@ fn confirm_dialog(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area:
         }
     }
     y += 1;
-    let ready = model.now.mono >= confirm.opened + crate::model::SETTLE;
+    let ready = model.now.mono >= confirm.opened + SETTLE;
     let no = if confirm.focus == Focus::No { "[ No ]" } else { "  No  " };
     let yes = if confirm.focus == Focus::Yes { "[ Yes ]" } else { "  Yes  " };
     let look = |on: bool, role: Role| {
-        let base = style(model, role);
+        let base = model.style(role);
         if on { base.add_modifier(Modifier::REVERSED | Modifier::BOLD) } else { base }
     };
     if y < inner.height {
@@ -237,87 +211,8 @@ fn confirm_dialog(model: &Model, confirm: &Confirm, frame: &mut Frame<'_>, area:
             }
         };
         let room = usize::from(inner.width.saturating_sub(17));
-        frame.buffer_mut().set_stringn(inner.x + 17, at, fit(&hint, room), room, style(model, Role::Dim));
+        frame.buffer_mut().set_stringn(inner.x + 17, at, fit(&hint, room), room, model.style(Role::Dim));
     }
-}
-
-/// To what, what will be written, where. The objects come first.
-pub fn question(
-    cluster: &ClusterLabel,
-    glyphs: Glyphs,
-    confirm: &Confirm,
-    columns: usize,
-) -> Vec<(String, Role)> {
-    let mut lines = Vec::new();
-    let mut say = |text: String, role| lines.extend(wrap(&text, columns).into_iter().map(|l| (l, role)));
-    match confirm.targets.as_slice() {
-        [target] => one(target, confirm.action, glyphs.arrow, &mut say),
-        many => {
-            for target in many {
-                say(target.title(glyphs.arrow), if target.altered { Role::Bad } else { Role::Text });
-            }
-            let altered = many.iter().filter(|t| t.altered).count();
-            if altered > 0 {
-                say(format!("{altered} of them contain hidden characters"), Role::Bad);
-            }
-        }
-    }
-    if confirm.hidden > 0 {
-        say(format!("{} marked, but hidden by the filter: left out", confirm.hidden), Role::Bad);
-    }
-    let writes = match confirm.action {
-        Action::Approve => "writes spec.approvalState: approved; the volume grows once",
-        Action::Decline => "writes spec.approvalState: declined; no more questions until it is deleted",
-        Action::Delete => "deletes the approval; a condition that still holds asks again",
-    };
-    say(writes.to_owned(), Role::Text);
-    if confirm.action != Action::Delete {
-        let reason = if confirm.action == Action::Decline { "your reason" } else { "empty" };
-        let via = crate::effect::send::VIA;
-        let by = if cluster.user.is_empty() { "nobody yet" } else { cluster.user.as_str() };
-        say(
-            format!(
-                "and decided-by: {by}, decided-via: {via}, decided-at: now, \
-                 decision-reason: {reason}"
-            ),
-            Role::Text,
-        );
-    }
-    for (state, after) in [
-        (PullRequestState::Open, "will be closed with a comment"),
-        (PullRequestState::Merged, "is merged and not synced yet: this decision does not wait for it"),
-    ] {
-        let pulls = confirm.targets.iter().filter(|t| !t.decided).filter_map(|t| t.pull_request.as_ref());
-        let pulls: Vec<u64> = pulls.filter(|p| p.state == state).map(|p| p.number).collect();
-        if let [first, rest @ ..] = pulls.as_slice() {
-            let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            say(format!("pull request #{first}{more} {after}"), Role::Warn);
-        }
-    }
-    let production = if cluster.production { "  PRODUCTION" } else { "" };
-    let role = if cluster.production { Role::Production } else { Role::Title };
-    say(format!("cluster {}{production}", cluster.context), role);
-    say(cluster.server.to_string(), Role::Dim);
-    if confirm.stale {
-        say("The connection is lost: what you see may be old.".to_owned(), Role::Bad);
-    }
-    lines
-}
-
-fn one(target: &Target, action: Action, arrow: &str, say: &mut impl FnMut(String, Role)) {
-    if target.altered {
-        say(
-            "This object contains hidden characters: what you read is not all there is.".to_owned(),
-            Role::Bad,
-        );
-    }
-    say(format!("{}/{}", target.namespace, target.object), Role::Head);
-    if action == Action::Delete {
-        say(format!("approval {}", target.name), Role::Text);
-    } else {
-        say(format!("from {} {arrow} to {}, rule {}", target.from, target.to, target.rule), Role::Text);
-    }
-    say(format!("proposal {}, uid {}", target.proposal, target.uid), Role::Dim);
 }
 
 fn picker_dialog(model: &Model, picker: &Picker, frame: &mut Frame<'_>, area: Rect) {
@@ -331,7 +226,7 @@ fn picker_dialog(model: &Model, picker: &Picker, frame: &mut Frame<'_>, area: Re
         .saturating_sub(4)
         .min(u16::try_from(picker.all.len()).unwrap_or(u16::MAX).saturating_add(4));
     let inner = frame_of(model, title, Role::Title, frame, area, 80, height.max(6));
-    let typed = crate::text::Safe::new(&picker.typed);
+    let typed = Safe::new(&picker.typed);
     put(model, frame, inner, 0, &format!("{}_", typed), Role::Key);
     let rows = usize::from(inner.height.saturating_sub(1));
     let first = (picker.cursor + 1).saturating_sub(rows);
@@ -363,7 +258,7 @@ fn help(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
             let keys: Vec<String> =
                 model.settings.keymap.keys(entry.command).map(|k| k.to_string()).collect();
             let keys = if keys.is_empty() { format!(":{}", entry.name) } else { keys.join(" ") };
-            let able = crate::update::enabled(model, entry.command);
+            let able = enabled(model, entry.command);
             let why = able.as_ref().err().map(|w| format!("  ({w})")).unwrap_or_default();
             let role = if able.is_ok() { Role::Text } else { Role::Dim };
             lines.push((format!("  {keys:<14} {}{why}", entry.title), role));

@@ -7,65 +7,14 @@ use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
-use super::style;
-use crate::model::{LinkState, Model, Trouble, View};
-use crate::record::column::WIDE;
-use crate::record::{CellContext, Column, Row};
+use crate::connection::Trouble;
+use crate::content::table_layout::layout;
+use crate::model::{LinkState, Model};
+use crate::rows::{CellContext, Row, View};
 use crate::table::{Rows, TableState};
 use crate::text;
+use crate::text::Safe;
 use crate::theme::Role;
-
-/// Columns at the left for marks.
-const GUTTER: u16 = 2;
-
-/// Which columns are shown, from where, how wide.
-fn layout(columns: &'static [Column], shift: usize, width: u16) -> Vec<(usize, u16, u16)> {
-    let room = width.saturating_sub(GUTTER);
-    let last = columns.iter().rposition(|c| c.rank < WIDE).unwrap_or(0);
-    let shift = shift.min(last);
-    let mut shown: Vec<usize> = (shift..columns.len()).filter(|c| columns[*c].rank < WIDE).collect();
-    let needed = |shown: &[usize]| shown.iter().map(|c| columns[*c].min + 1).sum::<u16>();
-    while needed(&shown) > room + 1 && shown.len() > 1 {
-        let worst = shown
-            .iter()
-            .rposition(|c| columns[*c].rank == shown.iter().map(|c| columns[*c].rank).max().unwrap_or(0));
-        shown.remove(worst.unwrap_or(shown.len() - 1));
-    }
-    let mut widths: Vec<u16> = shown.iter().map(|c| columns[*c].min).collect();
-    let mut left = (room + 1).saturating_sub(needed(&shown));
-    // A column at a time, each up to its widest.
-    while left > 0 {
-        let mut grown = false;
-        for (place, column) in shown.iter().enumerate() {
-            // Names are what one looks for: they grow faster.
-            let step = if columns[*column].max >= 40 { 3 } else { 1 };
-            let more = step.min(left).min(columns[*column].max.saturating_sub(widths[place]));
-            widths[place] += more;
-            left -= more;
-            grown |= more > 0;
-        }
-        if !grown {
-            break;
-        }
-    }
-    let mut x = GUTTER;
-    let mut out = Vec::with_capacity(shown.len());
-    for (place, column) in shown.into_iter().enumerate() {
-        out.push((column, x, widths[place].min(width.saturating_sub(x))));
-        x += widths[place] + 1;
-    }
-    out
-}
-
-/// Which heading is at a column of the terminal.
-pub fn heading_at(model: &Model, x: u16) -> Option<usize> {
-    let (view, table) = model.screen().table_ref()?;
-    let cells = layout(view.columns(), table.shift, model.size.0);
-    cells
-        .into_iter()
-        .find(|(_, from, width)| (*from..from + width + 1).contains(&x))
-        .map(|(column, ..)| column)
-}
 
 pub(super) fn draw<R: Row>(
     model: &Model,
@@ -87,7 +36,7 @@ pub(super) fn draw<R: Row>(
             let _ = write!(title, "{}", if state.sort.1 { glyphs.down } else { glyphs.up });
         }
         let title = text::fit(&title, usize::from(*width));
-        buffer.set_stringn(area.x + x, area.y, title, usize::from(*width), style(model, Role::Head));
+        buffer.set_stringn(area.x + x, area.y, title, usize::from(*width), model.style(Role::Head));
     }
     let stale = model.dim();
     let context = CellContext { now: model.now, glyphs };
@@ -102,14 +51,14 @@ pub(super) fn draw<R: Row>(
         let Some(row) = state.row(rows, *slot) else { continue };
         let y = rows_area.y + line;
         let selected = state.selected.as_deref() == Some(&**row.id());
-        let base = if selected { style(model, Role::Selected) } else { Style::new() };
+        let base = if selected { model.style(Role::Selected) } else { Style::new() };
         if selected {
             buffer.set_style(Rect::new(area.x, y, area.width, 1), base);
         }
         let look = |role: Role| match (selected, stale) {
             (true, _) => base,
-            (false, true) => style(model, Role::Dim),
-            (false, false) => style(model, role),
+            (false, true) => model.style(Role::Dim),
+            (false, false) => model.style(role),
         };
         let marked = state.marked().contains(row.id());
         let held = model.held.iter().flat_map(|h| &h.targets).any(|t| t.uid == *row.id());
@@ -125,7 +74,7 @@ pub(super) fn draw<R: Row>(
             let glyph = if *unknown { glyphs.altered } else { glyphs.no };
             buffer.set_stringn(area.x, y, glyph, 1, look(Role::Bad));
         }
-        if row.altered() {
+        if row.sanitized() {
             let loud = look(Role::Bad).add_modifier(Modifier::BOLD);
             buffer.set_stringn(area.x + 1, y, glyphs.altered, 1, loud);
         }
@@ -171,43 +120,12 @@ fn empty(model: &Model, state: &TableState, frame: &mut Frame<'_>, area: Rect) {
         }
         .to_owned(),
     };
-    let text = crate::text::Safe::new(&text);
+    let text = Safe::new(&text);
     let width = area.width.saturating_sub(4);
     let lines: Vec<Line<'_>> =
         text::wrap(text.as_str(), usize::from(width)).into_iter().map(|l| Line::from(Span::raw(l))).collect();
     let top = area.height / 3;
     let place = Rect::new(area.x + 2, area.y + top.min(area.height), width, area.height.saturating_sub(top));
-    let paragraph = ratatui::widgets::Paragraph::new(lines).style(style(model, Role::Dim));
+    let paragraph = ratatui::widgets::Paragraph::new(lines).style(model.style(Role::Dim));
     frame.render_widget(paragraph, place);
-}
-
-/// A table as plain lines, for the command line.
-pub fn print<'a, R: Row + 'a>(
-    rows: impl Iterator<Item = &'a R>,
-    context: &CellContext,
-    columns: &[usize],
-) -> Vec<String> {
-    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|c| R::COLUMNS[*c].title.to_owned()).collect()];
-    for row in rows {
-        let mut cells: Vec<String> =
-            columns.iter().map(|c| row.cell(*c, context).text.into_owned()).collect();
-        if row.altered()
-            && let Some(last) = cells.last_mut()
-        {
-            last.push_str(" (altered: hidden characters were taken out)");
-        }
-        lines.push(cells);
-    }
-    let widths: Vec<usize> =
-        (0..columns.len()).map(|c| lines.iter().map(|l| text::width(&l[c])).max().unwrap_or(0)).collect();
-    lines
-        .into_iter()
-        .map(|line| {
-            let mut out = String::new();
-            for (cell, width) in line.iter().zip(&widths) {
-                let _ = write!(out, "{cell}{}", " ".repeat(width - text::width(cell) + 3));
-            }
-            out.trim_end().to_owned()
-        })
-        .collect()
 }

@@ -1,8 +1,8 @@
 //! What a question wants before it is answered, and what it does not take for an answer.
 
+use autopilot_tui::message::{ClusterEvent, Msg};
 use autopilot_tui::model::Dialog;
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::{KeyCode, KeyEventKind};
 
 use crate::fixture::{Stage, asks, many, stage};
@@ -49,10 +49,10 @@ fn a_terminal_that_is_too_small_confirms_nothing() {
 fn who_types_on_after_a_withdrawal_gives_no_commands() {
     type Withdraw = fn(&mut Stage);
     let withdrawals: [Withdraw; 2] = [
-        |s| s.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-2".into())),
+        |s| s.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-2".into())),
         |s| {
-            s.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, Safe::own("refused")));
-            s.feed(Feed::Contact);
+            s.feed(ClusterEvent::Trouble(autopilot_tui::connection::Trouble::Silent, Safe::own("refused")));
+            s.feed(ClusterEvent::Contact);
         },
     ];
     for withdraw in withdrawals {

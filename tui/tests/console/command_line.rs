@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use autopilot_tui::cli::decide::{carry_out, confirmed, unnamed};
-use autopilot_tui::effect::{Action, Ending, Target, Write};
-use autopilot_tui::model::{ClusterLabel, Confirm};
+use autopilot_tui::connection::ClusterLabel;
+use autopilot_tui::decision::{Action, Ending, Target, Write};
+use autopilot_tui::model::Confirm;
 use autopilot_tui::text::Safe;
 use autopilot_tui::theme::Glyphs;
 use serde_json::json;

@@ -1,11 +1,11 @@
 //! What is kept of the cluster, and how it is found and shown.
 
 use autopilot_tui::cli::snapshot::{render, text};
-use autopilot_tui::model::Settings;
-use autopilot_tui::record::{EventRecord, Names, Row as _};
+use autopilot_tui::config::Settings;
+use autopilot_tui::content::size::next_age_change;
+use autopilot_tui::message::ClusterEvent;
+use autopilot_tui::rows::{EventRecord, Names, Row as _};
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::Feed;
-use autopilot_tui::view::next_age_change;
 use crossterm::event::KeyCode;
 use serde_json::json;
 
@@ -24,7 +24,9 @@ fn screen(stage: &mut Stage) -> String {
 fn happenings_are_counted_once_however_often_they_are_listed() {
     let mut stage = Stage::calm(Settings::default(), (120, 40));
     for _ in 0..3 {
-        stage.feed(Feed::Events((0..70).map(|minutes| event(1, "Normal", "Triggered", minutes)).collect()));
+        stage.feed(ClusterEvent::Events(
+            (0..70).map(|minutes| event(1, "Normal", "Triggered", minutes)).collect(),
+        ));
         let row = stage.model.store.events.iter().next().unwrap();
         assert_eq!((row.count().as_str(), row.number(5, night())), ("64+", Some(64.0)));
     }
@@ -51,7 +53,7 @@ fn every_age_of_a_detail_is_brought_up_to_date() {
     json["status"]["pullRequest"] = json!({
         "number": 7, "url": "https://github.com/a/b/pull/7", "state": "merged", "at": "2026-03-01T02:12:50.000000Z",
     });
-    stage.feed(Feed::Approvals(vec![approval(json)]));
+    stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
     stage.press(KeyCode::Enter);
     assert!(screen(&mut stage).contains("(10s ago)"));
     assert_eq!(next_age_change(&stage.model), Some(1));
@@ -63,14 +65,14 @@ fn events_are_those_of_the_namespace_and_of_rules() {
     stage.keys("npg1");
     stage.press(KeyCode::Enter);
     stage.keys("2");
-    stage.feed(Feed::Events((0..3).map(|number| event(number, "Normal", "Triggered", 1)).collect()));
+    stage.feed(ClusterEvent::Events((0..3).map(|number| event(number, "Normal", "Triggered", 1)).collect()));
     let about_rule = serde_json::from_value(json!({
         "reason": "NotUnderstood", "message": "operator Gt wants one value", "involvedObject": { "name": "pool-expand" },
     }));
     let about_rule = EventRecord::from_wire(&about_rule.unwrap(), &mut Names::default());
-    stage.feed(Feed::Events(vec![about_rule]));
-    stage.feed(Feed::Objects(vec![object(1, "pg1", "pgbench-state", "Triggered", 1)]));
-    stage.feed(Feed::Events(vec![event(1, "Triggered", "ActionAwaitingApproval", 0)]));
+    stage.feed(ClusterEvent::Events(vec![about_rule]));
+    stage.feed(ClusterEvent::Objects(vec![object(1, "pg1", "pgbench-state", "Triggered", 1)]));
+    stage.feed(ClusterEvent::Events(vec![event(1, "Triggered", "ActionAwaitingApproval", 0)]));
     let shown = screen(&mut stage);
     assert!(shown.contains("pgbench-state") && shown.contains("operator Gt"), "{shown}");
     assert_eq!(stage.model.store.events.len(), 2, "what is elsewhere is not shown");

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use autopilot_tui::clock::Now;
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::{Answer, ClusterLabel, Verb};
+use autopilot_tui::content::size::{counts_down, deadline};
 use autopilot_tui::effect::Effect;
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Answer, ClusterLabel, Dialog, Model, Settings, Verb};
-use autopilot_tui::record::{Approval, EventRecord, Names, ObjectRow, RuleRow};
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::{Dialog, Model};
+use autopilot_tui::rows::{Approval, EventRecord, Names, ObjectRow, RuleRow};
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg, settle, update};
+use autopilot_tui::update::{settle, update};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde_json::{Value, json};
 
@@ -151,10 +155,10 @@ impl Stage {
     /// Connected to a cluster in which nothing waits.
     pub fn calm(settings: Settings, size: (u16, u16)) -> Stage {
         let mut stage = Stage::empty(settings, size);
-        stage.feed(Feed::Contact);
+        stage.feed(ClusterEvent::Contact);
         for kind in KindName::ALL {
-            stage.feed(Feed::Start(kind));
-            stage.feed(Feed::Done(kind));
+            stage.feed(ClusterEvent::Start(kind));
+            stage.feed(ClusterEvent::Done(kind));
         }
         stage
     }
@@ -162,7 +166,7 @@ impl Stage {
     /// A night with some work.
     pub fn busy(settings: Settings, size: (u16, u16)) -> Stage {
         let mut stage = Stage::calm(settings, size);
-        stage.feed(Feed::Rules(vec![rule("volume-resize", "True"), rule("pool-expand", "False")]));
+        stage.feed(ClusterEvent::Rules(vec![rule("volume-resize", "True"), rule("pool-expand", "False")]));
         let claims = [
             ("pg1", "pgbench-data", "82.4", 12),
             ("pg1", "pgbench-state", "61", 3),
@@ -187,14 +191,14 @@ impl Stage {
             }
             rows.push(approval(json));
             let state = if number == 3 { "ActionsDeclined" } else { "ActionAwaitingApproval" };
-            stage.feed(Feed::Objects(vec![object(number, namespace, claim, state, minutes)]));
-            stage.feed(Feed::Events(vec![
+            stage.feed(ClusterEvent::Objects(vec![object(number, namespace, claim, state, minutes)]));
+            stage.feed(ClusterEvent::Events(vec![
                 event(number, "Initializing", "Normal", minutes + 60),
                 event(number, "Normal", "Triggered", minutes + 1),
                 event(number, "Triggered", "ActionAwaitingApproval", minutes),
             ]));
         }
-        stage.feed(Feed::Approvals(rows));
+        stage.feed(ClusterEvent::Approvals(rows));
         for verb in [Verb::Patch, Verb::Delete] {
             let answer = Answer { allowed: true, reason: Safe::default() };
             stage.msg(Msg::Access(stage.model.access.round(), None, vec![(verb, answer)]));
@@ -207,8 +211,8 @@ impl Stage {
         self.effects.extend(update(&mut self.model, self.now, msg));
     }
 
-    pub fn feed(&mut self, feed: Feed) {
-        self.msg(Msg::Feed(self.model.generation, feed));
+    pub fn feed(&mut self, feed: ClusterEvent) {
+        self.msg(Msg::ClusterEvent(self.model.generation, feed));
     }
 
     pub fn settle(&mut self) {
@@ -219,8 +223,8 @@ impl Stage {
     pub fn wait(&mut self, milliseconds: u64) {
         let mut left = Duration::from_millis(milliseconds);
         while !left.is_zero() {
-            let counts = !self.model.held.is_empty() && self.model.counts_down();
-            let next = self.model.deadline().filter(|_| counts);
+            let counts = !self.model.held.is_empty() && counts_down(&self.model);
+            let next = deadline(&self.model).filter(|_| counts);
             let step =
                 next.map_or(left, |at| at.saturating_sub(self.now.mono)).clamp(MOMENT, left.max(MOMENT));
             self.pause(step.min(left));
@@ -253,7 +257,7 @@ impl Stage {
     }
 
     /// What was sent to the cluster.
-    pub fn sent(&self) -> Vec<&autopilot_tui::effect::Write> {
+    pub fn sent(&self) -> Vec<&autopilot_tui::decision::Write> {
         self.effects
             .iter()
             .filter_map(|e| match e {
@@ -284,7 +288,7 @@ pub fn screen(stage: &mut Stage) -> String {
 pub fn many(count: usize, size: (u16, u16)) -> Stage {
     let mut stage = Stage::calm(Settings::default(), size);
     let rows = (0..count).map(|n| approval(approval_json(n, "ns", &format!("claim-{n}"), "80", 5)));
-    stage.feed(Feed::Approvals(rows.collect()));
+    stage.feed(ClusterEvent::Approvals(rows.collect()));
     stage.settle();
     stage.keys("*a");
     stage.wait(400);

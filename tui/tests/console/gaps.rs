@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use autopilot_tui::effect::{Ending, Written};
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Dialog, Settings, Trouble};
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::content::size::deadline;
+use autopilot_tui::decision::{Ending, Written};
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::Dialog;
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::{KeyCode, KeyEvent};
 
 use crate::fixture::{Stage, approval, approval_json, asks, screen, stage};
@@ -21,11 +24,11 @@ fn held() -> Stage {
 }
 
 fn behind(stage: &mut Stage) {
-    stage.feed(Feed::Behind(KindName::Approvals));
+    stage.feed(ClusterEvent::Behind(KindName::Approvals));
 }
 
 fn follows(stage: &mut Stage) {
-    stage.feed(Feed::Following(KindName::Approvals));
+    stage.feed(ClusterEvent::Following(KindName::Approvals));
 }
 
 #[test]
@@ -55,7 +58,7 @@ fn a_terminal_that_takes_nothing_for_a_while_each_time_shows_most_of_the_seconds
     let mut stage = held();
     for least in [3800, 2600, 1400, 1000, 1000] {
         stage.pause(Duration::from_secs(10));
-        let left = stage.model.held[0].left;
+        let left = stage.model.held[0].remaining;
         assert!(left >= Duration::from_millis(least) && stage.sent().is_empty(), "{left:?}");
     }
 }
@@ -70,7 +73,7 @@ fn a_watch_that_is_taken_up_again_withdraws_no_question() {
     stage.wait(2000);
     stage.keys("agreed");
     // A new list, where the server knows the old version no more.
-    stage.feed(Feed::Start(KindName::Approvals));
+    stage.feed(ClusterEvent::Start(KindName::Approvals));
     let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("withdrawn") };
     assert_eq!(confirm.reason(), "it was agreed");
 }
@@ -81,7 +84,7 @@ fn a_watch_that_is_not_taken_up_again_withdraws_the_question() {
     stage.keys("x");
     stage.wait(400);
     behind(&mut stage);
-    let until = stage.model.deadline().unwrap() - stage.now.mono;
+    let until = deadline(&stage.model).unwrap() - stage.now.mono;
     assert!(until <= Duration::from_secs(5), "nobody would look: {until:?}");
     stage.wait(4900);
     assert!(asks(&stage));
@@ -101,7 +104,7 @@ fn a_question_is_withdrawn_by_whatever_comes_first_after_its_time() {
     let whats: [(&str, What); 3] = [
         ("key", |s| s.msg(Msg::Key(KeyEvent::from(KeyCode::Char('y'))))),
         ("answer", |s| s.msg(Msg::Access(s.model.access.round(), None, Vec::new()))),
-        ("text", |s| s.msg(Msg::Say(autopilot_tui::model::Tone::Plain, Safe::own("copied")))),
+        ("text", |s| s.msg(Msg::Say(autopilot_tui::message::Tone::Plain, Safe::own("copied")))),
     ];
     for (name, what) in whats {
         let mut stage = stage();
@@ -122,9 +125,9 @@ fn a_question_is_withdrawn_by_whatever_comes_first_after_its_time() {
 #[test]
 fn after_a_lost_connection_an_answer_is_not_enough_before_changes_come_in() {
     let mut stage = stage();
-    stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused")));
+    stage.feed(ClusterEvent::Trouble(Trouble::Silent, Safe::own("refused")));
     behind(&mut stage);
-    stage.feed(Feed::Contact);
+    stage.feed(ClusterEvent::Contact);
     stage.keys("a");
     let Some(Dialog::Confirm(confirm)) = &stage.model.dialog else { panic!("no question") };
     assert!(confirm.stale, "what is shown is as old as the connection was lost");
@@ -141,7 +144,7 @@ fn what_is_held_waits_for_a_watch_that_is_taken_up_again() {
     stage.wait(4000);
     behind(&mut stage);
     stage.wait(2000);
-    let left = |stage: &Stage| stage.model.held.first().map(|h| h.left);
+    let left = |stage: &Stage| stage.model.held.first().map(|h| h.remaining);
     assert_eq!(left(&stage), Some(Duration::from_secs(1)), "it stands still");
     follows(&mut stage);
     assert!(left(&stage) == Some(Duration::from_secs(1)) && stage.sent().is_empty(), "not at once");
@@ -172,7 +175,7 @@ fn what_waits_for_a_watch_that_does_not_come_back_is_not_sent() {
     behind(&mut stage);
     stage.wait(4900);
     assert!(stage.model.written.is_empty());
-    assert!(stage.model.deadline().unwrap() <= stage.now.mono + Duration::from_millis(100));
+    assert!(deadline(&stage.model).unwrap() <= stage.now.mono + Duration::from_millis(100));
     // From then on the connection counts as lost: the last second is seen.
     stage.wait(200);
     assert!(stage.model.written.is_empty() && stage.model.held.len() == 1);
@@ -186,8 +189,8 @@ fn what_waits_for_a_watch_that_does_not_come_back_is_not_sent() {
 fn into_the_dark() -> Stage {
     let mut stage = Stage::calm(Settings::default(), (120, 60));
     let rows = (0..20).map(|n| approval(approval_json(n, "ns", &format!("claim-{n}"), "80", 5)));
-    stage.feed(Feed::Approvals(rows.collect()));
-    stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused")));
+    stage.feed(ClusterEvent::Approvals(rows.collect()));
+    stage.feed(ClusterEvent::Trouble(Trouble::Silent, Safe::own("refused")));
     stage.settle();
     stage.keys("*a");
     stage.wait(400);

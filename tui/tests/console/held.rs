@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use autopilot_tui::effect::{Action, Effect, Ending, Written, send};
-use autopilot_tui::model::{Dialog, Settings};
+use autopilot_tui::cluster::send;
+use autopilot_tui::config::Settings;
+use autopilot_tui::decision::{Action, Ending, Written};
+use autopilot_tui::effect::Effect;
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::Dialog;
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::KeyCode;
 use serde_json::json;
 
@@ -24,7 +27,7 @@ fn what_is_held_is_on_the_screen_as_long_as_its_seconds_run() {
         stage.keys("y");
         stage.msg(Msg::Resize(size.0, size.1));
         for n in 0..6 {
-            stage.msg(Msg::Say(autopilot_tui::model::Tone::Bad, Safe::new(&format!("message {n}"))));
+            stage.msg(Msg::Say(autopilot_tui::message::Tone::Bad, Safe::new(&format!("message {n}"))));
         }
         let text = screen(&mut stage);
         assert!(text.contains("u takes it back"), "{size:?}:\n{text}");
@@ -149,17 +152,18 @@ fn a_decision_stays_with_the_cluster_it_was_made_in() {
     stage.model.contexts = vec![Safe::own("staging")];
     stage.keys("C");
     stage.press(KeyCode::Enter);
-    let cluster = autopilot_tui::model::ClusterLabel { context: Safe::own("staging"), ..Default::default() };
-    stage.feed(Feed::Cluster(Box::new(cluster)));
-    let lines = autopilot_tui::run::summary(&stage.model.written);
+    let cluster =
+        autopilot_tui::connection::ClusterLabel { context: Safe::own("staging"), ..Default::default() };
+    stage.feed(ClusterEvent::Cluster(Box::new(cluster)));
+    let lines = autopilot_tui::app::summary(&stage.model.written);
     assert!(lines[0].ends_with("on prod-eu"), "{lines:?}");
-    assert!(autopilot_tui::effect::audit::line(&stage.model.written[0]).contains("\"context\":\"prod-eu\""));
+    assert!(autopilot_tui::app::audit::line(&stage.model.written[0]).contains("\"context\":\"prod-eu\""));
 }
 
 #[test]
 fn what_is_held_is_not_sent_into_a_lost_connection() {
     let lost = |stage: &mut Stage| {
-        stage.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, Safe::own("refused")));
+        stage.feed(ClusterEvent::Trouble(autopilot_tui::connection::Trouble::Silent, Safe::own("refused")));
     };
     let mut held = stage();
     held.keys("a");
@@ -185,7 +189,9 @@ fn what_is_held_is_not_sent_into_a_lost_connection() {
 fn what_waits_for_its_turn_is_not_sent_once_something_is_wrong() {
     type Wrong = fn(&mut Stage);
     let wrongs: [(&str, Wrong); 4] = [
-        ("lost", |s| s.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, Safe::own("refused")))),
+        ("lost", |s| {
+            s.feed(ClusterEvent::Trouble(autopilot_tui::connection::Trouble::Silent, Safe::own("refused")))
+        }),
         ("read-only", |s| s.model.read_only = true),
         ("unknown", |s| {
             let write = s.model.sending[0].write.clone();
@@ -240,9 +246,9 @@ fn a_write_tests_the_whole_state_that_was_shown() {
     let patch = |change: &dyn Fn(&mut serde_json::Value)| {
         let mut json = approval_json(1, "ns", "claim", "80", 5);
         change(&mut json);
-        let write = autopilot_tui::effect::Write {
+        let write = autopilot_tui::decision::Write {
             action: Action::Approve,
-            target: autopilot_tui::effect::Target::of(&approval(json)),
+            target: autopilot_tui::decision::Target::of(&approval(json)),
             reason: String::new(),
             by: "maria".to_owned(),
             context: Safe::default(),
@@ -353,10 +359,10 @@ fn a_production_context_wants_its_name_typed() {
 
 #[test]
 fn what_is_open_is_known_even_where_nothing_can_end_well() {
-    use autopilot_tui::run::last_words::LastWords;
-    let mut last = LastWords::new();
-    let words = |last: &LastWords| -> Vec<(String, &str)> {
-        last.left().iter().map(|w| (w.write.target.uid.to_string(), w.ending.word())).collect()
+    use autopilot_tui::app::crash_report::CrashReport;
+    let mut last = CrashReport::new();
+    let words = |last: &CrashReport| -> Vec<(String, &str)> {
+        last.interrupted().iter().map(|w| (w.write.target.uid.to_string(), w.ending.word())).collect()
     };
     let mut stage = stage();
     stage.keys("a");

@@ -1,10 +1,12 @@
 //! Text that wants to be more than text.
 
 use autopilot_tui::cli::snapshot::render;
-use autopilot_tui::model::{Dialog, Settings, Yaml};
-use autopilot_tui::record::{Approval, EventRecord, Names, Row, wire};
+use autopilot_tui::config::Settings;
+use autopilot_tui::message::Yaml;
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::Dialog;
+use autopilot_tui::rows::{Approval, EventRecord, Names, Row, wire};
 use autopilot_tui::text::{LONGEST, Safe, fit, fit_middle, link, width, wrap};
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::KeyCode;
 use serde_json::json;
 
@@ -36,7 +38,7 @@ fn what_is_taken_out_is_marked() {
         let safe = Safe::new(raw);
         assert!(harmless(safe.as_str()), "{raw:?} became {safe:?}");
         assert!(
-            safe.altered() && safe.as_str().contains('\u{fffd}'),
+            safe.sanitized() && safe.as_str().contains('\u{fffd}'),
             "{raw:?} became {safe:?} without a mark"
         );
     }
@@ -57,7 +59,7 @@ fn what_is_harmless_stays() {
     for raw in ["pgbench-data", "größe", "日本語", "👩‍👩‍👧", "❤️", "e\u{301}", "a => b"]
     {
         let safe = Safe::new(raw);
-        assert_eq!((safe.as_str(), safe.altered()), (raw, false));
+        assert_eq!((safe.as_str(), safe.sanitized()), (raw, false));
     }
     assert_eq!(Safe::new("a\nb\r\nc\td").as_str(), "a⏎b⏎c d");
 }
@@ -65,7 +67,7 @@ fn what_is_harmless_stays() {
 #[test]
 fn long_texts_end() {
     let safe = Safe::new(&"x".repeat(10_000));
-    assert!(safe.altered() && safe.as_str().chars().count() == LONGEST + 1 && safe.as_str().ends_with('…'));
+    assert!(safe.sanitized() && safe.as_str().chars().count() == LONGEST + 1 && safe.as_str().ends_with('…'));
     let zalgo = format!("a{}", "\u{301}".repeat(500));
     assert!(Safe::new(&zalgo).as_str().chars().count() < 6);
 }
@@ -103,17 +105,19 @@ fn cutting_keeps_to_the_columns() {
 
 #[test]
 fn the_digest_goes_back_as_it_came_and_is_shown_as_what_can_be_read() {
+    use autopilot_tui::app::audit;
     use autopilot_tui::clock::Now;
-    use autopilot_tui::effect::{Action, Ending, Target, Write, Written, audit, send};
-    use autopilot_tui::record::{Approval, CellContext};
+    use autopilot_tui::cluster::send;
+    use autopilot_tui::decision::{Action, Ending, Target, Write, Written};
+    use autopilot_tui::rows::{Approval, CellContext};
     let raw = "0123\u{202e}4567";
     let mut json = approval_json(1, "ns", "claim", "99", 1);
     json["spec"]["actions"][0]["proposal"] = raw.into();
     let row = approval(json);
-    assert!(row.altered(), "by its digest alone");
+    assert!(row.sanitized(), "by its digest alone");
     let context = CellContext { now: Now::default(), glyphs: Settings::default().glyphs };
     let columns: Vec<usize> = (0..Approval::COLUMNS.len()).collect();
-    let lines = autopilot_tui::view::print_table([&row].into_iter(), &context, &columns);
+    let lines = autopilot_tui::content::table_layout::print_table([&row].into_iter(), &context, &columns);
     assert!(lines[0].contains("PROPOSAL") && lines[1].contains("0123\u{fffd}4567"), "{lines:#?}");
     let target = Target::of(&row);
     assert!(harmless(target.proposal.as_str()));
@@ -152,14 +156,14 @@ fn no_field_brings_hostile_text_to_the_screen() {
         json["status"]["decision"] =
             json!({ "digest": raw, "outcome": "declined", "by": raw, "via": raw, "reason": raw });
         let row = approval(json);
-        assert!(row.altered(), "{raw:?}");
+        assert!(row.sanitized(), "{raw:?}");
         let event = json!({
             "metadata": { "uid": "e" }, "reason": raw, "type": "Warning", "message": raw, "involvedObject": { "name": raw },
         });
         let event = EventRecord::from_wire(&serde_json::from_value(event).unwrap(), &mut Names::default());
         let mut stage = Stage::calm(Settings::default(), (120, 40));
-        stage.feed(Feed::Approvals(vec![row]));
-        stage.feed(Feed::Events(vec![event]));
+        stage.feed(ClusterEvent::Approvals(vec![row]));
+        stage.feed(ClusterEvent::Events(vec![event]));
         let mut screens = Vec::new();
         for keys in ["", "2", "1"] {
             stage.keys(keys);
@@ -172,7 +176,7 @@ fn no_field_brings_hostile_text_to_the_screen() {
         screens.push(render(&mut stage.model).unwrap());
         stage.press(KeyCode::Esc);
         stage.keys("y");
-        let of = autopilot_tui::model::DetailOf::Approval("uid-1".into());
+        let of = autopilot_tui::rows::Subject::Approval("uid-1".into());
         stage.msg(Msg::Yaml(of, Yaml::Lines(Safe::lines(&format!("a: {raw}")))));
         screens.push(render(&mut stage.model).unwrap());
         for screen in screens {
@@ -189,7 +193,7 @@ fn with_link(url: &str, hosts: &[&str]) -> ratatui::buffer::Buffer {
     json["status"]["pullRequest"] = json!({ "number": 1, "url": url, "state": "open" });
     let hosts = hosts.iter().map(|h| (*h).to_owned()).collect();
     let mut stage = Stage::calm(Settings { hyperlinks: true, hosts, ..Settings::default() }, (60, 40));
-    stage.feed(Feed::Approvals(vec![approval(json)]));
+    stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
     stage.press(KeyCode::Enter);
     render(&mut stage.model).unwrap()
 }
@@ -226,7 +230,7 @@ fn what_cannot_be_read_is_shown_with_the_reason_and_can_be_deleted() {
     let mut json = approval_json(1, "ns", "claim", "80", 5);
     json["status"]["decision"] = json!({ "digest": "d", "outcome": "per\u{202e}haps" });
     let row = Approval::from_wire(wire::Object::read(&json), &mut Names::default());
-    stage.feed(Feed::Approvals(vec![row]));
+    stage.feed(ClusterEvent::Approvals(vec![row]));
     stage.settle();
     let text = screen(&mut stage);
     assert!(text.contains("unclear") && text.contains("ns") && harmless(&text.replace('\n', "")), "{text}");
@@ -239,7 +243,10 @@ fn what_cannot_be_read_is_shown_with_the_reason_and_can_be_deleted() {
     assert!(asks(&stage), "it can be deleted, by its name");
     // Nothing of what it became can be told from what was shown, but its version.
     json["metadata"]["resourceVersion"] = "101".into();
-    stage.feed(Feed::Approvals(vec![Approval::from_wire(wire::Object::read(&json), &mut Names::default())]));
+    stage.feed(ClusterEvent::Approvals(vec![Approval::from_wire(
+        wire::Object::read(&json),
+        &mut Names::default(),
+    )]));
     let Some(Dialog::Notice { text, .. }) = &stage.model.dialog else { panic!("{:?}", stage.model.dialog) };
     assert!(text.as_str().contains("it changed since it was shown"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! What is selected, and what stands still.
 
-use autopilot_tui::model::Settings;
-use autopilot_tui::update::Feed;
+use autopilot_tui::config::Settings;
+use autopilot_tui::message::ClusterEvent;
 use crossterm::event::KeyCode;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::fixture::{Stage, approval, approval_json, asks, screen, stage};
 #[test]
 fn when_the_selected_row_goes_its_neighbour_is_not_meant() {
     let gone = |stage: &mut Stage, uid: &str| {
-        stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, uid.into()));
+        stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, uid.into()));
         stage.settle();
     };
     let selected = |stage: &Stage| stage.model.screen().table_ref().unwrap().1.selected.clone();
@@ -28,7 +28,7 @@ fn when_the_selected_row_goes_its_neighbour_is_not_meant() {
     stage.press(KeyCode::Enter);
     let mut json = approval_json(0, "pg1", "pgbench-data", "82.4", 12);
     json["spec"]["approvalState"] = "approved".into();
-    stage.feed(Feed::Approvals(vec![approval(json)]));
+    stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
     stage.settle();
     assert_eq!(selected(&stage), None);
     stage.keys("j");
@@ -50,8 +50,8 @@ fn a_list_that_stands_still_shows_no_other_row_in_the_place_of_one_that_went() {
         stage.keys(still);
         stage.wait(400);
         stage.settle();
-        stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-2".into()));
-        stage.feed(Feed::Approvals(vec![approval(approval_json(9, "other", "newcomer", "99", 1))]));
+        stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-2".into()));
+        stage.feed(ClusterEvent::Approvals(vec![approval(approval_json(9, "other", "newcomer", "99", 1))]));
         assert!(!screen(&mut stage).contains("newcomer"), "{still}");
         stage.keys(on);
         assert!(screen(&mut stage).contains("newcomer"), "{still}");
@@ -59,8 +59,8 @@ fn a_list_that_stands_still_shows_no_other_row_in_the_place_of_one_that_went() {
     // Nor is it selected or marked there.
     let mut stage = stage();
     stage.keys("p");
-    stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-2".into()));
-    stage.feed(Feed::Approvals(vec![approval(approval_json(9, "other", "newcomer", "99", 1))]));
+    stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-2".into()));
+    stage.feed(ClusterEvent::Approvals(vec![approval(approval_json(9, "other", "newcomer", "99", 1))]));
     stage.keys("ga");
     assert!(!asks(&stage));
     stage.keys("*");
@@ -75,8 +75,8 @@ fn a_paused_list_shows_what_was_and_decides_on_what_is() {
     let before = screen(&mut stage);
     let mut json = approval_json(2, "payments", "ledger-data-ledger-0", "99.5", 47);
     json["status"]["proposal"]["to"] = "40Gi".into();
-    stage.feed(Feed::Approvals(vec![approval(json)]));
-    stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-0".into()));
+    stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
+    stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-0".into()));
     let body = |text: &str| text.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(body(&screen(&mut stage)), body(&before));
     stage.keys("a");
@@ -91,7 +91,7 @@ fn a_paused_list_shows_what_was_and_decides_on_what_is() {
 
 #[test]
 fn a_question_shows_the_episode_it_belongs_to_and_the_object_all() {
-    use autopilot_tui::record::{Names, ObjectRow};
+    use autopilot_tui::rows::{Names, ObjectRow};
     let mut stage = Stage::calm(Settings::default(), (120, 40));
     let at = |minute: u32| format!("2026-03-01T01:{minute:02}:00Z");
     let step = |minute: u32, state: &str| json!({ "lastProcessTimestamp": at(minute), "state": state, "message": at(minute) });
@@ -107,13 +107,13 @@ fn a_question_shows_the_episode_it_belongs_to_and_the_object_all() {
             ],
         },
     });
-    stage.feed(Feed::Objects(vec![ObjectRow::from_wire(
+    stage.feed(ClusterEvent::Objects(vec![ObjectRow::from_wire(
         serde_json::from_value(object).unwrap(),
         &mut Names::default(),
     )]));
     let mut question = approval_json(1, "ns", "claim", "80", 5);
     question["status"]["proposal"]["at"] = at(21).into();
-    stage.feed(Feed::Approvals(vec![approval(question)]));
+    stage.feed(ClusterEvent::Approvals(vec![approval(question)]));
     stage.press(KeyCode::Enter);
     let shown = |text: &str| {
         [1, 5, 6, 10, 20, 21, 30, 40]
@@ -135,7 +135,7 @@ fn a_click_ends_the_filter_that_is_typed() {
     stage.keys("/pending");
     let kind = MouseEventKind::Down(MouseButton::Left);
     let click = MouseEvent { kind, column: 10, row: 4, modifiers: KeyModifiers::NONE };
-    stage.msg(autopilot_tui::update::Msg::Mouse(click));
+    stage.msg(autopilot_tui::message::Msg::Mouse(click));
     assert!(stage.model.filtering.is_none());
     assert_eq!(stage.model.screen().table_ref().unwrap().1.typed, "pending", "it is kept");
     // The next key is a command again, and no letter of the filter.

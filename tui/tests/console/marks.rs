@@ -1,14 +1,14 @@
 //! Marked rows: what nobody sees is not decided, and what went is not replaced by its neighbour.
 
-use autopilot_tui::model::link::KindName;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::message::ClusterEvent;
 use autopilot_tui::model::{Confirm, Dialog};
-use autopilot_tui::update::Feed;
 use crossterm::event::KeyCode;
 
 use crate::fixture::{Stage, asks, screen, stage};
 
 fn gone(stage: &mut Stage, uid: &str) {
-    stage.feed(Feed::Gone(KindName::Approvals, uid.into()));
+    stage.feed(ClusterEvent::Gone(KindName::Approvals, uid.into()));
     stage.settle();
 }
 
@@ -67,7 +67,7 @@ fn a_decision_is_about_what_a_filter_shows_although_no_picture_came_since() {
     for code in [KeyCode::Enter, KeyCode::Char('a')] {
         stage.now = stage.now.after(std::time::Duration::from_millis(120));
         let event = crossterm::event::KeyEvent::from(code);
-        stage.msg(autopilot_tui::update::Msg::Key(event));
+        stage.msg(autopilot_tui::message::Msg::Key(event));
     }
     assert_eq!(uids(&stage), ["uid-0"]);
 }
@@ -102,9 +102,9 @@ fn when_all_that_was_marked_went_the_selected_row_is_not_meant() {
     // It went between the last picture and the key.
     let mut stage = stage();
     stage.keys(" ");
-    stage.feed(Feed::Gone(KindName::Approvals, "uid-2".into()));
+    stage.feed(ClusterEvent::Gone(KindName::Approvals, "uid-2".into()));
     stage.now = stage.now.after(std::time::Duration::from_millis(1));
-    stage.msg(autopilot_tui::update::Msg::Key(crossterm::event::KeyEvent::from(KeyCode::Char('a'))));
+    stage.msg(autopilot_tui::message::Msg::Key(crossterm::event::KeyEvent::from(KeyCode::Char('a'))));
     assert!(!asks(&stage));
 }
 

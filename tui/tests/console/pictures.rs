@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use autopilot_tui::cli::snapshot::render;
-use autopilot_tui::model::Settings;
+use autopilot_tui::config::Settings;
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 
@@ -105,7 +105,7 @@ fn the_guides_key_table_is_the_command_table() {
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once("<!-- keys -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /keys -->").unwrap();
-    let table = autopilot_tui::cli::keys(&Settings::default());
+    let table = autopilot_tui::cli::reference::keys(&Settings::default());
     let mut stale = Vec::new();
     committed(&path, &format!("{before}<!-- keys -->\n{table}<!-- /keys -->{after}"), &mut stale);
     assert!(stale.is_empty(), "stale: AUTOPILOT_UPDATE=1 writes it");
@@ -115,12 +115,12 @@ fn the_guides_key_table_is_the_command_table() {
 fn the_man_page_and_the_completions_are_as_committed() {
     use clap_complete::Shell;
     let mut stale = Vec::new();
-    let page = autopilot_tui::cli::man(&Settings::default()).unwrap();
+    let page = autopilot_tui::cli::reference::man(&Settings::default()).unwrap();
     committed(&checkout("docs/man/autopilot.1"), &page, &mut stale);
     for (shell, name) in
         [(Shell::Bash, "autopilot.bash"), (Shell::Zsh, "_autopilot"), (Shell::Fish, "autopilot.fish")]
     {
-        let script = autopilot_tui::cli::completions(shell);
+        let script = autopilot_tui::cli::reference::completions(shell);
         committed(&checkout(&format!("docs/completions/{name}")), &script, &mut stale);
     }
     assert!(stale.is_empty(), "stale: AUTOPILOT_UPDATE=1 writes them: {stale:#?}");

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use autopilot_tui::effect::{Action, Effect};
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Dialog, Field, Focus, Settings, Trouble};
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::decision::Action;
+use autopilot_tui::effect::Effect;
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::{Dialog, Field, Focus};
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::{KeyCode, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
 
@@ -86,17 +89,17 @@ fn put(stage: &mut Stage, world: &mut World, object: usize, digest: u8, state: u
         json["status"]["decision"] = serde_json::json!({ "digest": text, "outcome": "declined" });
     }
     world.insert(format!("uid-{object}"), (text, state));
-    stage.feed(Feed::Approvals(vec![approval(json)]));
+    stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
 }
 
 /// Another cluster or namespace is watched, in which the same is there.
 fn watch(stage: &mut Stage, world: &mut World) {
-    stage.feed(Feed::Contact);
-    stage.feed(Feed::Start(KindName::Approvals));
+    stage.feed(ClusterEvent::Contact);
+    stage.feed(ClusterEvent::Start(KindName::Approvals));
     for (uid, (digest, state)) in world.clone() {
         put(stage, world, uid[4..].parse().unwrap(), digest[8..].parse().unwrap(), state);
     }
-    stage.feed(Feed::Done(KindName::Approvals));
+    stage.feed(ClusterEvent::Done(KindName::Approvals));
     assert!(stage.model.link.is_live());
 }
 
@@ -142,7 +145,7 @@ fn type_on(stage: &mut Stage, world: &mut World, object: usize) {
     stage.wait(400);
     stage.keys("it is ");
     let uid = format!("uid-{object}");
-    stage.feed(Feed::Gone(KindName::Approvals, uid.as_str().into()));
+    stage.feed(ClusterEvent::Gone(KindName::Approvals, uid.as_str().into()));
     world.remove(&uid);
     let (open, held) = (shown(stage), stage.model.held.clone());
     stage.keys("already au y qxqD");
@@ -209,13 +212,13 @@ fn play(steps: Vec<Step>) {
             Step::Put { object, digest, state } => put(&mut stage, &mut world, *object, *digest, *state),
             Step::Gone(object) => {
                 let uid = format!("uid-{object}");
-                stage.feed(Feed::Gone(KindName::Approvals, uid.as_str().into()));
+                stage.feed(ClusterEvent::Gone(KindName::Approvals, uid.as_str().into()));
                 world.remove(&uid);
             }
-            Step::Lost => stage.feed(Feed::Trouble(Trouble::Silent, Safe::own("refused"))),
-            Step::Contact => stage.feed(Feed::Contact),
-            Step::Behind => stage.feed(Feed::Behind(KindName::Approvals)),
-            Step::Following => stage.feed(Feed::Following(KindName::Approvals)),
+            Step::Lost => stage.feed(ClusterEvent::Trouble(Trouble::Silent, Safe::own("refused"))),
+            Step::Contact => stage.feed(ClusterEvent::Contact),
+            Step::Behind => stage.feed(ClusterEvent::Behind(KindName::Approvals)),
+            Step::Following => stage.feed(ClusterEvent::Following(KindName::Approvals)),
             Step::Click { column, row } => {
                 mouse(&mut stage, MouseEventKind::Down(MouseButton::Left), *column, *row);
             }
@@ -225,8 +228,8 @@ fn play(steps: Vec<Step>) {
             Step::Answered => {
                 if let Some(sending) = stage.model.sending.iter().find(|s| s.sent).cloned() {
                     let write = sending.write;
-                    let ending = autopilot_tui::effect::Ending::Done;
-                    let written = autopilot_tui::effect::Written { at: stage.now.wall, write, ending };
+                    let ending = autopilot_tui::decision::Ending::Done;
+                    let written = autopilot_tui::decision::Written { at: stage.now.wall, write, ending };
                     stage.msg(Msg::Sent(Box::new(written)));
                 }
             }
@@ -369,7 +372,7 @@ proptest! {
     fn an_order_that_is_kept_up_to_date_is_the_one_made_anew(
         rounds in proptest::collection::vec(proptest::collection::vec(turn(), 1..6), 1..30),
     ) {
-        use autopilot_tui::record::{Approval, Row as _};
+        use autopilot_tui::rows::{Approval, Row as _};
         use autopilot_tui::table::{Rows, TableState};
         let columns = Approval::COLUMNS;
         let mut rows: Rows<Approval> = Rows::default();

@@ -1,10 +1,12 @@
 //! Every view and dialog, by name.
 
-use autopilot_tui::effect::{Ending, Written};
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Settings, Trouble, Yaml};
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::decision::{Ending, Written};
+use autopilot_tui::message::Yaml;
+use autopilot_tui::message::{ClusterEvent, Msg};
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::KeyCode;
 use serde_json::json;
 
@@ -45,7 +47,7 @@ pub const SCENES: &[Scene] = &[
         with(s, z, |t| {
             t.keys("y");
             let text = "apiVersion: autopilot.libopenstorage.org/v1alpha1\nkind: ActionApproval\nspec:\n  approvalState: pending\n";
-            let of = autopilot_tui::model::DetailOf::Approval("uid-2".into());
+            let of = autopilot_tui::rows::Subject::Approval("uid-2".into());
             t.msg(Msg::Yaml(of, Yaml::Lines(Safe::lines(text))));
         })
     }),
@@ -80,7 +82,7 @@ pub const SCENES: &[Scene] = &[
     }),
     ("approve-stale", |s, z| {
         with(s, z, |t| {
-            t.feed(Feed::Trouble(Trouble::Silent, Safe::own("Connection refused (os error 111)")));
+            t.feed(ClusterEvent::Trouble(Trouble::Silent, Safe::own("Connection refused (os error 111)")));
             t.wait(41_000);
             t.keys("a");
             t.wait(400);
@@ -104,7 +106,7 @@ pub const SCENES: &[Scene] = &[
         with(s, z, |t| {
             let mut json = approval_json(2, "payments", "ledger-data-ledger-0", "97.25", 47);
             json["status"]["pullRequest"] = json!({ "number": 482, "url": "https://github.com/example/gitops/pull/482", "state": "merged" });
-            t.feed(Feed::Approvals(vec![approval(json)]));
+            t.feed(ClusterEvent::Approvals(vec![approval(json)]));
             t.keys("a");
             t.wait(400);
         })
@@ -149,13 +151,13 @@ pub const SCENES: &[Scene] = &[
             t.keys("x");
             t.wait(400);
             t.keys("it was ");
-            t.feed(Feed::Gone(KindName::Approvals, "uid-2".into()));
+            t.feed(ClusterEvent::Gone(KindName::Approvals, "uid-2".into()));
             t.keys("already done");
             t.wait(400);
         })
     }),
     ("filter", |s, z| with(s, z, |t| t.keys("/ns=p* usage>60"))),
-    ("selected-gone", |s, z| with(s, z, |t| t.feed(Feed::Gone(KindName::Approvals, "uid-2".into())))),
+    ("selected-gone", |s, z| with(s, z, |t| t.feed(ClusterEvent::Gone(KindName::Approvals, "uid-2".into())))),
     ("not-done", |s, z| {
         with(s, z, |t| {
             t.keys("  a");
@@ -209,7 +211,7 @@ pub const SCENES: &[Scene] = &[
     }),
     ("stale", |s, z| {
         with(s, z, |t| {
-            t.feed(Feed::Trouble(
+            t.feed(ClusterEvent::Trouble(
                 Trouble::Silent,
                 Safe::own("the server accepts connections and does not answer"),
             ));
@@ -223,31 +225,34 @@ pub const SCENES: &[Scene] = &[
     }),
     ("denied", |s, z| {
         let mut stage = Stage::empty(s, z);
-        stage.feed(Feed::Contact);
+        stage.feed(ClusterEvent::Contact);
         let text = "actionapprovals is forbidden: User \"maria\" cannot list resource at the cluster scope";
-        stage.feed(Feed::Denied(KindName::Approvals, Trouble::Forbidden, Safe::new(text)));
+        stage.feed(ClusterEvent::Denied(KindName::Approvals, Trouble::Forbidden, Safe::new(text)));
         stage
     }),
     ("events-denied", |s, z| {
         with(s, z, |t| {
             let text =
                 "events is forbidden: User \"maria\" cannot list resource in the namespace \"default\"";
-            t.feed(Feed::Denied(KindName::Events, Trouble::Forbidden, Safe::new(text)));
+            t.feed(ClusterEvent::Denied(KindName::Events, Trouble::Forbidden, Safe::new(text)));
             t.wait(120_000);
             t.keys("2");
         })
     }),
     ("no-kinds", |s, z| {
         let mut stage = Stage::empty(s, z);
-        stage.feed(Feed::Contact);
+        stage.feed(ClusterEvent::Contact);
         let text = Safe::own("the server could not find the requested resource");
-        stage.feed(Feed::Denied(KindName::Approvals, Trouble::NoKinds, text));
+        stage.feed(ClusterEvent::Denied(KindName::Approvals, Trouble::NoKinds, text));
         stage.wait(120_000);
         stage
     }),
     ("no-cluster", |s, z| {
         let mut stage = Stage::empty(s, z);
-        stage.feed(Feed::Trouble(Trouble::NoCluster, Safe::own("the kubeconfig has no current context")));
+        stage.feed(ClusterEvent::Trouble(
+            Trouble::NoCluster,
+            Safe::own("the kubeconfig has no current context"),
+        ));
         stage
     }),
     ("altered", |s, z| {
@@ -255,7 +260,7 @@ pub const SCENES: &[Scene] = &[
             let mut json = approval_json(9, "shop", "data-\u{202e}tsop\u{2066}", "99", 1);
             json["status"]["pullRequest"] =
                 json!({ "number": 7, "url": "https://evil.example\u{1b}]0;x\u{7}/", "state": "open" });
-            t.feed(Feed::Approvals(vec![approval(json)]));
+            t.feed(ClusterEvent::Approvals(vec![approval(json)]));
         })
     }),
 ];

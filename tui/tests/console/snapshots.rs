@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use autopilot_tui::cli::snapshot::{render, text};
-use autopilot_tui::model::Settings;
+use autopilot_tui::config::Settings;
 use autopilot_tui::theme::{Glyphs, Theme};
 use ratatui::buffer::Buffer;
 

@@ -1,11 +1,15 @@
 //! What each step of a decision does, one at a time.
 
-use autopilot_tui::effect::{Action, Effect, Ending, Written, send};
+use autopilot_tui::cluster::send;
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::{Answer, Trouble, Verb};
+use autopilot_tui::decision::{Action, Ending, Written};
+use autopilot_tui::effect::Effect;
 use autopilot_tui::keymap::Keymap;
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Answer, Dialog, Settings, Trouble, Verb};
+use autopilot_tui::message::{ClusterEvent, Msg};
+use autopilot_tui::model::Dialog;
 use autopilot_tui::text::Safe;
-use autopilot_tui::update::{Feed, Msg};
 use crossterm::event::{KeyCode, KeyEventKind};
 use serde_json::json;
 
@@ -124,13 +128,13 @@ fn a_change_withdraws_the_question() {
         if json["status"]["pullRequest"].is_null() {
             json["status"]["pullRequest"] = json!({ "number": 482, "url": "https://github.com/example/gitops/pull/482", "state": "open" });
         }
-        stage.feed(Feed::Approvals(vec![approval(json)]));
+        stage.feed(ClusterEvent::Approvals(vec![approval(json)]));
         assert!(!asks(&stage));
     }
     let mut stage = stage();
     stage.keys("a");
     stage.wait(1000);
-    stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-2".into()));
+    stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-2".into()));
     assert!(!asks(&stage));
 }
 
@@ -140,7 +144,7 @@ fn a_held_decision_about_what_changed_is_not_sent() {
     stage.keys("a");
     stage.wait(400);
     stage.keys("y");
-    stage.feed(Feed::Gone(autopilot_tui::model::link::KindName::Approvals, "uid-2".into()));
+    stage.feed(ClusterEvent::Gone(autopilot_tui::connection::KindName::Approvals, "uid-2".into()));
     stage.wait(6000);
     assert!(stage.sent().is_empty());
     assert!(
@@ -275,7 +279,7 @@ fn a_decision_on_its_way_is_not_doubled() {
 fn old_data_wants_a_word_more() {
     let mut stage = stage();
     let text = Safe::own("Connection refused");
-    stage.feed(Feed::Trouble(autopilot_tui::model::Trouble::Silent, text));
+    stage.feed(ClusterEvent::Trouble(autopilot_tui::connection::Trouble::Silent, text));
     stage.keys("a");
     stage.wait(400);
     stage.press(KeyCode::BackTab);
@@ -389,8 +393,8 @@ fn screen(stage: &mut Stage) -> String {
 fn a_view_says_nothing_of_what_it_may_not_see_or_has_not_seen_yet() {
     let mut stage = Stage::calm(Settings::default(), (120, 40));
     let why = "events is forbidden: User \"vera\" cannot list resource in the namespace \"default\"";
-    stage.feed(Feed::Denied(KindName::Events, Trouble::Forbidden, Safe::new(why)));
-    stage.feed(Feed::Start(KindName::Rules));
+    stage.feed(ClusterEvent::Denied(KindName::Events, Trouble::Forbidden, Safe::new(why)));
+    stage.feed(ClusterEvent::Start(KindName::Rules));
     stage.wait(41_000);
     let head = screen(&mut stage);
     assert!(head.contains("live (rules: loading 0, events: denied for 41s)"), "{head}");
@@ -402,14 +406,14 @@ fn a_view_says_nothing_of_what_it_may_not_see_or_has_not_seen_yet() {
     let rules = screen(&mut stage);
     assert!(rules.contains("Reading the list") && !rules.contains("There are no rules"), "{rules}");
     assert!(stage.model.dim() && !stage.model.stale());
-    stage.feed(Feed::Done(KindName::Rules));
+    stage.feed(ClusterEvent::Done(KindName::Rules));
     assert!(!stage.model.dim());
     assert!(screen(&mut stage).contains("There are no rules"));
 }
 
 #[test]
 fn every_column_of_every_view_can_be_sorted_by_at_once() {
-    for (key, columns) in "1234".chars().zip(autopilot_tui::model::View::ALL.map(|v| v.columns())) {
+    for (key, columns) in "1234".chars().zip(autopilot_tui::rows::View::ALL.map(|v| v.columns())) {
         for (at, column) in columns.iter().enumerate() {
             let mut stage = stage();
             stage.keys(&format!("{key}:sort {}", column.id));

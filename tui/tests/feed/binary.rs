@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 
-use autopilot_tui::cli::{DENIED, OK};
+use autopilot_tui::cli::exit_code::{DENIED, OK};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};

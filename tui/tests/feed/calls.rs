@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use autopilot_tui::cli::{self, Cli, DENIED, Do, FAILED, NOTHING, OK, Resource};
-use autopilot_tui::effect::{Action, authz};
-use autopilot_tui::feed::{Session, Source, Times};
-use autopilot_tui::model::Settings;
+use autopilot_tui::cli;
+use autopilot_tui::cli::exit_code::{DENIED, FAILED, NOTHING, OK};
+use autopilot_tui::cli::{Cli, Do, Resource};
+use autopilot_tui::cluster::{Session, Source, Times};
+use autopilot_tui::cluster::{access, fetch};
+use autopilot_tui::config::Settings;
+use autopilot_tui::decision::Action;
 use autopilot_tui::theme::Glyphs;
 use clap::Parser as _;
 use serde_json::json;
@@ -50,7 +53,7 @@ async fn no_call_hangs_on_a_server_that_does_not_answer() {
         assert_eq!(timeout(SOON, got).await.expect("get hangs").unwrap(), FAILED);
     }
     assert_eq!(approve(&session, "first").await, FAILED);
-    let yaml = cli::get::yaml(&session, "actionapprovals", Some("pg1"), "first");
+    let yaml = fetch::yaml(&session, "actionapprovals", Some("pg1"), "first");
     let why = timeout(SOON, yaml).await.expect("yaml hangs").unwrap_err();
     assert_eq!(why, "the server accepts connections and does not answer");
 }
@@ -98,13 +101,13 @@ async fn an_authorizer_that_fails_has_not_said_no() {
         });
     };
     says(json!({ "allowed": false, "evaluationError": "webhook: timeout" }));
-    assert!(authz::access(&session, None).await.is_empty(), "it is unknown");
+    assert!(access::access(&session, None).await.is_empty(), "it is unknown");
     for no in [
         json!({ "allowed": false }),
         json!({ "allowed": false, "denied": true, "evaluationError": "webhook: timeout" }),
     ] {
         says(no);
-        let answers = authz::access(&session, None).await;
+        let answers = access::access(&session, None).await;
         assert!(answers.len() == 2 && answers.iter().all(|(_, a)| !a.allowed), "{answers:?}");
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use autopilot_tui::feed::{Source, Times};
-use autopilot_tui::model::{Model, Trouble};
+use autopilot_tui::cluster::{Source, Times};
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::model::Model;
 use serde_json::json;
 
 use crate::server::{Answer, Asked, Server};

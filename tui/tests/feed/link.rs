@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use autopilot_tui::config::{ContextRule, Settled};
-use autopilot_tui::feed::{Source, Times};
-use autopilot_tui::model::link::KindName;
-use autopilot_tui::model::{Model, Trouble};
+use autopilot_tui::cluster::{Source, Times};
+use autopilot_tui::config::{ContextRule, ContextSettings};
+use autopilot_tui::connection::KindName;
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::model::Model;
 use serde_json::json;
 
 use crate::fixture::approval_json;
@@ -124,7 +125,7 @@ async fn a_context_that_cannot_be_opened_is_called_by_its_name() {
     let mut watcher = Watcher::start(Source {
         kubeconfig: Some(kubeconfig),
         context: Some("nowhere".to_owned()),
-        settled: Arc::new(Settled { contexts: vec![context] }),
+        settled: Arc::new(ContextSettings { contexts: vec![context] }),
         ..Source::default()
     });
     watcher.until("trouble", |m| matches!(m.link.trouble, Some((Trouble::NoCluster, ..)))).await;

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use autopilot_tui::feed::Source;
+use autopilot_tui::cluster::Source;
 use serde_json::{Value, json};
 
-use autopilot_tui::model::{Model, Trouble};
+use autopilot_tui::connection::Trouble;
+use autopilot_tui::model::Model;
 
 use crate::server::{Answer, Server};
 use crate::watcher::{Watcher, times};

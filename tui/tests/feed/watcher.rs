@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use autopilot_tui::clock::Now;
-use autopilot_tui::feed::{Feeder, Source, Times};
-use autopilot_tui::model::{ClusterLabel, Model, Settings};
-use autopilot_tui::update::{Msg, update};
+use autopilot_tui::cluster::{ClusterTask, Source, Times};
+use autopilot_tui::config::Settings;
+use autopilot_tui::connection::ClusterLabel;
+use autopilot_tui::message::Msg;
+use autopilot_tui::model::Model;
+use autopilot_tui::update::update;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
@@ -19,7 +22,7 @@ pub fn times() -> Times {
 
 pub struct Watcher {
     pub model: Model,
-    pub feeder: Feeder,
+    pub feeder: ClusterTask,
     feed: mpsc::Receiver<Msg>,
     began: Instant,
 }
@@ -28,7 +31,7 @@ impl Watcher {
     pub fn start(source: Source) -> Watcher {
         let (out, feed) = mpsc::channel(256);
         let model = Model::new(Settings::default(), ClusterLabel::default(), None, (120, 40));
-        Watcher { model, feeder: Feeder::start(source, None, 0, out), feed, began: Instant::now() }
+        Watcher { model, feeder: ClusterTask::start(source, None, 0, out), feed, began: Instant::now() }
     }
 
     /// Takes what comes, until the model is so.

@@ -1,0 +1,75 @@
+//! Lists and single objects, read once.
+
+use autopilot_shared::api::GROUP;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cluster::error::{classify, within};
+use crate::cluster::session::Session;
+use crate::rows::wire::Page;
+
+/// Path of a collection.
+fn path(plural: &str, namespace: Option<&str>) -> String {
+    let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();
+    format!("/apis/{GROUP}/v1alpha1{within}/{plural}")
+}
+
+/// A whole list, page by page.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn list<K: DeserializeOwned>(
+    session: &Session,
+    plural: &str,
+    namespace: Option<&str>,
+) -> Result<Vec<K>, kube::Error> {
+    let params = kube::api::ListParams::default().limit(500);
+    let request = kube::core::Request::new(path(plural, namespace));
+    let mut items = Vec::new();
+    let mut next: Option<String> = None;
+    loop {
+        let page = match next.take() {
+            Some(token) => params.clone().continue_token(&token),
+            None => params.clone(),
+        };
+        let request = request.list(&page).map_err(kube::Error::BuildRequest)?;
+        let page: Page<K> = within(session.times().page, session.client().request(request)).await?;
+        items.extend(page.items);
+        match page.metadata.continue_.filter(|t| !t.is_empty()) {
+            Some(token) => next = Some(token),
+            None => return Ok(items),
+        }
+    }
+}
+
+/// An object as the cluster has it, without what only machines read.
+///
+/// # Errors
+/// Why not, for people.
+pub async fn yaml(
+    session: &Session,
+    plural: &str,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<String, String> {
+    let request = http::Request::get(format!("{}/{name}", path(plural, namespace))).body(Vec::new());
+    let request = request.map_err(|e| e.to_string())?;
+    let client = session.client();
+    let read = session.ask(client.request(request)).await;
+    let mut value: Value = read.map_err(|e| classify(&e).1.to_string())?;
+    if let Some(meta) = value["metadata"].as_object_mut() {
+        meta.remove("managedFields");
+    }
+    serde_saphyr::to_string(&value).map_err(|e| e.to_string())
+}
+
+/// Whether a kind can be listed at all.
+///
+/// # Errors
+/// Why not.
+pub async fn list_some(session: &Session, plural: &str, namespace: Option<&str>) -> Result<(), kube::Error> {
+    let request = kube::core::Request::new(path(plural, namespace));
+    let params = kube::api::ListParams::default().limit(1);
+    let request = request.list(&params).map_err(kube::Error::BuildRequest)?;
+    session.ask(session.client().request_text(request)).await.map(drop)
+}

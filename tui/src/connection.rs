@@ -1,0 +1,108 @@
+//! What the server and the kubeconfig say about the connection: names and verdicts that all layers share.
+
+use std::sync::Arc;
+
+use crate::text::Safe;
+
+/// Which cluster, as whom. Pinned at the start: what is shown is what is written to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterLabel {
+    /// Context of the kubeconfig.
+    pub context: Safe,
+    /// The same as it came.
+    pub raw_context: Arc<str>,
+    /// Cluster of the kubeconfig.
+    pub cluster: Safe,
+    /// Address of the server.
+    pub server: Safe,
+    /// Who the server says we are; before it said so, the kubeconfig's user.
+    pub user: Safe,
+    /// Whether the configuration marks it as production.
+    pub production: bool,
+    /// Whether it is read-only for good: `--read-only` or the configuration.
+    pub sealed: bool,
+}
+
+/// What is the matter, as far as it can be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No kubeconfig, no such context, or nothing to connect to.
+    NoCluster,
+    /// Nobody answers, or the answer does not come.
+    Silent,
+    /// 401: the credentials are not taken.
+    Unauthorized,
+    /// 403: no permission to list.
+    Forbidden,
+    /// 404: the kinds are not there.
+    NoKinds,
+    /// Anything else that the server says.
+    Refused,
+}
+
+/// The kinds that are watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KindName {
+    /// ActionApproval.
+    Approvals,
+    /// Event.
+    Events,
+    /// AutopilotRuleObject.
+    Objects,
+    /// AutopilotRule.
+    Rules,
+}
+
+impl KindName {
+    /// All.
+    pub const ALL: [KindName; 4] =
+        [KindName::Approvals, KindName::Rules, KindName::Objects, KindName::Events];
+
+    /// Plural, as the API spells it.
+    pub fn plural(self) -> &'static str {
+        match self {
+            KindName::Approvals => "actionapprovals",
+            KindName::Events => "events",
+            KindName::Objects => "autopilotruleobjects",
+            KindName::Rules => "autopilotrules",
+        }
+    }
+
+    /// For people.
+    pub fn name(self) -> &'static str {
+        match self {
+            KindName::Approvals => "approvals",
+            KindName::Events => "events",
+            KindName::Objects => "objects",
+            KindName::Rules => "rules",
+        }
+    }
+}
+
+/// What we want to do to approvals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Approve and decline.
+    Patch,
+    /// Delete.
+    Delete,
+}
+
+impl Verb {
+    /// As RBAC spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Verb::Patch => "patch",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
+/// An answer of the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Whether we may.
+    pub allowed: bool,
+    /// Why not.
+    pub reason: Safe,
+}

@@ -1,0 +1,92 @@
+//! What reaches the console from outside, as data.
+
+use std::sync::Arc;
+
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::connection::{Answer, ClusterLabel, KindName, Trouble, Verb};
+use crate::decision::Written;
+use crate::rows::{Approval, EventRecord, ObjectRow, RuleRow, Subject};
+use crate::text::Safe;
+
+/// An object as the cluster has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Yaml {
+    /// Asked for.
+    Asked,
+    /// Its lines.
+    Lines(Vec<Safe>),
+    /// Why not.
+    Failed(Safe),
+}
+
+/// How serious a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// For the record.
+    Plain,
+    /// It went well.
+    Good,
+    /// Look here.
+    Bad,
+}
+
+/// What the feed saw.
+#[derive(Clone, Debug)]
+pub enum ClusterEvent {
+    /// A list begins.
+    Start(KindName),
+    /// The list is complete.
+    Done(KindName),
+    /// Changes of a kind come in.
+    Following(KindName),
+    /// Changes of a kind do not come in, though the server answers.
+    Behind(KindName),
+    /// Are there.
+    Approvals(Vec<Approval>),
+    /// Are there.
+    Objects(Vec<ObjectRow>),
+    /// Are there.
+    Rules(Vec<RuleRow>),
+    /// Happened.
+    Events(Vec<EventRecord>),
+    /// Is gone, by UID.
+    Gone(KindName, Arc<str>),
+    /// The server said something.
+    Contact,
+    /// The server did not, or not what was asked for.
+    Trouble(Trouble, Safe),
+    /// A kind cannot be listed.
+    Denied(KindName, Trouble, Safe),
+    /// Which cluster this is, once that is known.
+    Cluster(Box<ClusterLabel>),
+    /// Who we are.
+    Identity(Safe),
+    /// The credentials were read anew: who we are, and what we may do, is not known before the server said so.
+    Credentials(Safe),
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Msg {
+    /// A key.
+    Key(KeyEvent),
+    /// Text was pasted.
+    Paste(String),
+    /// The mouse.
+    Mouse(MouseEvent),
+    /// The terminal has another size.
+    Resize(u16, u16),
+    /// A deadline of the model came.
+    Tick,
+    /// The feed of this generation.
+    ClusterEvent(u64, ClusterEvent),
+    /// A write ended.
+    Sent(Box<Written>),
+    /// What we may do; the number is that of [`Access::round`] when it was asked.
+    Access(u64, Option<Arc<str>>, Vec<(Verb, Answer)>),
+    /// An object as the cluster has it.
+    Yaml(Subject, Yaml),
+    /// Something to say.
+    Say(Tone, Safe),
+}

@@ -1,0 +1,103 @@
+//! Decisions that have been confirmed: held, on their way, ending.
+
+use std::time::Duration;
+
+use crate::decision::{Action, Target, Write};
+use crate::text::Safe;
+
+/// How long a decision is held before it is sent.
+pub const HOLD: Duration = Duration::from_secs(5);
+
+/// A decision that has been confirmed and not been sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Number of the decision, in order.
+    pub number: u64,
+    /// What.
+    pub action: Action,
+    /// On what.
+    pub targets: Vec<Target>,
+    /// Why.
+    pub reason: String,
+    /// How long it can still be taken back; this goes down only while its line and the key for it are at hand.
+    pub remaining: Duration,
+    /// Whether it was known that what is shown may be old.
+    pub stale: bool,
+}
+
+/// A write that is on its way, or waits for its turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sending {
+    /// Number of the decision.
+    pub number: u64,
+    /// The write.
+    pub write: Write,
+    /// Whether it was known that what is shown may be old.
+    pub stale: bool,
+    /// Whether it has been sent; else it waits for its turn.
+    pub sent: bool,
+}
+
+/// How a decision ends: one line for all that it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Number of the decision.
+    pub number: u64,
+    /// What.
+    pub action: Action,
+    /// How many it is about.
+    pub total: usize,
+    /// How many are done.
+    pub done: usize,
+    /// What is not done: the object, why, and whether it may have been written all the same.
+    pub not: Vec<(Target, Safe, bool)>,
+}
+
+impl Outcome {
+    /// Whether all of it has ended.
+    pub fn ended(&self) -> bool {
+        self.done + self.not.len() >= self.total
+    }
+
+    /// `17 approved, 3 not: pg1/data: its proposal changed`.
+    pub fn words(&self) -> String {
+        let (before, name, after) = self.parts();
+        format!("{before}{name}{after}")
+    }
+
+    /// The same in three: what stands before the name of an object, that name, and why.
+    pub fn parts(&self) -> (String, String, String) {
+        let name = |t: &Target| format!("{}/{}", t.namespace, t.object);
+        let done = self.action.done();
+        let unknown = self.not.iter().filter(|(.., unknown)| *unknown).count();
+        // What nobody knows weighs most.
+        let worst = self.not.iter().find(|(.., u)| *u).or(self.not.first());
+        match (worst, self.total) {
+            (None, _) => (format!("{} {done}", self.done), String::new(), String::new()),
+            (Some((target, why, true)), 1) => {
+                let after = format!(": no answer, it may have been written: {why}");
+                (format!("{} ", self.action), name(target), after)
+            }
+            (Some((target, why, false)), 1) => (format!("not {done}: "), name(target), format!(": {why}")),
+            (Some((target, why, _)), _) => {
+                let not = match self.not.len() - unknown {
+                    0 => String::new(),
+                    n => format!(", {n} not"),
+                };
+                let unknown = match unknown {
+                    0 => String::new(),
+                    n => format!(", {n} perhaps (no answer)"),
+                };
+                (format!("{} {done}{not}{unknown}: ", self.done), name(target), format!(": {why}"))
+            }
+        }
+    }
+}
+
+/// What a held decision is about.
+pub fn held_subject(held: &Held) -> String {
+    match held.targets.as_slice() {
+        [one] => format!("{}/{}", one.namespace, one.object),
+        many => format!("{} approvals", many.len()),
+    }
+}

@@ -1,0 +1,416 @@
+//! An approval: what waits for a person.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use autopilot_shared::api::{
+    ActionApprovalSpec, ActionApprovalStatus, LABEL_OBJECT, LABEL_RULE, PullRequestState,
+};
+use jiff::Timestamp;
+
+use crate::clock::{age, seconds_since};
+use crate::rows::column::{Cell, CellContext, Column, Kind, Row, by_number, column, searchable};
+use crate::rows::names::Names;
+use crate::rows::parts::{ApprovalState, DecisionRow, Measure, PullRequestRow};
+use crate::rows::wire;
+use crate::text::Safe;
+use crate::theme::Role;
+
+/// An approval.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Approval {
+    /// UID.
+    pub uid: Arc<str>,
+    /// Name, as the API has it.
+    pub raw_name: Arc<str>,
+    /// Namespace, as the API has it.
+    pub raw_namespace: Arc<str>,
+    /// Name.
+    pub name: Safe,
+    /// Namespace.
+    pub namespace: Safe,
+    /// Rule.
+    pub rule: Safe,
+    /// The PVC, or the object's id where that is not known.
+    pub object: Safe,
+    /// The object's id.
+    pub volume: Safe,
+    /// The workload.
+    pub workload: Safe,
+    /// What would happen, in the controller's words.
+    pub preview: Safe,
+    /// Short name of the action.
+    pub action: Safe,
+    /// Size now.
+    pub from: Safe,
+    /// Size after.
+    pub to: Safe,
+    /// What was measured.
+    pub measured: Vec<Measure>,
+    /// How far the value is beyond its threshold, as a ratio; higher is more urgent.
+    pub urgency: f64,
+    /// Since when it waits.
+    pub since: Option<Timestamp>,
+    /// What the spec says.
+    pub state: ApprovalState,
+    /// What is latched.
+    pub decision: Option<DecisionRow>,
+    /// What became of it: outcome, message.
+    pub execution: Option<(Safe, Safe)>,
+    /// Its pull request.
+    pub pull_request: Option<PullRequestRow>,
+    /// Digest in `spec.actions[0].proposal`, as the API has it.
+    pub digest: Option<Arc<str>>,
+    /// The same, as shown.
+    pub proposal: Safe,
+    /// How many actions the spec names.
+    pub actions: usize,
+    /// Digest in `status.proposal`.
+    pub proposed: Option<Arc<str>>,
+    /// What the controller says is wrong with it.
+    pub trouble: Safe,
+    /// Why it could not be read; then only its name is known.
+    pub unreadable: Option<Safe>,
+    /// Whether there are annotations at all: a JSON patch cannot add to what is not there.
+    pub annotated: bool,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+    /// Version that was seen.
+    pub version: Arc<str>,
+    /// All that words are searched in, in lower case.
+    lower: Box<str>,
+}
+
+impl Approval {
+    /// Keeps what is shown.
+    pub fn from_wire(
+        object: wire::Object<ActionApprovalSpec, ActionApprovalStatus>,
+        names: &mut Names,
+    ) -> Approval {
+        let wire::Object { metadata: meta, spec, status, unreadable } = object;
+        let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
+        let actions = spec.actions.unwrap_or_default();
+        let proposal = status.proposal;
+        let involved = status
+            .action_previews
+            .iter()
+            .flatten()
+            .flat_map(|p| &p.involved_objects)
+            .find(|o| o.kind == "PersistentVolumeClaim");
+        let preview =
+            status.action_previews.iter().flatten().map(|p| p.expected_result.message.as_str()).next();
+        let label = |key: &str| meta.labels.get(key).map(String::as_str).unwrap_or_default();
+        let rule = status.rule.as_ref().map_or(label(LABEL_RULE), |r| r.name.as_str());
+        let volume = involved.map_or("", |o| o.uid.as_str());
+        let volume = Safe::new(if volume.is_empty() { label(LABEL_OBJECT) } else { volume });
+        let workload = involved
+            .and_then(|o| o.owner_references.as_ref()?.first())
+            .map(|o| format!("{} {}", o.kind, o.name))
+            .unwrap_or_default();
+        let trouble =
+            status
+                .conditions
+                .iter()
+                .flatten()
+                .find(|c| c.status == "True")
+                .map(|c| {
+                    if c.message.is_empty() { c.type_.clone() } else { format!("{}: {}", c.type_, c.message) }
+                })
+                .unwrap_or_default();
+        let (name, namespace) = (Safe::new(&meta.name), names.safe(&meta.namespace));
+        let mut shared = |text: &str| names.safe(text);
+        let measured: Vec<Measure> = proposal
+            .iter()
+            .flat_map(|p| &p.measured)
+            .map(|m| Measure {
+                key: shared(&m.key),
+                operator: shared(&m.operator),
+                values: shared(&m.values.join(" ")),
+                value: Safe::new(&m.value),
+                number: m.value.parse().ok().filter(|n: &f64| n.is_finite()),
+            })
+            .collect();
+        let decision = status.decision.map(|d| DecisionRow {
+            outcome: d.outcome,
+            by: shared(&d.by),
+            via: shared(&d.via),
+            reason: Safe::new(&d.reason),
+            at: d.at.map(|t| t.0),
+        });
+        let pull_request = status.pull_request.map(|p| PullRequestRow {
+            number: p.number,
+            url: Safe::new(&p.url),
+            state: p.state,
+            by: shared(&p.by),
+            at: p.at.map(|t| t.0),
+        });
+        let digest = actions.first().and_then(|a| a.proposal.as_deref()).filter(|d| !d.is_empty());
+        let shown = digest.map_or_else(|| Safe::own("none"), Safe::new);
+        let digest = digest.map(|d| Names::raw(d, &shown));
+        let proposed = proposal.as_ref().map(|p| match &digest {
+            Some(digest) if **digest == *p.digest => Arc::clone(digest),
+            _ => Arc::from(p.digest.as_str()),
+        });
+        let mut row = Approval {
+            uid: meta.uid.as_str().into(),
+            raw_name: Names::raw(&meta.name, &name),
+            raw_namespace: Names::raw(&meta.namespace, &namespace),
+            name,
+            namespace,
+            rule: shared(rule),
+            object: match involved {
+                Some(claim) => Safe::new(&claim.name),
+                // Something must tell it from others.
+                None if volume.is_empty() => Safe::new(&meta.name),
+                None => volume.clone(),
+            },
+            volume,
+            workload: shared(&workload),
+            preview: shared(preview.unwrap_or_default()),
+            action: shared(proposal.as_ref().map_or("", |p| p.action.as_str())),
+            from: shared(proposal.as_ref().map_or("", |p| p.from.as_str())),
+            to: shared(proposal.as_ref().map_or("", |p| p.to.as_str())),
+            urgency: measured.first().map_or(0.0, Measure::urgency),
+            measured,
+            since: proposal.as_ref().and_then(|p| p.at.as_ref()).map(|t| t.0).or(meta.creation_timestamp),
+            state: ApprovalState::read(spec.approval_state.as_deref()),
+            decision,
+            execution: status.execution.map(|e| (Safe::new(&e.outcome), Safe::new(&e.message))),
+            pull_request,
+            digest,
+            proposal: shown,
+            actions: actions.len(),
+            proposed,
+            trouble: Safe::new(&trouble),
+            unreadable: unreadable.map(|why| Safe::new(&why)),
+            annotated: meta.annotations.is_some_and(|a| !a.is_empty()),
+            deleting: meta.deletion_timestamp.is_some(),
+            version: meta.resource_version.as_str().into(),
+            lower: Box::default(),
+        };
+        row.lower = searchable(&row);
+        row
+    }
+
+    /// Whether it waits for a person.
+    pub fn waits(&self) -> bool {
+        self.decision.is_none()
+            && !self.deleting
+            && matches!(self.state, ApprovalState::Pending(_) | ApprovalState::Other(_))
+    }
+
+    /// Why it cannot be approved or declined; `None` if it can.
+    pub fn undecidable(&self) -> Option<String> {
+        if let Some(why) = &self.unreadable {
+            return Some(format!("it cannot be read: {why}"));
+        }
+        if self.deleting {
+            return Some("it is being deleted".to_owned());
+        }
+        if let Some(decision) = &self.decision {
+            return Some(format!("it is already {}", decision.word()));
+        }
+        if !self.waits() {
+            return Some(format!("it already says {}", self.state.word()));
+        }
+        match (&self.digest, &self.proposed) {
+            _ if self.actions != 1 => Some("it does not name exactly one action".to_owned()),
+            (Some(digest), Some(proposed)) if digest == proposed => None,
+            (None, _) => Some("it names no proposal".to_owned()),
+            (_, None) => Some("the controller has not proposed anything yet".to_owned()),
+            _ => Some("it is about an older proposal".to_owned()),
+        }
+    }
+
+    /// The first number that was measured.
+    pub fn usage(&self) -> Option<f64> {
+        self.measured.first()?.number
+    }
+
+    /// The word of the state column: what is latched counts before what is asked for.
+    pub fn state_word(&self) -> &str {
+        match (&self.decision, &self.execution) {
+            _ if self.deleting => "deleting",
+            _ if self.unreadable.is_some() => "unclear",
+            (_, Some((outcome, _))) => outcome.as_str(),
+            (Some(decision), _) => decision.word(),
+            _ => self.state.word(),
+        }
+    }
+
+    fn state_rank(&self) -> u8 {
+        match () {
+            () if self.waits() && self.undecidable().is_none() => 0,
+            () if self.waits() => 1,
+            () if self.execution.is_some() => 3,
+            () => 2,
+        }
+    }
+
+    fn decided(&self) -> String {
+        match &self.decision {
+            None => String::new(),
+            Some(d) if d.by.is_empty() => format!("{} via {}", d.word(), d.via),
+            Some(d) => format!("{} by {}", d.word(), d.by),
+        }
+    }
+}
+
+/// Column of the state, by which urgency sorts.
+pub const STATE: usize = 0;
+
+impl Row for Approval {
+    const COLUMNS: &'static [Column] = &[
+        column!("state" ["status"] "STATE" Text 9 11 0),
+        column!("namespace" ["ns"] "NAMESPACE" Text 7 24 1),
+        column!("object" ["pvc", "obj"] "OBJECT" Text 11 40 0),
+        column!("rule" ["r"] "RULE" Text 8 28 5),
+        column!("change" ["size", "to"] "CHANGE" Text 11 18 2),
+        column!("usage" ["value", "measured"] "MEASURED" Number 9 16 3 true),
+        column!("age" ["waiting", "since"] "WAITS" Age 5 7 1 true),
+        column!("pr" ["pull", "pullrequest"] "PULL REQ" Text 9 14 4),
+        column!("decision" ["decided", "by"] "DECISION" Text 14 40 6),
+        column!("proposal" ["digest"] "PROPOSAL" Text 16 16 9),
+    ];
+
+    fn id(&self) -> &Arc<str> {
+        &self.uid
+    }
+
+    fn sanitized(&self) -> bool {
+        let measured = self.measured.iter().any(|m| {
+            m.key.sanitized() || m.operator.sanitized() || m.values.sanitized() || m.value.sanitized()
+        });
+        let pull = self.pull_request.as_ref().is_some_and(|p| p.url.sanitized() || p.by.sanitized());
+        let decision = self
+            .decision
+            .as_ref()
+            .is_some_and(|d| d.by.sanitized() || d.via.sanitized() || d.reason.sanitized());
+        let other = matches!(&self.state, ApprovalState::Other(word) if word.sanitized());
+        let execution = self.execution.as_ref().is_some_and(|(a, b)| a.sanitized() || b.sanitized());
+        let unreadable = self.unreadable.as_ref().is_some_and(Safe::sanitized);
+        measured
+            || pull
+            || decision
+            || other
+            || execution
+            || unreadable
+            || [&self.name, &self.namespace, &self.rule, &self.object, &self.volume, &self.workload]
+                .iter()
+                .any(|s| s.sanitized())
+            || [&self.preview, &self.action, &self.from, &self.to, &self.trouble, &self.proposal]
+                .iter()
+                .any(|s| s.sanitized())
+    }
+
+    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+        let glyphs = context.glyphs;
+        match column {
+            0 => {
+                let (glyph, role) = match self.state_word() {
+                    "pending" if self.undecidable().is_some() => (glyphs.altered, Role::Warn),
+                    "pending" => (glyphs.wait, Role::Warn),
+                    "approved" | "done" => (glyphs.yes, Role::Good),
+                    "declined" | "failed" => (glyphs.no, Role::Bad),
+                    "canceled" | "deleting" | "superseded" => (glyphs.gone, Role::Dim),
+                    _ => (glyphs.altered, Role::Warn),
+                };
+                Cell::new(format!("{glyph} {}", self.state_word()), role)
+            }
+            1 => Cell::text(self.namespace.as_str()),
+            2 => Cell::text(self.object.as_str()).middle(),
+            3 => Cell::text(self.rule.as_str()),
+            4 if self.to.is_empty() => Cell::new("", Role::Dim),
+            4 => Cell::text(format!("{} {} {}", self.from, glyphs.arrow, self.to)),
+            5 => Cell::text(self.measured.first().map(Measure::short).unwrap_or_default()),
+            6 => Cell::text(self.since.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default()),
+            7 => match &self.pull_request {
+                None => Cell::new("", Role::Dim),
+                Some(pr) => {
+                    let role = match pr.state {
+                        PullRequestState::Open => Role::Warn,
+                        PullRequestState::Merged => Role::Good,
+                        PullRequestState::Closed => Role::Bad,
+                    };
+                    Cell::new(format!("#{} {}", pr.number, pr.word()), role)
+                }
+            },
+            9 => Cell::text(self.proposal.as_str()),
+            _ if self.decision.is_none() => match self.undecidable().filter(|_| self.waits()) {
+                Some(why) => Cell::new(why, Role::Warn),
+                None => Cell::new("", Role::Dim),
+            },
+            _ => Cell::new(self.decided(), Role::Dim),
+        }
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        match column {
+            0 => self.state_word().into(),
+            1 => self.namespace.as_str().into(),
+            2 => self.object.as_str().into(),
+            3 => self.rule.as_str().into(),
+            4 => self.to.as_str().into(),
+            5 => self.measured.first().map(Measure::short).unwrap_or_default().into(),
+            7 => self.pull_request.as_ref().map(|p| p.word()).unwrap_or("none").into(),
+            8 => self.decided().into(),
+            9 => self.proposal.as_str().into(),
+            _ => "".into(),
+        }
+    }
+
+    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+        match column {
+            5 => self.usage(),
+            6 => self.since.map(|t| seconds_since(t, now) as f64),
+            7 => self.pull_request.as_ref().map(|p| p.number as f64),
+            _ => None,
+        }
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        let by_age = || self.since.cmp(&other.since);
+        match column {
+            STATE => self
+                .state_rank()
+                .cmp(&other.state_rank())
+                .then_with(|| other.urgency.total_cmp(&self.urgency))
+                .then_with(by_age)
+                .then_with(|| self.uid.cmp(&other.uid)),
+            1 => self.namespace.cmp(&other.namespace).then_with(|| self.object.cmp(&other.object)),
+            2 => self.object.cmp(&other.object),
+            3 => self.rule.cmp(&other.rule),
+            4 => self.to.cmp(&other.to).then_with(|| self.from.cmp(&other.from)),
+            5 => by_number(self.usage(), other.usage()),
+            6 => other.since.cmp(&self.since),
+            7 => {
+                let number = |a: &Approval| a.pull_request.as_ref().map(|p| p.number);
+                number(self).cmp(&number(other))
+            }
+            9 => self.proposal.cmp(&other.proposal),
+            _ => self.decided().cmp(&other.decided()),
+        }
+    }
+
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        test(self.object.as_str())
+            || test(self.name.as_str())
+            || test(self.namespace.as_str())
+            || test(self.rule.as_str())
+            || test(self.volume.as_str())
+            || test(self.workload.as_str())
+            || test(self.state_word())
+            || self.pull_request.as_ref().is_some_and(|p| test(p.url.as_str()))
+            || self.decision.as_ref().is_some_and(|d| test(d.by.as_str()))
+            || self.digest.is_some() && test(self.proposal.as_str())
+    }
+
+    fn lower(&self) -> Option<&str> {
+        Some(&self.lower)
+    }
+
+    fn ages_from(&self) -> Option<Timestamp> {
+        self.since
+    }
+}

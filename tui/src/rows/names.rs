@@ -1,0 +1,39 @@
+//! Names that many records share.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::text::Safe;
+
+/// Names that many records share are kept once.
+#[derive(Debug, Default)]
+pub struct Names {
+    known: HashSet<Safe>,
+}
+
+/// More different names than this are not worth remembering.
+const KNOWN: usize = 20_000;
+
+impl Names {
+    /// The text as [`Safe`], in shared memory.
+    pub fn safe(&mut self, raw: &str) -> Safe {
+        let safe = Safe::new(raw);
+        if let Some(known) = self.known.get(&safe) {
+            return known.clone();
+        }
+        if self.known.len() < KNOWN {
+            self.known.insert(safe.clone());
+        }
+        safe
+    }
+
+    /// The text as it came: shared with `safe` if that is the same.
+    pub fn raw(raw: &str, safe: &Safe) -> Arc<str> {
+        if safe.as_str() == raw { safe.shared() } else { raw.into() }
+    }
+}
+
+/// What joins a rule's object across kinds: rule and volume.
+pub fn pair(rule: &str, volume: &str) -> Arc<str> {
+    format!("{rule}\u{0}{volume}").into()
+}

@@ -1,0 +1,233 @@
+//! A rule: whether it is understood, whether it has data, how its objects are.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use autopilot_shared::RuleState;
+use autopilot_shared::api::{APPROVAL_REQUIRED, AutopilotRuleSpec, AutopilotRuleStatus};
+use jiff::Timestamp;
+
+use crate::clock::{age, seconds_since};
+use crate::rows::column::{Cell, CellContext, Column, Kind, Row, column};
+use crate::rows::names::Names;
+use crate::rows::wire;
+use crate::text::Safe;
+use crate::theme::Role;
+
+/// A condition: what it says, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConditionCell {
+    /// `Some(true)` for `True`.
+    pub holds: Option<bool>,
+    /// Reason and message.
+    pub why: Safe,
+}
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleRow {
+    /// UID.
+    pub uid: Arc<str>,
+    /// Name, as the API has it.
+    pub raw_name: Arc<str>,
+    /// Name.
+    pub name: Safe,
+    /// Whether it is understood.
+    pub ready: ConditionCell,
+    /// Whether it has data.
+    pub data: ConditionCell,
+    /// Whether a person is asked.
+    pub requires_approval: bool,
+    /// Whether it rests.
+    pub suspended: bool,
+    /// Weight among rules of one object.
+    pub weight: i64,
+    /// Objects that it selects.
+    pub objects: Option<i64>,
+    /// Objects per state, in the order of [`RuleState::ALL`].
+    pub states: [u32; 8],
+    /// Its conditions, one a line.
+    pub conditions: Vec<Safe>,
+    /// Its actions, one a line.
+    pub actions: Vec<Safe>,
+    /// Since when it is there.
+    pub created: Option<Timestamp>,
+}
+
+impl RuleRow {
+    /// Keeps what is shown.
+    pub fn from_wire(object: wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>, _: &mut Names) -> RuleRow {
+        let wire::Object { metadata: meta, spec, status, unreadable } = object;
+        let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
+        let said = |kind: &str| {
+            status.conditions.iter().find(|c| c.type_ == kind).map_or_else(ConditionCell::default, |c| {
+                ConditionCell {
+                    holds: match c.status.as_str() {
+                        "True" => Some(true),
+                        "False" => Some(false),
+                        _ => None,
+                    },
+                    why: Safe::new(&format!("{}: {}", c.reason, c.message)),
+                }
+            })
+        };
+        let mut states = [0; 8];
+        for (state, count) in &status.states {
+            let place =
+                RuleState::from_str(state).ok().and_then(|s| RuleState::ALL.iter().position(|a| *a == s));
+            if let Some(place) = place {
+                states[place] = u32::try_from(*count).unwrap_or(0);
+            }
+        }
+        let conditions = spec
+            .conditions
+            .expressions
+            .iter()
+            .map(|e| {
+                let key = e.key.as_deref().or(e.key_alias.as_deref()).unwrap_or_default();
+                Safe::new(&format!("{key} {} {}", e.operator, e.values.clone().unwrap_or_default().join(" ")))
+            })
+            .collect();
+        let actions = spec
+            .actions
+            .iter()
+            .map(|a| {
+                let params = a.params.iter().flatten().map(|(k, v)| format!(" {k}={v}")).collect::<String>();
+                Safe::new(&format!("{}{params}", a.name))
+            })
+            .collect();
+        let name = Safe::new(&meta.name);
+        RuleRow {
+            uid: meta.uid.as_str().into(),
+            raw_name: Names::raw(&meta.name, &name),
+            name,
+            ready: match unreadable {
+                Some(why) => {
+                    ConditionCell { holds: None, why: Safe::new(&format!("it cannot be read: {why}")) }
+                }
+                None => said("Ready"),
+            },
+            data: said("DataAvailable"),
+            requires_approval: spec.enforcement.as_deref() == Some(APPROVAL_REQUIRED),
+            suspended: spec.suspend == Some(true),
+            weight: spec.weight.unwrap_or(0),
+            objects: status.objects,
+            states,
+            conditions,
+            actions,
+            created: meta.creation_timestamp,
+        }
+    }
+
+    /// `yes`, `no`, `?`.
+    fn word(said: &ConditionCell) -> &'static str {
+        match said.holds {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        }
+    }
+
+    /// States with objects, and how many.
+    pub fn counts(&self) -> impl Iterator<Item = (RuleState, u32)> + '_ {
+        RuleState::ALL.into_iter().zip(self.states).filter(|(_, n)| *n > 0)
+    }
+
+    fn counted(&self) -> String {
+        self.counts().map(|(s, n)| format!("{n} {s}")).collect::<Vec<_>>().join(", ")
+    }
+
+    fn waiting(&self) -> u32 {
+        self.states[3]
+    }
+}
+
+impl Row for RuleRow {
+    const COLUMNS: &'static [Column] = &[
+        column!("rule" ["name", "r"] "RULE" Text 14 40 0),
+        column!("ready" ["understood"] "READY" Text 9 10 0),
+        column!("data" [] "DATA" Text 9 10 0),
+        column!("asks" ["approval"] "ASKS" Text 5 6 2),
+        column!("objects" ["n"] "OBJECTS" Number 7 8 1 true),
+        column!("states" ["state"] "STATES" Text 18 90 2),
+        column!("age" [] "AGE" Age 6 7 3 true),
+    ];
+
+    fn id(&self) -> &Arc<str> {
+        &self.uid
+    }
+
+    fn sanitized(&self) -> bool {
+        self.name.sanitized()
+            || self.ready.why.sanitized()
+            || self.data.why.sanitized()
+            || self.conditions.iter().chain(&self.actions).any(Safe::sanitized)
+    }
+
+    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+        let said = |said: &ConditionCell| {
+            let (glyph, role) = match said.holds {
+                Some(true) => (context.glyphs.yes, Role::Good),
+                Some(false) => (context.glyphs.no, Role::Bad),
+                None => ("?", Role::Dim),
+            };
+            Cell::new(format!("{glyph} {}", RuleRow::word(said)), role)
+        };
+        match column {
+            0 => Cell::text(self.name.as_str()),
+            1 if self.suspended => Cell::new("suspended", Role::Warn),
+            1 => said(&self.ready),
+            2 => said(&self.data),
+            3 => Cell::text(if self.requires_approval { "yes" } else { "no" }),
+            4 => Cell::text(self.objects.map(|n| n.to_string()).unwrap_or_default()),
+            5 => Cell::new(self.counted(), if self.waiting() > 0 { Role::Warn } else { Role::Text }),
+            _ => {
+                Cell::text(self.created.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default())
+            }
+        }
+    }
+
+    fn text(&self, column: usize) -> Cow<'_, str> {
+        match column {
+            0 => self.name.as_str().into(),
+            1 if self.suspended => "suspended".into(),
+            1 => RuleRow::word(&self.ready).into(),
+            2 => RuleRow::word(&self.data).into(),
+            3 => (if self.requires_approval { "yes" } else { "no" }).into(),
+            5 => self.counted().into(),
+            _ => "".into(),
+        }
+    }
+
+    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+        match column {
+            4 => self.objects.map(|n| n as f64),
+            6 => self.created.map(|t| seconds_since(t, now) as f64),
+            _ => None,
+        }
+    }
+
+    fn compare(&self, other: &Self, column: usize) -> Ordering {
+        match column {
+            0 => self.name.cmp(&other.name),
+            1 => self.ready.holds.cmp(&other.ready.holds),
+            2 => self.data.holds.cmp(&other.data.holds),
+            3 => self.requires_approval.cmp(&other.requires_approval),
+            4 => self.objects.cmp(&other.objects),
+            5 => other.waiting().cmp(&self.waiting()).then_with(|| self.counted().cmp(&other.counted())),
+            _ => other.created.cmp(&self.created),
+        }
+    }
+
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        test(self.name.as_str())
+            || self.conditions.iter().chain(&self.actions).any(|s| test(s.as_str()))
+            || self.counts().any(|(s, _)| test(s.as_str()))
+    }
+
+    fn ages_from(&self) -> Option<Timestamp> {
+        self.created
+    }
+}

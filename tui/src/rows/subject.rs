@@ -1,0 +1,100 @@
+//! The four tables, and one row of one of them.
+
+use std::sync::Arc;
+
+use crate::connection::KindName;
+use crate::rows::approval::Approval;
+use crate::rows::column::{Column, Row as _};
+use crate::rows::object::ObjectRow;
+use crate::rows::pair::PairRow;
+use crate::rows::rule::RuleRow;
+
+/// The four tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What waits for me.
+    Approvals,
+    /// What happens.
+    Events,
+    /// Objects and their states.
+    Objects,
+    /// Rules.
+    Rules,
+}
+
+impl View {
+    /// In the order of the tabs.
+    pub const ALL: [View; 4] = [View::Approvals, View::Events, View::Objects, View::Rules];
+
+    /// The title.
+    pub fn title(self) -> &'static str {
+        match self {
+            View::Approvals => "Approvals",
+            View::Events => "Events",
+            View::Objects => "Objects",
+            View::Rules => "Rules",
+        }
+    }
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            View::Approvals => "approvals",
+            View::Events => "events",
+            View::Objects => "objects",
+            View::Rules => "rules",
+        }
+    }
+
+    /// The kind that it shows.
+    pub fn kind(self) -> KindName {
+        match self {
+            View::Approvals => KindName::Approvals,
+            View::Events => KindName::Events,
+            View::Objects => KindName::Objects,
+            View::Rules => KindName::Rules,
+        }
+    }
+
+    /// Its columns.
+    pub fn columns(self) -> &'static [Column] {
+        match self {
+            View::Approvals => Approval::COLUMNS,
+            View::Events => PairRow::COLUMNS,
+            View::Objects => ObjectRow::COLUMNS,
+            View::Rules => RuleRow::COLUMNS,
+        }
+    }
+}
+
+/// One object, in full.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// An approval, by UID.
+    Approval(Arc<str>),
+    /// Happenings, by rule and object.
+    Events(Arc<str>),
+    /// An object, by UID.
+    Object(Arc<str>),
+    /// A rule, by UID.
+    Rule(Arc<str>),
+}
+
+impl Subject {
+    /// The identity of the row.
+    pub fn id(&self) -> &Arc<str> {
+        match self {
+            Subject::Approval(id) | Subject::Events(id) | Subject::Object(id) | Subject::Rule(id) => id,
+        }
+    }
+
+    /// The table it is in.
+    pub fn view(&self) -> View {
+        match self {
+            Subject::Approval(_) => View::Approvals,
+            Subject::Events(_) => View::Events,
+            Subject::Object(_) => View::Objects,
+            Subject::Rule(_) => View::Rules,
+        }
+    }
+}

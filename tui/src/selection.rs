@@ -1,0 +1,84 @@
+//! What a command is about: the marked rows, the selected one, or the one that is shown in full.
+
+use std::sync::Arc;
+
+use crate::model::{Model, ScreenContent};
+use crate::rows::{Approval, Subject, View};
+
+/// What a command is about.
+#[derive(Default)]
+pub struct Chosen<'a> {
+    /// The approvals.
+    pub rows: Vec<&'a Approval>,
+    /// How many are marked, here or not.
+    pub marked: usize,
+    /// Marked ones that the list does not show: nobody sees them, so nothing is about them.
+    pub hidden: usize,
+}
+
+/// The approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
+/// Never more. Where all that is marked is hidden, it is about none.
+pub fn chosen(model: &Model) -> Chosen<'_> {
+    let approvals = &model.store.approvals;
+    let one = |id: &Arc<str>| Chosen { rows: approvals.get(id).into_iter().collect(), ..Chosen::default() };
+    match &model.screen().shown {
+        ScreenContent::Table(View::Approvals, table) if !table.marked().is_empty() => {
+            let listed = &model.screen().rows(&model.store).approvals;
+            let shown = table.shown_marks(listed);
+            let rows: Vec<_> = shown.filter_map(|row| approvals.get(&row.uid)).collect();
+            let marked = table.marked().len();
+            let there = match rows.len() == marked {
+                true => marked,
+                false => table.marked().iter().filter(|id| approvals.get(id).is_some()).count(),
+            };
+            Chosen { marked, hidden: there.saturating_sub(rows.len()), rows }
+        }
+        ScreenContent::Table(View::Approvals, table) => table.selected.as_ref().map(one).unwrap_or_default(),
+        ScreenContent::Detail { of: Subject::Approval(id), .. } => one(id),
+        _ => Chosen::default(),
+    }
+}
+
+/// The approvals that a command is about.
+pub fn shown_approvals(model: &Model) -> Vec<&Approval> {
+    chosen(model).rows
+}
+
+/// Marked rows that the list does not show.
+pub fn hidden_marks(model: &Model) -> usize {
+    chosen(model).hidden
+}
+
+/// What is selected, or shown in full.
+pub fn subject(model: &Model) -> Option<Subject> {
+    match &model.screen().shown {
+        ScreenContent::Detail { of, .. } => Some(of.clone()),
+        ScreenContent::Table(view, table) => {
+            let id = Arc::clone(table.selected.as_ref()?);
+            Some(match view {
+                View::Approvals => Subject::Approval(id),
+                View::Events => Subject::Events(id),
+                View::Objects => Subject::Object(id),
+                View::Rules => Subject::Rule(id),
+            })
+        }
+    }
+}
+
+/// The link of the subject's pull request, if it may be opened: `https`, printable ASCII, of a configured host.
+///
+/// # Errors
+/// Why it may not, for people.
+pub fn pull_request_link(model: &Model) -> Result<String, String> {
+    let rows = shown_approvals(model);
+    let pull = rows.first().and_then(|r| r.pull_request.as_ref()).ok_or("it has no pull request")?;
+    let url = crate::text::link(pull.url.as_str()).filter(|_| !pull.url.sanitized());
+    let url = url.ok_or_else(|| format!("this is no link that may be opened: {}", pull.url))?;
+    let host = url.trim_start_matches("https://").split(['/', ':', '?', '#']).next().unwrap_or_default();
+    let hosts = &model.settings.hosts;
+    if hosts.is_empty() || hosts.iter().any(|h| h == host) {
+        Ok(url.to_owned())
+    } else {
+        Err(format!("{host} is not among the configured hosts"))
+    }
+}
