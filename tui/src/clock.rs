@@ -34,12 +34,16 @@ pub fn seconds_since(then: Timestamp, now: Timestamp) -> u64 {
 /// An age as people say it: `41s`, `12m`, `3h05m`, `2d4h`, `31d`.
 pub fn age(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    match () {
-        () if seconds < 60 => format!("{seconds}s"),
-        () if minutes < 60 => format!("{minutes}m"),
-        () if hours < 24 => format!("{hours}h{:02}m", minutes % 60),
-        () if days < 10 => format!("{days}d{}h", hours % 24),
-        () => format!("{days}d"),
+    if seconds < 60 {
+        format!("{seconds}s")
+    } else if minutes < 60 {
+        format!("{minutes}m")
+    } else if hours < 24 {
+        format!("{hours}h{:02}m", minutes % 60)
+    } else if days < 10 {
+        format!("{days}d{}h", hours % 24)
+    } else {
+        format!("{days}d")
     }
 }
 
@@ -74,9 +78,4 @@ pub fn stamp(at: Timestamp) -> String {
     let text = at.to_string();
     let short = text.get(..19).unwrap_or(&text).replace('T', " ");
     format!("{short}Z")
-}
-
-/// Only the time of the day.
-pub fn time_of_day(at: Timestamp) -> String {
-    stamp(at).get(11..19).unwrap_or_default().to_owned()
 }

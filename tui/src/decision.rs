@@ -118,25 +118,23 @@ impl Target {
     /// Why this is not what the row is any more; `None` if it is.
     pub fn changed(&self, row: Option<&Approval>, action: Action) -> Option<&'static str> {
         let Some(row) = row else { return Some("it is gone") };
-        match () {
-            () if row.uid != self.uid => Some("it is another object of the same name"),
-            () if row.version != self.version && (self.unreadable || row.unreadable.is_some()) => {
-                Some("it changed since it was shown")
-            }
-            () if row.digest != self.digest || row.from != self.from || row.to != self.to => {
-                Some("its proposal changed")
-            }
-            () if row.state != self.state || row.decision.is_some() != self.decided => {
-                Some("somebody decided it in between")
-            }
-            () if row.deleting => Some("it is being deleted"),
-            () if action != Action::Delete && row.undecidable().is_some() => {
-                Some("it cannot be decided any more")
-            }
-            () => {
-                let pull = |p: &Option<PullRequestRow>| p.as_ref().map(|p| (p.number, p.state));
-                (pull(&row.pull_request) != pull(&self.pull_request)).then_some("its pull request changed")
-            }
+        let pull = |p: &Option<PullRequestRow>| p.as_ref().map(|p| (p.number, p.state));
+        if row.uid != self.uid {
+            Some("it is another object of the same name")
+        } else if row.version != self.version && (self.unreadable || row.unreadable.is_some()) {
+            Some("it changed since it was shown")
+        } else if row.digest != self.digest || row.from != self.from || row.to != self.to {
+            Some("its proposal changed")
+        } else if row.state != self.state || row.decision.is_some() != self.decided {
+            Some("somebody decided it in between")
+        } else if row.deleting {
+            Some("it is being deleted")
+        } else if action != Action::Delete && row.undecidable().is_some() {
+            Some("it cannot be decided any more")
+        } else if pull(&row.pull_request) != pull(&self.pull_request) {
+            Some("its pull request changed")
+        } else {
+            None
         }
     }
 

@@ -12,10 +12,24 @@ pub enum Effect {
     Send(Box<Write>),
     /// Notes what was decided and never sent.
     Note(Box<Written>),
-    /// Asks what we may do in a namespace, or everywhere. The number comes back with the answers.
-    AskAccess(u64, Option<Arc<str>>),
-    /// Reads an object as the cluster has it: plural, namespace, name.
-    Fetch(Subject, &'static str, Option<Arc<str>>, Arc<str>),
+    /// Asks what we may do.
+    AskAccess {
+        /// Comes back with the answers.
+        round: u64,
+        /// Where; everywhere if `None`.
+        namespace: Option<Arc<str>>,
+    },
+    /// Reads an object as the cluster has it.
+    Fetch {
+        /// The row that is shown.
+        subject: Subject,
+        /// Plural of the kind.
+        plural: &'static str,
+        /// `None` for kinds without namespaces.
+        namespace: Option<Arc<str>>,
+        /// Name of the object.
+        name: Arc<str>,
+    },
     /// Opens a link.
     Browse(String),
     /// Copies a text.

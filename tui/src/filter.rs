@@ -5,7 +5,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::clock::parse_age;
-use crate::rows::{Column, Kind, Row};
+use crate::rows::{Column, ColumnKind, ColumnSpec, Row};
 use crate::text::glob;
 
 /// How a column is compared.
@@ -29,7 +29,7 @@ enum Value {
 #[derive(Clone, Debug, PartialEq)]
 enum Term {
     Word { word: String, not: bool },
-    Column { column: usize, operator: Operator, value: Value },
+    Column { column: &'static ColumnSpec, operator: Operator, value: Value },
 }
 
 /// A filter that has been understood.
@@ -67,7 +67,7 @@ impl Filter {
     ///
     /// # Errors
     /// What is not understood; an unfinished term (`age>`) counts as not there yet.
-    pub fn parse(text: &str, columns: &'static [Column]) -> Result<Filter, FilterError> {
+    pub fn parse(text: &str, columns: &'static [ColumnSpec]) -> Result<Filter, FilterError> {
         let mut terms = Vec::new();
         for token in text.split_whitespace() {
             let place = OPERATORS
@@ -108,15 +108,8 @@ impl Filter {
     }
 
     /// Whether what it lets through changes with time alone.
-    pub fn depends_on_time(&self, columns: &[Column]) -> bool {
-        self.terms
-            .iter()
-            .any(|t| matches!(t, Term::Column { column, .. } if columns[*column].kind == Kind::Age))
-    }
-
-    /// Whether it is fuzzy, and so has an order of its own.
-    pub fn is_fuzzy(&self) -> bool {
-        self.fuzzy.is_some()
+    pub fn depends_on_time(&self) -> bool {
+        self.terms.iter().any(|t| matches!(t, Term::Column { column, .. } if column.kind == ColumnKind::Age))
     }
 
     /// Whether a row passes; fuzzy filters pass everything here, see [`Scorer`].
@@ -129,7 +122,9 @@ impl Filter {
                 };
                 found != *not
             }
-            Term::Column { column, operator, value } => compare(row, *column, *operator, value, now),
+            Term::Column { column, operator, value } => {
+                R::Column::of(column).is_some_and(|column| compare(row, column, *operator, value, now))
+            }
         })
     }
 }
@@ -182,10 +177,10 @@ fn column_term(
     name: &str,
     operator: Operator,
     value: &str,
-    columns: &'static [Column],
+    columns: &'static [ColumnSpec],
 ) -> Result<Option<Term>, FilterError> {
     let lower = name.to_ascii_lowercase();
-    let found = columns.iter().position(|c| c.id == lower || c.aliases.contains(&lower.as_str()));
+    let found = columns.iter().find(|c| c.id == lower || c.aliases.contains(&lower.as_str()));
     let Some(column) = found else {
         let known = columns.iter().map(|c| c.id).collect::<Vec<_>>().join(" ");
         return Err(FilterError::NoColumn(name.to_owned(), known));
@@ -193,23 +188,27 @@ fn column_term(
     if value.is_empty() {
         return Ok(None);
     }
-    let kind = columns[column].kind;
+    let kind = column.kind;
     let number = match kind {
-        Kind::Age => Some(parse_age(value).ok_or_else(|| FilterError::NoValue(value.to_owned(), "age"))?),
-        Kind::Number => Some(value.parse().map_err(|_| FilterError::NoValue(value.to_owned(), "number"))?),
+        ColumnKind::Age => {
+            Some(parse_age(value).ok_or_else(|| FilterError::NoValue(value.to_owned(), "age"))?)
+        }
+        ColumnKind::Number => {
+            Some(value.parse().map_err(|_| FilterError::NoValue(value.to_owned(), "number"))?)
+        }
         // A text column may have a number, too: pull requests.
-        Kind::Text => value.trim_start_matches('#').parse().ok(),
+        ColumnKind::Text => value.trim_start_matches('#').parse().ok(),
     };
     let equal = matches!(operator, Operator::Is | Operator::IsNot);
     let value = match number {
-        Some(number) if kind != Kind::Text || !equal => Value::Number(number),
+        Some(number) if kind != ColumnKind::Text || !equal => Value::Number(number),
         _ if equal => Value::Globs(value.to_ascii_lowercase().split(',').map(str::to_owned).collect()),
-        _ => return Err(FilterError::NotOrdered(columns[column].id)),
+        _ => return Err(FilterError::NotOrdered(column.id)),
     };
     Ok(Some(Term::Column { column, operator, value }))
 }
 
-fn compare<R: Row>(row: &R, column: usize, operator: Operator, value: &Value, now: Timestamp) -> bool {
+fn compare<R: Row>(row: &R, column: R::Column, operator: Operator, value: &Value, now: Timestamp) -> bool {
     match value {
         Value::Globs(globs) => {
             let text = row.text(column);

@@ -25,11 +25,6 @@ impl Key {
         Key { code, ctrl: false, alt: false }
     }
 
-    /// A character.
-    pub fn char(c: char) -> Key {
-        Key::plain(KeyCode::Char(c))
-    }
-
     /// The character that it types, if it types one.
     pub fn text(self) -> Option<char> {
         match self.code {

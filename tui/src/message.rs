@@ -83,8 +83,15 @@ pub enum Msg {
     ClusterEvent(u64, ClusterEvent),
     /// A write ended.
     Sent(Box<Written>),
-    /// What we may do; the number is that of [`Access::round`] when it was asked.
-    Access(u64, Option<Arc<str>>, Vec<(Verb, Answer)>),
+    /// What we may do.
+    Access {
+        /// Number of the round in which it was asked.
+        round: u64,
+        /// Where; everywhere if `None`.
+        namespace: Option<Arc<str>>,
+        /// What the server said. Verbs that it said nothing about are absent.
+        answers: Vec<(Verb, Answer)>,
+    },
     /// An object as the cluster has it.
     Yaml(Subject, Yaml),
     /// Something to say.

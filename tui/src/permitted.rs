@@ -3,9 +3,10 @@
 use crate::commands::Command;
 use crate::connection::Verb;
 use crate::decision::{Action, Target};
-use crate::model::{Model, ScreenContent};
-use crate::rows::{Approval, View};
+use crate::model::Model;
+use crate::rows::{Approval, Undecidable, View};
 use crate::selection::{Chosen, chosen, shown_approvals};
+use crate::text::Safe;
 
 /// The action of a command.
 pub fn action(command: Command) -> Option<Action> {
@@ -17,81 +18,147 @@ pub fn action(command: Command) -> Option<Action> {
     }
 }
 
-/// Why an action cannot be about an approval; none if it can.
-fn refused(model: &Model, row: &Approval, action: Action) -> Option<String> {
+/// Why a command cannot be carried out now, for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// All that was marked is gone; the selected row is not meant.
+    #[error("what was marked is gone; once more, for the selected row")]
+    MarksGone,
+    /// The console writes nothing.
+    #[error("read-only")]
+    ReadOnly,
+    /// The filter hides all marked rows.
+    #[error("all that is marked is hidden by the filter")]
+    MarksHidden,
+    /// The server has said no.
+    #[error("RBAC: {0}")]
+    Denied(Safe),
+    /// Another decision on the approval has not ended.
+    #[error("a decision on it is held or on its way")]
+    Busy,
+    /// The approval is being deleted.
+    #[error("it is being deleted")]
+    Deleting,
+    /// The approval cannot be decided.
+    #[error(transparent)]
+    Undecidable(#[from] Undecidable),
+    /// No row of the approvals is selected.
+    #[error("no approval is selected")]
+    NoApproval,
+    /// Nothing can be taken back, or sent now.
+    #[error("nothing is held")]
+    NothingHeld,
+    /// The approval has no pull request.
+    #[error("it has no pull request")]
+    NoPullRequest,
+    /// Rows of this list are not marked.
+    #[error("only approvals are marked")]
+    NoMarks,
+    /// One object is shown in full.
+    #[error("this is no list")]
+    NoList,
+    /// Another context or namespace would lose sight of a decision.
+    #[error("a decision is held: wait for it or take it back")]
+    DecisionHeld,
+    /// `--read-only`, or the configuration.
+    #[error("this console was started read-only")]
+    Sealed,
+}
+
+/// Returns why an action cannot be about an approval; `None` if it can.
+fn refused(model: &Model, row: &Approval, action: Action) -> Option<Obstacle> {
     let verb = if action == Action::Delete { Verb::Delete } else { Verb::Patch };
-    match (model.access.denied(&row.raw_namespace, verb), action) {
-        (Some(reason), _) => Some(format!("RBAC: {reason}")),
-        _ if model.busy(&row.uid) => Some("a decision on it is held or on its way".to_owned()),
-        (None, Action::Delete) => row.deleting.then(|| "it is being deleted".to_owned()),
-        (None, _) => row.undecidable(),
+    if let Some(reason) = model.access.denied(&row.raw_namespace, verb) {
+        Some(Obstacle::Denied(reason.clone()))
+    } else if model.busy(&row.uid) {
+        Some(Obstacle::Busy)
+    } else if action == Action::Delete {
+        row.deleting.then_some(Obstacle::Deleting)
+    } else {
+        row.undecidable().map(Obstacle::Undecidable)
     }
 }
 
-/// The chosen approvals that an action would be about, and why the first of the others is left out.
-pub fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> (Vec<Target>, Option<String>) {
-    let mut why_not = None;
-    let mut targets = Vec::new();
+/// The approvals that an action would be about.
+#[derive(Debug)]
+pub struct Permitted {
+    /// Those that it can be about.
+    pub targets: Vec<Target>,
+    /// Why the first of the others is left out.
+    pub left_out: Option<Obstacle>,
+}
+
+/// Returns the chosen approvals that an action can be about.
+pub fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> Permitted {
+    let mut permitted = Permitted { targets: Vec::new(), left_out: None };
     for row in &chosen.rows {
         match refused(model, row, action) {
-            Some(reason) => why_not = why_not.or(Some(reason)),
-            None => targets.push(Target::of(row)),
+            Some(obstacle) => permitted.left_out = permitted.left_out.or(Some(obstacle)),
+            None => permitted.targets.push(Target::of(row)),
         }
     }
-    (targets, why_not)
+    permitted
 }
 
-/// Whether a command can be done now.
+/// Checks whether a command can be carried out now.
 ///
 /// # Errors
-/// Why not, for people.
-pub fn enabled(model: &Model, command: Command) -> Result<(), String> {
-    let no = |why: &str| Err(why.to_owned());
-    match command {
-        Command::Approve | Command::Decline | Command::Delete => {
-            let Some(action) = action(command) else { return Ok(()) };
-            // First of all: where another reason is told, that one is not over.
-            if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
-                return no("what was marked is gone; once more, for the selected row");
-            }
-            if model.read_only {
-                return no("read-only");
-            }
-            let chosen = chosen(model);
-            if chosen.rows.is_empty() && chosen.hidden > 0 {
-                return no("all that is marked is hidden by the filter");
-            }
-            // One that can be is enough.
-            let why: Option<Vec<String>> =
-                chosen.rows.iter().map(|row| refused(model, row, action)).collect();
-            match why.map(|why| why.into_iter().next()) {
-                None => Ok(()),
-                Some(why) => Err(why.unwrap_or_else(|| "no approval is selected".to_owned())),
-            }
-        }
-        Command::Undo | Command::SendNow if model.held.is_empty() => no("nothing is held"),
+/// When it cannot.
+pub fn enabled(model: &Model, command: Command) -> Result<(), Obstacle> {
+    if let Some(action) = action(command) {
+        return decidable(model, action);
+    }
+    let listed = model.screen().table_ref();
+    let obstacle = match command {
+        Command::Undo | Command::SendNow if model.held.is_empty() => Obstacle::NothingHeld,
         Command::OpenLink | Command::CopyLink => match shown_approvals(model).first() {
-            Some(row) if row.pull_request.is_some() => Ok(()),
-            _ => no("it has no pull request"),
+            Some(row) if row.pull_request.is_some() => return Ok(()),
+            _ => Obstacle::NoPullRequest,
         },
-        Command::Mark | Command::MarkShown | Command::Unmark => match &model.screen().shown {
-            ScreenContent::Table(View::Approvals, _) => Ok(()),
-            _ => no("only approvals are marked"),
-        },
+        Command::Mark | Command::MarkShown | Command::Unmark
+            if !matches!(listed, Some((View::Approvals, _))) =>
+        {
+            Obstacle::NoMarks
+        }
         Command::Sort
         | Command::Reverse
         | Command::Filter
         | Command::Fuzzy
         | Command::Pause
         | Command::ClearFilter
-            if model.screen().table_ref().is_none() =>
+            if listed.is_none() =>
         {
-            no("this is no list")
+            Obstacle::NoList
         }
         Command::Namespace | Command::Context if !model.held.is_empty() || !model.sending.is_empty() => {
-            no("a decision is held: wait for it or take it back")
+            Obstacle::DecisionHeld
         }
-        Command::ReadOnly if model.cluster.sealed => no("this console was started read-only"),
-        _ => Ok(()),
+        Command::ReadOnly if model.cluster.sealed => Obstacle::Sealed,
+        _ => return Ok(()),
+    };
+    Err(obstacle)
+}
+
+/// Checks whether there is an approval that an action can be about.
+fn decidable(model: &Model, action: Action) -> Result<(), Obstacle> {
+    // First of all: where another reason is told, that one is not over.
+    if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
+        return Err(Obstacle::MarksGone);
     }
+    if model.read_only {
+        return Err(Obstacle::ReadOnly);
+    }
+    let chosen = chosen(model);
+    if chosen.rows.is_empty() && chosen.hidden > 0 {
+        return Err(Obstacle::MarksHidden);
+    }
+    let mut first = None;
+    for row in &chosen.rows {
+        match refused(model, row, action) {
+            // One that can be is enough.
+            None => return Ok(()),
+            Some(obstacle) => first = first.or(Some(obstacle)),
+        }
+    }
+    Err(first.unwrap_or(Obstacle::NoApproval))
 }

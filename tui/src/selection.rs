@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{Model, ScreenContent};
 use crate::rows::{Approval, Subject, View};
+use crate::text;
+use crate::text::Safe;
 
 /// What a command is about.
 #[derive(Default)]
@@ -53,32 +55,38 @@ pub fn hidden_marks(model: &Model) -> usize {
 pub fn subject(model: &Model) -> Option<Subject> {
     match &model.screen().shown {
         ScreenContent::Detail { of, .. } => Some(of.clone()),
-        ScreenContent::Table(view, table) => {
-            let id = Arc::clone(table.selected.as_ref()?);
-            Some(match view {
-                View::Approvals => Subject::Approval(id),
-                View::Events => Subject::Events(id),
-                View::Objects => Subject::Object(id),
-                View::Rules => Subject::Rule(id),
-            })
-        }
+        ScreenContent::Table(view, table) => Some(Subject::new(*view, Arc::clone(table.selected.as_ref()?))),
     }
 }
 
-/// The link of the subject's pull request, if it may be opened: `https`, printable ASCII, of a configured host.
+/// Why the link of a pull request is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// The approval has no pull request, or no approval is selected.
+    #[error("it has no pull request")]
+    NoPullRequest,
+    /// Not `https`, or not printable ASCII.
+    #[error("this is no link that may be opened: {0}")]
+    NoLink(Safe),
+    /// The host is not among the configured ones.
+    #[error("{0} is not among the configured hosts")]
+    Host(String),
+}
+
+/// Returns the link of the subject's pull request: `https`, printable ASCII, of a configured host.
 ///
 /// # Errors
-/// Why it may not, for people.
-pub fn pull_request_link(model: &Model) -> Result<String, String> {
+/// When it may not be opened.
+pub fn pull_request_link(model: &Model) -> Result<String, LinkError> {
     let rows = shown_approvals(model);
-    let pull = rows.first().and_then(|r| r.pull_request.as_ref()).ok_or("it has no pull request")?;
-    let url = crate::text::link(pull.url.as_str()).filter(|_| !pull.url.sanitized());
-    let url = url.ok_or_else(|| format!("this is no link that may be opened: {}", pull.url))?;
+    let pull = rows.first().and_then(|r| r.pull_request.as_ref()).ok_or(LinkError::NoPullRequest)?;
+    let url = text::link(pull.url.as_str()).filter(|_| !pull.url.sanitized());
+    let url = url.ok_or_else(|| LinkError::NoLink(pull.url.clone()))?;
     let host = url.trim_start_matches("https://").split(['/', ':', '?', '#']).next().unwrap_or_default();
     let hosts = &model.settings.hosts;
     if hosts.is_empty() || hosts.iter().any(|h| h == host) {
         Ok(url.to_owned())
     } else {
-        Err(format!("{host} is not among the configured hosts"))
+        Err(LinkError::Host(host.to_owned()))
     }
 }

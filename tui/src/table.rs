@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::filter::{Filter, Scorer};
-use crate::rows::{Column, Pin, Row};
+use crate::rows::{Column as _, ColumnSpec, Pin, Row};
 
 /// Rows by identity. A slot stays a row's as long as the row is there.
 #[derive(Clone, Debug)]
@@ -94,14 +94,13 @@ impl<R: Row> Rows<R> {
     }
 
     /// The list is complete.
-    pub fn sweep(&mut self) -> Vec<Arc<str>> {
+    pub fn sweep(&mut self) {
         let epoch = self.epoch;
         let old = self.slots.iter().flatten().filter(|(_, e)| *e != epoch).map(|(r, _)| Arc::clone(r.id()));
         let old: Vec<Arc<str>> = old.collect();
         for id in &old {
             self.remove(id);
         }
-        old
     }
 
     /// The row of this identity.
@@ -146,6 +145,15 @@ impl<R: Row> Rows<R> {
     }
 }
 
+/// By what a list is sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sort {
+    /// The column.
+    pub column: &'static ColumnSpec,
+    /// `true` if the greatest comes first.
+    pub descending: bool,
+}
+
 /// One view of a table.
 #[derive(Clone, Debug, Default)]
 pub struct TableState {
@@ -158,8 +166,10 @@ pub struct TableState {
     filter: Filter,
     /// Only rows of this.
     pub pin: Option<Pin>,
-    /// Column and direction.
-    pub sort: (usize, bool),
+    /// The table's columns.
+    columns: &'static [ColumnSpec],
+    /// Column and direction; `None` if the table has no columns.
+    pub sort: Option<Sort>,
     /// All rows of the pin in their order, and of which version they are.
     whole: Vec<u32>,
     sorted: Option<u64>,
@@ -192,10 +202,11 @@ pub struct TableState {
 }
 
 impl TableState {
-    /// A view, sorted by a column.
-    pub fn new(columns: &'static [Column]) -> TableState {
+    /// A view of a table with these columns, sorted by the first of them.
+    pub fn new(columns: &'static [ColumnSpec]) -> TableState {
         TableState {
-            sort: (0, columns.first().is_some_and(|c| c.descending)),
+            columns,
+            sort: columns.first().map(|column| Sort { column, descending: column.descending }),
             height: 20,
             asked: true,
             ..TableState::default()
@@ -203,10 +214,10 @@ impl TableState {
     }
 
     /// Sets the filter. One that is not understood leaves the last that was.
-    pub fn set_filter(&mut self, typed: &str, fuzzy: bool, columns: &'static [Column]) {
+    pub fn set_filter(&mut self, typed: &str, fuzzy: bool) {
         typed.clone_into(&mut self.typed);
         self.fuzzy = fuzzy;
-        let parsed = if fuzzy { Ok(Filter::fuzzy(typed)) } else { Filter::parse(typed, columns) };
+        let parsed = if fuzzy { Ok(Filter::fuzzy(typed)) } else { Filter::parse(typed, self.columns) };
         match parsed {
             Ok(filter) => {
                 self.complaint = None;
@@ -221,8 +232,8 @@ impl TableState {
     }
 
     /// Sorts by a column.
-    pub fn sort_by(&mut self, column: usize, descending: bool) {
-        self.sort = (column, descending);
+    pub fn sort_by(&mut self, column: &'static ColumnSpec, descending: bool) {
+        self.sort = Some(Sort { column, descending });
         self.rebuild();
     }
 
@@ -232,8 +243,8 @@ impl TableState {
     }
 
     /// Brings order, selection and scroll position up to date.
-    pub fn refresh<R: Row>(&mut self, rows: &Rows<R>, now: Timestamp, in_pin: impl Fn(&R, &Pin) -> bool) {
-        let second = if self.filter.depends_on_time(R::COLUMNS) { now.as_second() } else { 0 };
+    pub fn refresh<R: Row>(&mut self, rows: &Rows<R>, now: Timestamp) {
+        let second = if self.filter.depends_on_time() { now.as_second() } else { 0 };
         let stamp = (rows.version(), second);
         let before = self.built;
         if before == Some(stamp) || (self.paused && before.is_some()) {
@@ -242,11 +253,15 @@ impl TableState {
         self.built = Some(stamp);
         self.found = None;
         let pin = self.pin.clone();
-        let (column, descending) = self.sort;
-        let within = |row: &R| pin.as_ref().is_none_or(|p| in_pin(row, p));
+        let within = |row: &R| pin.as_ref().is_none_or(|p| row.belongs_to(p));
+        let sort = self.sort.and_then(|sort| Some((R::Column::of(sort.column)?, sort.descending)));
         let compare = |a: &R, b: &R| {
-            let order = a.compare(b, column);
-            (if descending { order.reverse() } else { order }).then_with(|| a.id().cmp(b.id()))
+            let order = match sort {
+                Some((column, false)) => a.compare(b, column),
+                Some((column, true)) => a.compare(b, column).reverse(),
+                None => Ordering::Equal,
+            };
+            order.then_with(|| a.id().cmp(b.id()))
         };
         match self.sorted.and_then(|version| rows.changed_since(version)) {
             Some(changed) => patch(&mut self.whole, changed, rows, within, compare),

@@ -12,7 +12,7 @@ use autopilot_tui::connection::ClusterLabel;
 use autopilot_tui::connection::KindName;
 use autopilot_tui::message::{ClusterEvent, Msg};
 use autopilot_tui::model::Model;
-use autopilot_tui::rows::{Approval, Names, Row as _};
+use autopilot_tui::rows::{Approval, ApprovalColumn, Column as _, Names};
 use autopilot_tui::table::{Rows, TableState};
 use autopilot_tui::update::update;
 
@@ -60,11 +60,11 @@ pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     approvals()?.into_iter().for_each(|row| rows.put(row));
     let mut filters = Vec::new();
     for n in 0..TIMES {
-        let mut table = TableState::new(Approval::COLUMNS);
-        table.refresh(&rows, now.wall, |_, _| true);
-        table.set_filter(&format!("postgres-{:04}", n * 7), false, Approval::COLUMNS);
+        let mut table = TableState::new(ApprovalColumn::SPECS);
+        table.refresh(&rows, now.wall);
+        table.set_filter(&format!("postgres-{:04}", n * 7), false);
         let began = Instant::now();
-        table.refresh(&rows, now.wall, |_, _| true);
+        table.refresh(&rows, now.wall);
         filters.push(milliseconds(began));
         ensure!(table.order().len() == 10, "{} rows", table.order().len());
     }

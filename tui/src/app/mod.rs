@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::terminal::Screen;
 use crate::clock::Now;
+use crate::cluster::fetch::FetchError;
 use crate::cluster::{ClusterTask, Source, access, fetch, send};
 use crate::config::Settings;
 use crate::connection::ClusterLabel;
@@ -214,24 +215,24 @@ impl Outside {
                 });
             }
             Effect::Note(written) => note(&written, &results),
-            Effect::AskAccess(round, namespace) => {
+            Effect::AskAccess { round, namespace } => {
                 let Some(session) = session else { return };
                 tokio::spawn(async move {
                     let answers = access::access(&session, namespace.as_ref()).await;
-                    let _ = results.send(Msg::Access(round, namespace, answers));
+                    let _ = results.send(Msg::Access { round, namespace, answers });
                 });
             }
-            Effect::Fetch(of, plural, namespace, name) => {
+            Effect::Fetch { subject, plural, namespace, name } => {
                 tokio::spawn(async move {
                     let yaml = match session {
                         Some(session) => fetch::yaml(&session, plural, namespace.as_deref(), &name).await,
-                        None => Err("there is no connection".to_owned()),
+                        None => Err(FetchError::NoConnection),
                     };
                     let yaml = match yaml {
                         Ok(text) => Yaml::Lines(Safe::lines(&text)),
-                        Err(why) => Yaml::Failed(Safe::new(&why)),
+                        Err(why) => Yaml::Failed(Safe::new(&why.to_string())),
                     };
-                    let _ = results.send(Msg::Yaml(of, yaml));
+                    let _ = results.send(Msg::Yaml(subject, yaml));
                 });
             }
             Effect::Browse(url) => {

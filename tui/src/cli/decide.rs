@@ -21,6 +21,25 @@ use crate::rows::{Approval, Names, wire};
 use crate::text::Safe;
 use crate::theme::Glyphs;
 
+/// Why nothing is written.
+#[derive(Debug)]
+struct Refusal {
+    code: u8,
+    text: String,
+}
+
+impl Refusal {
+    fn new(code: u8, text: impl Into<String>) -> Refusal {
+        Refusal { code, text: text.into() }
+    }
+
+    /// Tells it; returns the exit code.
+    fn tell(self) -> u8 {
+        eprintln!("autopilot: {}", self.text);
+        self.code
+    }
+}
+
 /// Carries out a decision on each of the names.
 ///
 /// # Errors
@@ -34,90 +53,31 @@ pub async fn decide(
 ) -> anyhow::Result<u8> {
     let reason = args.reason.as_deref().unwrap_or_default().trim().to_owned();
     if action == Action::Decline && reason.is_empty() {
-        eprintln!("autopilot: say why: --reason");
-        return Ok(USAGE);
+        return Ok(Refusal::new(USAGE, "say why: --reason").tell());
     }
     if session.label.sealed {
-        eprintln!("autopilot: nothing was written: read-only");
-        return Ok(DENIED);
+        return Ok(Refusal::new(DENIED, "nothing was written: read-only").tell());
     }
+    let targets = match targets(session, namespace, action, args).await {
+        Ok(targets) => targets,
+        Err(refusal) => return Ok(refusal.tell()),
+    };
     let client = session.client();
-    let mut names = Names::default();
-    let mut rows: Vec<Approval> = Vec::new();
-    for place in places(namespace, &args.names) {
-        let items: Vec<Value> = match fetch::list(session, "actionapprovals", place).await {
-            Ok(items) => items,
-            Err(error) => {
-                let (trouble, text) = classify(&error);
-                eprintln!("autopilot: listing approvals: {text}");
-                return Ok(if trouble == Trouble::Forbidden { DENIED } else { FAILED });
-            }
-        };
-        rows.extend(items.iter().map(|v| Approval::from_wire(wire::Object::read(v), &mut names)));
-    }
-    let mut targets: Vec<&Approval> = Vec::new();
-    for name in &args.names {
-        let found: Vec<&Approval> = rows.iter().filter(|r| named(r, name)).collect();
-        match found.as_slice() {
-            [one] => {
-                if !targets.iter().any(|t| t.uid == one.uid) {
-                    targets.push(one);
-                }
-            }
-            [] => {
-                eprintln!("autopilot: no approval {}; nothing was written", Safe::new(name));
-                return Ok(NOTHING);
-            }
-            many => {
-                let places: Vec<String> =
-                    many.iter().map(|r| format!("{}/{}", r.namespace, r.name)).collect();
-                let name = Safe::new(name);
-                eprintln!("autopilot: {name} is not one: {}; nothing was written", places.join(" "));
-                return Ok(USAGE);
-            }
-        }
-    }
-    for row in &targets {
-        let why = match &args.proposal {
-            Some(digest) if row.digest.as_deref() != Some(digest.as_str()) => {
-                Some("its proposal is another".to_owned())
-            }
-            _ if action == Action::Delete => None,
-            _ => row.undecidable(),
-        };
-        if let Some(why) = why {
-            eprintln!("autopilot: {}/{}: {why}; nothing was written", row.namespace, row.name);
-            return Ok(CHANGED);
-        }
-    }
     let by = match session.ask(access::identity(&client)).await {
         Ok(user) if !user.is_empty() => user,
         _ => session.label.user.clone(),
     };
     let mut cluster = session.label.clone();
     cluster.user = by.clone();
-    if args.dry_run {
-        // Nothing is written: there is nothing to confirm.
-    } else if args.yes {
-        if let Some(why) = unnamed(&cluster, args.context_name.as_deref()) {
-            eprintln!("autopilot: {why}; nothing was written");
-            return Ok(USAGE);
-        }
-    } else if !std::io::stdin().is_terminal() {
-        eprintln!("autopilot: say --yes where nobody can be asked; nothing was written");
-        return Ok(FAILED);
-    } else {
-        let shown = targets.iter().map(|row| Target::of(row)).collect();
-        let confirm = Confirm::new(action, shown, &cluster, Duration::ZERO, false);
-        let mut answers = std::io::stdin().lock();
-        if !confirmed(&confirm, &cluster, &reason, glyphs, &mut answers, &mut std::io::stderr())? {
-            eprintln!("autopilot: nothing was written");
-            return Ok(FAILED);
-        }
+    // In a dry run nothing is written: there is nothing to confirm.
+    if !args.dry_run
+        && let Some(refusal) = unconfirmed(action, &targets, &cluster, &reason, args, glyphs)?
+    {
+        return Ok(refusal.tell());
     }
-    let write = |row: &Approval| decision::Write {
+    let write = |target: Target| decision::Write {
         action,
-        target: Target::of(row),
+        target,
         reason: reason.clone(),
         by: by.to_string(),
         context: session.label.context.clone(),
@@ -129,14 +89,7 @@ pub async fn decide(
     let writes = targets.into_iter().map(write);
     let mut code = OK;
     let ended = |written: Written| {
-        let this = match &written.ending {
-            Ending::Done => OK,
-            Ending::Changed(_) => CHANGED,
-            Ending::Denied(_) => DENIED,
-            Ending::Unknown(_) => UNKNOWN,
-            Ending::Failed(_) | Ending::Dropped(_) => FAILED,
-        };
-        code = code.max(this);
+        code = code.max(ending_code(&written.ending));
         let line = audit::line(&written);
         if !args.dry_run
             && let Some(place) = audit::place()
@@ -155,6 +108,104 @@ pub async fn decide(
     };
     carry_out(writes, async |write| send::send(&client, write).await, stop, ended).await;
     Ok(code)
+}
+
+fn ending_code(ending: &Ending) -> u8 {
+    match ending {
+        Ending::Done => OK,
+        Ending::Changed(_) => CHANGED,
+        Ending::Denied(_) => DENIED,
+        Ending::Unknown(_) => UNKNOWN,
+        Ending::Failed(_) | Ending::Dropped(_) => FAILED,
+    }
+}
+
+/// Returns the approvals of these names, if each can be decided.
+async fn targets(
+    session: &Session,
+    namespace: Option<&str>,
+    action: Action,
+    args: &DecideArgs,
+) -> Result<Vec<Target>, Refusal> {
+    let rows = listed(session, namespace, &args.names).await?;
+    let mut found: Vec<&Approval> = Vec::new();
+    for name in &args.names {
+        let row = the_one(&rows, name)?;
+        if !found.iter().any(|other| other.uid == row.uid) {
+            found.push(row);
+        }
+    }
+    for row in &found {
+        let why = match &args.proposal {
+            Some(digest) if row.digest.as_deref() != Some(digest.as_str()) => {
+                Some("its proposal is another".to_owned())
+            }
+            _ if action == Action::Delete => None,
+            _ => row.undecidable().map(|why| why.to_string()),
+        };
+        if let Some(why) = why {
+            let text = format!("{}/{}: {why}; nothing was written", row.namespace, row.name);
+            return Err(Refusal::new(CHANGED, text));
+        }
+    }
+    Ok(found.into_iter().map(Target::of).collect())
+}
+
+/// Lists the approvals where those of these names may be.
+async fn listed(
+    session: &Session,
+    namespace: Option<&str>,
+    names: &[String],
+) -> Result<Vec<Approval>, Refusal> {
+    let mut known = Names::default();
+    let mut rows = Vec::new();
+    for place in places(namespace, names) {
+        let items: Vec<Value> = fetch::list(session, "actionapprovals", place).await.map_err(|error| {
+            let (trouble, text) = classify(&error);
+            let code = if trouble == Trouble::Forbidden { DENIED } else { FAILED };
+            Refusal::new(code, format!("listing approvals: {text}"))
+        })?;
+        rows.extend(items.iter().map(|v| Approval::from_wire(wire::Object::read(v), &mut known)));
+    }
+    Ok(rows)
+}
+
+/// Returns the approval that a name means.
+fn the_one<'a>(rows: &'a [Approval], name: &str) -> Result<&'a Approval, Refusal> {
+    let found: Vec<&Approval> = rows.iter().filter(|row| named(row, name)).collect();
+    let name = Safe::new(name);
+    match found.as_slice() {
+        [one] => Ok(one),
+        [] => Err(Refusal::new(NOTHING, format!("no approval {name}; nothing was written"))),
+        many => {
+            let places: Vec<String> = many.iter().map(|r| format!("{}/{}", r.namespace, r.name)).collect();
+            let text = format!("{name} is not one: {}; nothing was written", places.join(" "));
+            Err(Refusal::new(USAGE, text))
+        }
+    }
+}
+
+/// Asks, unless `--yes` answers; returns why nothing is written.
+fn unconfirmed(
+    action: Action,
+    targets: &[Target],
+    cluster: &ClusterLabel,
+    reason: &str,
+    args: &DecideArgs,
+    glyphs: Glyphs,
+) -> std::io::Result<Option<Refusal>> {
+    if args.yes {
+        let why = unnamed(cluster, args.context_name.as_deref());
+        return Ok(why.map(|why| Refusal::new(USAGE, format!("{why}; nothing was written"))));
+    }
+    if !std::io::stdin().is_terminal() {
+        let text = "say --yes where nobody can be asked; nothing was written";
+        return Ok(Some(Refusal::new(FAILED, text)));
+    }
+    let confirm = Confirm::new(action, targets.to_vec(), cluster, Duration::ZERO, false);
+    let mut answers = std::io::stdin().lock();
+    let confirmed = confirmed(&confirm, cluster, reason, glyphs, &mut answers, &mut std::io::stderr())?;
+    Ok((!confirmed).then(|| Refusal::new(FAILED, "nothing was written")))
 }
 
 /// Sends one after the other until somebody stops that, the server is not reached, or no answer comes: of what is on its way

@@ -12,8 +12,33 @@ use crate::config::Settings;
 use crate::connection::Trouble;
 use crate::content::table_layout::print_table;
 use crate::filter::Filter;
-use crate::rows::{Approval, CellContext, Names, ObjectRow, Row, RuleRow, wire};
+use crate::rows::{
+    Approval, ApprovalColumn, CellContext, Column as _, Names, ObjectColumn, ObjectRow, Row, RuleColumn,
+    RuleRow, wire,
+};
 use crate::text::{Safe, escape};
+
+/// Columns of the approvals without `-o wide`.
+const APPROVALS: [ApprovalColumn; 7] = [
+    ApprovalColumn::State,
+    ApprovalColumn::Namespace,
+    ApprovalColumn::Object,
+    ApprovalColumn::Change,
+    ApprovalColumn::Measured,
+    ApprovalColumn::Waits,
+    ApprovalColumn::PullRequest,
+];
+/// The same of the objects.
+const OBJECTS: [ObjectColumn; 5] = [
+    ObjectColumn::State,
+    ObjectColumn::Namespace,
+    ObjectColumn::Object,
+    ObjectColumn::Rule,
+    ObjectColumn::Since,
+];
+/// The same of the rules.
+const RULES: [RuleColumn; 5] =
+    [RuleColumn::Rule, RuleColumn::Ready, RuleColumn::Data, RuleColumn::Asks, RuleColumn::Objects];
 
 /// What is asked for.
 #[derive(Debug)]
@@ -38,15 +63,15 @@ pub async fn get(session: &Session, asked: &Asked<'_>, settings: &Settings) -> a
     match asked.resource {
         Resource::Approvals => {
             let read = |v: &Value| told(wire::Object::read(v), Approval::from_wire);
-            rows(session, asked, settings, "actionapprovals", &[0, 1, 2, 4, 5, 6, 7], read).await
+            rows(session, asked, settings, "actionapprovals", &APPROVALS, read).await
         }
         Resource::Objects => {
             let read = |v: &Value| told(wire::Object::read(v), ObjectRow::from_wire);
-            rows(session, asked, settings, "autopilotruleobjects", &[0, 1, 2, 3, 4], read).await
+            rows(session, asked, settings, "autopilotruleobjects", &OBJECTS, read).await
         }
         Resource::Rules => {
             let read = |v: &Value| told(wire::Object::read(v), RuleRow::from_wire);
-            rows(session, asked, settings, "autopilotrules", &[0, 1, 2, 3, 4], read).await
+            rows(session, asked, settings, "autopilotrules", &RULES, read).await
         }
     }
 }
@@ -77,11 +102,11 @@ async fn rows<R: Row>(
     asked: &Asked<'_>,
     settings: &Settings,
     plural: &str,
-    short: &[usize],
+    short: &[R::Column],
     read: impl Fn(&Value) -> R,
 ) -> anyhow::Result<u8> {
     let namespace = if asked.resource == Resource::Rules { None } else { asked.namespace };
-    let filter = match Filter::parse(asked.filter.as_deref().unwrap_or_default(), R::COLUMNS) {
+    let filter = match Filter::parse(asked.filter.as_deref().unwrap_or_default(), R::Column::SPECS) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("autopilot: {error}");
@@ -103,7 +128,9 @@ async fn rows<R: Row>(
         .map(|v| (read(&v), v))
         .filter(|(row, _)| filter.passes(row, now))
         .collect();
-    found.sort_by(|a, b| a.0.compare(&b.0, 0));
+    if let Some(first) = R::Column::ALL.first() {
+        found.sort_by(|a, b| a.0.compare(&b.0, *first));
+    }
     if let Some(output @ (Output::Json | Output::Yaml)) = asked.output {
         let items: Vec<Value> = found
             .into_iter()
@@ -121,8 +148,7 @@ async fn rows<R: Row>(
     }
     let context =
         CellContext { now: Now { mono: std::time::Duration::ZERO, wall: now }, glyphs: settings.glyphs };
-    let all: Vec<usize> = (0..R::COLUMNS.len()).collect();
-    let columns = if asked.output == Some(Output::Wide) { &all } else { short };
+    let columns = if asked.output == Some(Output::Wide) { R::Column::ALL } else { short };
     if found.is_empty() {
         let what = asked.name.as_deref().map(Safe::new);
         eprintln!("autopilot: no {}{}", plural, what.map(|n| format!(" named {n}")).unwrap_or_default());

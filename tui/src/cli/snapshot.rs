@@ -87,7 +87,7 @@ pub async fn print(
         update(&mut model, now, msg);
         let settled =
             model.link.synced.len() + model.link.denied.len() >= 4 && model.cluster.context.as_str() != "";
-        if settled || model.link.trouble.is_some() {
+        if settled || model.link.outage.is_some() {
             break;
         }
     }

@@ -8,6 +8,20 @@ use crate::cluster::error::{classify, within};
 use crate::cluster::session::Session;
 use crate::rows::wire::Page;
 
+/// Why an object cannot be shown as the cluster has it.
+#[derive(Debug, thiserror::Error)]
+pub enum FetchError {
+    /// There is no connection yet.
+    #[error("there is no connection")]
+    NoConnection,
+    /// The server refused, or was not reached.
+    #[error("{}", classify(.0).1)]
+    Client(#[from] kube::Error),
+    /// It cannot be written as YAML.
+    #[error(transparent)]
+    Yaml(#[from] serde_saphyr::SerializeError),
+}
+
 /// Path of a collection.
 fn path(plural: &str, namespace: Option<&str>) -> String {
     let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();
@@ -45,22 +59,20 @@ pub async fn list<K: DeserializeOwned>(
 /// An object as the cluster has it, without what only machines read.
 ///
 /// # Errors
-/// Why not, for people.
+/// When the server refuses, or it cannot be written as YAML.
 pub async fn yaml(
     session: &Session,
     plural: &str,
     namespace: Option<&str>,
     name: &str,
-) -> Result<String, String> {
+) -> Result<String, FetchError> {
     let request = http::Request::get(format!("{}/{name}", path(plural, namespace))).body(Vec::new());
-    let request = request.map_err(|e| e.to_string())?;
-    let client = session.client();
-    let read = session.ask(client.request(request)).await;
-    let mut value: Value = read.map_err(|e| classify(&e).1.to_string())?;
+    let request = request.map_err(kube::Error::HttpError)?;
+    let mut value: Value = session.ask(session.client().request(request)).await?;
     if let Some(meta) = value["metadata"].as_object_mut() {
         meta.remove("managedFields");
     }
-    serde_saphyr::to_string(&value).map_err(|e| e.to_string())
+    Ok(serde_saphyr::to_string(&value)?)
 }
 
 /// Whether a kind can be listed at all.

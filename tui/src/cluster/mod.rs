@@ -4,6 +4,7 @@
 pub mod access;
 pub mod error;
 pub mod fetch;
+mod kind_stream;
 mod kinds;
 mod probe;
 pub mod send;

@@ -11,7 +11,7 @@ use crate::cluster::access;
 use crate::cluster::error::classify;
 use crate::cluster::session::SessionError;
 use crate::cluster::task_context::TaskContext;
-use crate::cluster::throttle::{PAUSE, longer};
+use crate::cluster::throttle::{FIRST_PAUSE, longer};
 use crate::connection::Trouble;
 use crate::message::ClusterEvent;
 use crate::text::Safe;
@@ -82,7 +82,7 @@ impl Drop for Renewal {
 
 /// Asks whether the server is there: a watch that says nothing looks like one with nothing to say.
 pub(super) async fn watch_contact(task: TaskContext) {
-    let mut pause = PAUSE.0;
+    let mut pause = FIRST_PAUSE;
     let mut void = false;
     let mut renewal = Renewal::default();
     let mut answers = task.open.subscribe();
@@ -96,10 +96,10 @@ pub(super) async fn watch_contact(task: TaskContext) {
             () = task.wake.notified() => {
                 if !*answers.borrow() && open {
                     // It was tripped just now: at most one connection a second.
-                    pause = PAUSE.0;
+                    pause = FIRST_PAUSE;
                     continue;
                 }
-                sleep(PAUSE.0).await;
+                sleep(FIRST_PAUSE).await;
             }
         }
         // Something may have renewed them in the file.
@@ -111,7 +111,7 @@ pub(super) async fn watch_contact(task: TaskContext) {
         let asked = task.session.ask(access::alive(&client)).await;
         let (trouble, text) = match asked {
             Ok(()) => {
-                pause = PAUSE.0;
+                pause = FIRST_PAUSE;
                 void = false;
                 renewal.over();
                 next = Instant::now() + times.probe;

@@ -37,7 +37,7 @@ pub fn patch(write: &Write) -> Value {
     ];
     // The server takes `null` for what is absent, and for nothing else.
     let state = match &target.state {
-        ApprovalState::Pending(false) => Value::Null,
+        ApprovalState::Absent => Value::Null,
         state => json!(state.word()),
     };
     let unreadable = matches!(&target.state, ApprovalState::Other(word) if word.sanitized());

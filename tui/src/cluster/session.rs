@@ -63,6 +63,15 @@ pub enum SessionError {
     Moved,
 }
 
+/// What the kubeconfig says of a context.
+struct ContextConfig {
+    config: Config,
+    context: String,
+    cluster: String,
+    user: String,
+    namespace: Option<String>,
+}
+
 /// A connection to one cluster.
 pub struct Session {
     source: Source,
@@ -134,9 +143,8 @@ impl Source {
     /// # Errors
     /// When there is no such cluster.
     pub async fn open(&self) -> Result<Session, SessionError> {
-        let (config, context, names) = self.config().await?;
+        let ContextConfig { config, context, cluster, user, namespace } = self.config().await?;
         let url = config.cluster_url.to_string();
-        let (cluster, user, namespace) = names;
         let source = Source { context: Some(context.clone()), ..self.clone() };
         let label = ClusterLabel {
             cluster: Safe::new(&cluster),
@@ -159,7 +167,7 @@ impl Source {
             let plugin = config.auth_info.exec.as_ref();
             plugin.is_some_and(|p| p.interactive_mode != Some(ExecInteractiveMode::Never))
         };
-        if let Ok((config, ..)) = self.config().await
+        if let Ok(ContextConfig { config, .. }) = self.config().await
             && asks(&config)
         {
             let plugin = plugin_of(&config);
@@ -167,14 +175,12 @@ impl Source {
         }
     }
 
-    async fn config(&self) -> Result<(Config, String, (String, String, Option<String>)), SessionError> {
+    async fn config(&self) -> Result<ContextConfig, SessionError> {
         let kubeconfig = self.read()?;
         let context = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let context = context.filter(|c| !c.is_empty()).ok_or(SessionError::NoContext)?;
         let found = kubeconfig.contexts.iter().find(|c| c.name == context).and_then(|c| c.context.clone());
-        let names = found.map_or_else(Default::default, |c| {
-            (c.cluster, c.user.unwrap_or_default(), c.namespace.filter(|n| !n.is_empty()))
-        });
+        let found = found.unwrap_or_default();
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let mut config =
             Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(SessionError::Kubeconfig)?;
@@ -184,7 +190,13 @@ impl Source {
         if let (true, Some(plugin)) = (self.taken, &mut config.auth_info.exec) {
             plugin.interactive_mode = Some(ExecInteractiveMode::Never);
         }
-        Ok((config, context, names))
+        Ok(ContextConfig {
+            config,
+            context,
+            cluster: found.cluster,
+            user: found.user.unwrap_or_default(),
+            namespace: found.namespace.filter(|n| !n.is_empty()),
+        })
     }
 }
 
@@ -251,7 +263,7 @@ impl Session {
     /// # Errors
     /// When the kubeconfig cannot be read, or leads to another server.
     pub async fn renew(&self) -> Result<Safe, SessionError> {
-        let (config, context, (_, user, _)) = self.source.config().await?;
+        let ContextConfig { config, context, user, .. } = self.source.config().await?;
         if config.cluster_url.to_string() != self.url {
             return Err(SessionError::Moved);
         }

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cluster::session::{Session, SessionError, Source};
 use crate::cluster::task_context::TaskContext;
-use crate::cluster::throttle::{PAUSE, Throttle, longer};
+use crate::cluster::throttle::{FIRST_PAUSE, LONGEST_PAUSE, Throttle, longer};
 use crate::cluster::{probe, watch};
 use crate::connection::{KindName, Trouble};
 use crate::message::{ClusterEvent, Msg};
@@ -82,7 +82,7 @@ async fn run(
         let feed = ClusterEvent::Trouble(error.trouble(), Safe::new(&error.to_string()));
         out.send(Msg::ClusterEvent(generation, feed)).await.is_ok()
     };
-    let mut pause = PAUSE.1;
+    let mut pause = LONGEST_PAUSE;
     let session = loop {
         let mut opened = std::pin::pin!(source.open());
         let opened = match timeout(source.times.patience, &mut opened).await {
@@ -96,7 +96,7 @@ async fn run(
             Err(error) if trouble(&error).await => {
                 if timeout(pause, wake.notified()).await.is_ok() {
                     // The key may be held down.
-                    sleep(PAUSE.0).await;
+                    sleep(FIRST_PAUSE).await;
                 }
                 pause = longer(pause, error.trouble() == Trouble::Unauthorized);
             }

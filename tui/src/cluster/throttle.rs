@@ -25,16 +25,18 @@ impl Default for Times {
     }
 }
 
-/// Between two attempts: first, and at most. What is new must show five seconds after the server is back: most of them are
-/// for it to answer in.
-pub(super) const PAUSE: (Duration, Duration) = (Duration::from_millis(1100), Duration::from_secs(2));
+/// Between the first two attempts.
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(1100);
+/// Between two attempts, at most. What is new must show five seconds after the server is back: most of them are for it to
+/// answer in.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// At most, where each attempt runs a credential plugin whose credentials are not taken, or that fails: it may be a
 /// browser's window, or a lock after so many wrong passwords.
 const PLUGIN: Duration = Duration::from_secs(30);
 
 /// The pause after this one.
 pub(super) fn longer(pause: Duration, plugin: bool) -> Duration {
-    (pause * 3 / 2).min(if plugin { PLUGIN } else { PAUSE.1 })
+    (pause * 3 / 2).min(if plugin { PLUGIN } else { LONGEST_PAUSE })
 }
 
 /// Connections that may be made at once.
@@ -114,12 +116,13 @@ mod tests {
 
     #[test]
     fn a_plugin_that_is_refused_is_run_seldom_and_a_server_that_is_away_asked_often() {
-        let pauses =
-            |plugin| std::iter::successors(Some(PAUSE.0), move |pause| Some(longer(*pause, plugin))).take(20);
+        let pauses = |plugin| {
+            std::iter::successors(Some(FIRST_PAUSE), move |pause| Some(longer(*pause, plugin))).take(20)
+        };
         assert!(pauses(false).all(|pause| pause <= Duration::from_secs(2)));
         let first_minutes: Duration = pauses(true).take(10).sum();
         assert!(first_minutes > Duration::from_secs(80), "{first_minutes:?}");
         assert_eq!(pauses(true).last(), Some(PLUGIN));
-        assert_eq!(longer(PLUGIN, false), PAUSE.1, "what is another trouble is asked often again");
+        assert_eq!(longer(PLUGIN, false), LONGEST_PAUSE, "what is another trouble is asked often again");
     }
 }

@@ -7,7 +7,8 @@ use crate::message::Yaml;
 use crate::model::{Model, ScreenContent};
 use crate::rows::object::{state_glyph, state_role};
 use crate::rows::{
-    Approval, CellContext, ConditionCell, EventKind, ObjectRow, PairRow, Row as _, RuleRow, Step, Subject,
+    Approval, ApprovalColumn, CellContext, ConditionCell, EventKind, ExecutionRow, ObjectRow, PairRow,
+    Row as _, RuleRow, SizeChange, Step, Subject,
 };
 use crate::text::{Safe, wrap};
 use crate::theme::Role;
@@ -123,7 +124,7 @@ fn since(model: &Model, at: Option<jiff::Timestamp>) -> String {
 fn approval(model: &Model, row: &Approval, page: &mut Page) {
     warn_if_sanitized(model, row.sanitized(), page);
     let glyphs = model.settings.glyphs;
-    let cell = row.cell(0, &CellContext { now: model.now, glyphs });
+    let cell = row.cell(ApprovalColumn::State, &CellContext { now: model.now, glyphs });
     page.lines.push(vec![
         (format!("{}/{}", row.namespace, row.object), Role::Head),
         ("  ".to_owned(), Role::Text),
@@ -146,7 +147,7 @@ fn approval(model: &Model, row: &Approval, page: &mut Page) {
     page.field("waits since", &since(model, row.since), Role::Text);
     page.field("proposal", row.proposal.as_str(), Role::Dim);
     if let Some(why) = row.undecidable().filter(|_| row.waits()) {
-        page.field("cannot decide", &why, Role::Bad);
+        page.field("cannot decide", &why.to_string(), Role::Bad);
     }
     page.field("trouble", row.trouble.as_str(), Role::Bad);
     if let Some(pull) = &row.pull_request {
@@ -163,7 +164,7 @@ fn approval(model: &Model, row: &Approval, page: &mut Page) {
         page.field("when", &since(model, decision.at), Role::Text);
         page.field("why", decision.reason.as_str(), Role::Text);
     }
-    if let Some((outcome, why)) = &row.execution {
+    if let Some(ExecutionRow { outcome, message: why }) = &row.execution {
         page.field("outcome", &format!("{outcome} {why}"), Role::Text);
     }
     // Only what belongs to this question: the object's own page has all.
@@ -172,11 +173,11 @@ fn approval(model: &Model, row: &Approval, page: &mut Page) {
         steps(model, &journal.steps[episode(&states, row.since)], page);
     } else if let Some(happened) = model.store.happened(row.rule.as_str(), row.volume.as_str()) {
         let states: Vec<_> = happened
-            .happened
+            .events
             .iter()
-            .map(|(at, what, _)| match what {
-                EventKind::Transition(_, to) => (Some(*at), to.as_str()),
-                EventKind::Other(..) => (Some(*at), ""),
+            .map(|event| match &event.what {
+                EventKind::Transition { to, .. } => (Some(event.at), to.as_str()),
+                EventKind::Other { .. } => (Some(event.at), ""),
             })
             .collect();
         timeline(model, happened, episode(&states, row.since), page);
@@ -212,18 +213,18 @@ fn steps(model: &Model, journal: &[Step], page: &mut Page) {
 fn timeline(model: &Model, row: &PairRow, part: Range<usize>, page: &mut Page) {
     page.head("What happened");
     let glyphs = model.settings.glyphs;
-    for (at, what, warning) in row.happened.range(part).rev() {
-        let (text, role) = match what {
-            EventKind::Transition(from, to) => {
+    for event in row.events.range(part).rev() {
+        let (text, role) = match &event.what {
+            EventKind::Transition { from, to } => {
                 let glyph = state_glyph(to.as_str(), glyphs);
                 (format!("{glyph} {from} {} {to}", glyphs.arrow), state_role(to.as_str()))
             }
-            EventKind::Other(reason, text) => (format!("{reason}: {text}"), Role::Text),
+            EventKind::Other { reason, text } => (format!("{reason}: {text}"), Role::Text),
         };
-        let role = if *warning { Role::Bad } else { role };
+        let role = if event.warning { Role::Bad } else { role };
         let room = page.columns.saturating_sub(22);
         for (n, part) in wrap(&text, room).into_iter().enumerate() {
-            let when = if n == 0 { stamp(*at) } else { String::new() };
+            let when = if n == 0 { stamp(event.at) } else { String::new() };
             page.lines.push(vec![(format!("{when:<20}  "), Role::Dim), (part, role)]);
         }
     }
@@ -231,12 +232,15 @@ fn timeline(model: &Model, row: &PairRow, part: Range<usize>, page: &mut Page) {
 
 fn events(model: &Model, row: &PairRow, page: &mut Page) {
     warn_if_sanitized(model, row.sanitized(), page);
-    let name = row.claim.as_ref().map_or_else(|| row.volume.to_string(), |(ns, name)| format!("{ns}/{name}"));
+    let name = row
+        .pvc
+        .as_ref()
+        .map_or_else(|| row.volume.to_string(), |pvc| format!("{}/{}", pvc.namespace, pvc.name));
     page.line(name, Role::Head);
     page.field("rule", row.rule.as_str(), Role::Text);
     page.field("volume", row.volume.as_str(), Role::Text);
     page.field("seen", &format!("{} events", row.count()), Role::Text);
-    timeline(model, row, 0..row.happened.len(), page);
+    timeline(model, row, 0..row.events.len(), page);
 }
 
 fn object(model: &Model, row: &ObjectRow, page: &mut Page) {
@@ -250,7 +254,7 @@ fn object(model: &Model, row: &ObjectRow, page: &mut Page) {
     page.field("why", row.why.as_str(), Role::Text);
     page.field("rule", row.rule.as_str(), Role::Text);
     page.field("volume", row.volume.as_str(), Role::Text);
-    if let Some((from, to)) = &row.change {
+    if let Some(SizeChange { from, to }) = &row.change {
         page.field("proposed", &format!("{from} {} {to}", model.settings.glyphs.arrow), Role::Text);
     }
     page.field("transitions", &row.transitions.to_string(), Role::Text);

@@ -5,8 +5,7 @@ use crate::content::limits::SMALLEST;
 use crate::decision::Action;
 use crate::message::Tone;
 use crate::model::{Model, ScreenContent, held_subject};
-use crate::rows::Row as _;
-use crate::rows::{CellContext, View};
+use crate::rows::{ApprovalColumn, CellContext, Row as _, View};
 use crate::text::{Safe, fit_middle, width};
 use crate::theme::Role;
 
@@ -34,7 +33,13 @@ pub fn narrow_summary(model: &Model) -> Option<String> {
     }
     let row = model.store.approvals.get(table.selected.as_ref()?)?;
     let context = CellContext { now: model.now, glyphs: model.settings.glyphs };
-    let told = [4, 5, 6, 7].map(|column| row.cell(column, &context).text.into_owned());
+    let told = [
+        ApprovalColumn::Change,
+        ApprovalColumn::Measured,
+        ApprovalColumn::Waits,
+        ApprovalColumn::PullRequest,
+    ]
+    .map(|column| row.cell(column, &context).text.into_owned());
     let told = told.into_iter().filter(|t| !t.is_empty()).fold(String::new(), |all, t| all + "  " + &t);
     let room = usize::from(model.size.0.saturating_sub(2));
     let name = format!("{}/{}", row.namespace, row.object);

@@ -34,13 +34,7 @@ pub fn tabs(model: &Model) -> Vec<(View, u16, String)> {
         .iter()
         .enumerate()
         .map(|(at, view)| {
-            let store = &model.store;
-            let count = match view {
-                View::Approvals => store.approvals.len(),
-                View::Events => store.events.len(),
-                View::Objects => store.objects.len(),
-                View::Rules => store.rules.len(),
-            };
+            let count = model.store.len(*view);
             let count = match model.link.state_of(view.kind()) {
                 _ if !wide => String::new(),
                 // None is what is not known, too.
@@ -77,12 +71,7 @@ pub fn crumbs(model: &Model) -> String {
     }
     let mut text = parts.join(" > ");
     if let Some((view, table)) = model.screen().table_ref() {
-        let total = match view {
-            View::Approvals => model.store.approvals.len(),
-            View::Events => model.store.events.len(),
-            View::Objects => model.store.objects.len(),
-            View::Rules => model.store.rules.len(),
-        };
+        let total = model.store.len(view);
         if table.order().len() != total && table.pin.is_none() {
             text = format!("{} of {total}  {text}", table.order().len());
         }

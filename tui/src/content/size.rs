@@ -6,8 +6,8 @@ use crate::clock::{age_changes_in, seconds_since};
 use crate::content::detail::{detail_ages, detail_lines};
 use crate::content::footer::footer_height;
 use crate::content::limits::{HEADER, is_drawn};
-use crate::model::{Dialog, Model, ScreenContent};
-use crate::rows::{Row, View};
+use crate::model::{Dialog, Model, ScreenContent, with_rows};
+use crate::rows::Row;
 use crate::table::{Rows, TableState};
 
 /// Lines of the shown object.
@@ -37,12 +37,7 @@ pub fn next_age_change(model: &Model) -> Option<u64> {
     }
     let rows = model.screen().rows(&model.store);
     let ages = match &model.screen().shown {
-        ScreenContent::Table(view, table) => match view {
-            View::Approvals => of(&rows.approvals, table, in_seconds),
-            View::Events => of(&rows.events, table, in_seconds),
-            View::Objects => of(&rows.objects, table, in_seconds),
-            View::Rules => of(&rows.rules, table, in_seconds),
-        },
+        ScreenContent::Table(view, table) => with_rows!(rows, *view, rows => of(rows, table, in_seconds)),
         ScreenContent::Detail { yaml: Some(_), .. } => None,
         ScreenContent::Detail { of, .. } => {
             detail_ages(model, of).into_iter().flatten().map(in_seconds).min()

@@ -4,35 +4,45 @@ use std::fmt::Write as _;
 
 use crate::model::Model;
 use crate::rows::column::WIDE;
-use crate::rows::{CellContext, Column, Row};
+use crate::rows::{CellContext, Column as _, ColumnSpec, Row};
 use crate::text;
 
 /// Columns at the left for marks.
 const GUTTER: u16 = 2;
 
-/// Which columns are shown, from where, how wide.
-pub fn layout(columns: &'static [Column], shift: usize, width: u16) -> Vec<(usize, u16, u16)> {
+/// A column on the screen.
+#[derive(Clone, Copy, Debug)]
+pub struct ColumnPlace {
+    /// The column.
+    pub column: &'static ColumnSpec,
+    /// Where it starts.
+    pub x: u16,
+    /// How wide it is.
+    pub width: u16,
+}
+
+/// Returns which columns are shown, from where, and how wide.
+pub fn layout(columns: &'static [ColumnSpec], shift: usize, width: u16) -> Vec<ColumnPlace> {
     let room = width.saturating_sub(GUTTER);
     let last = columns.iter().rposition(|c| c.rank < WIDE).unwrap_or(0);
-    let shift = shift.min(last);
-    let mut shown: Vec<usize> = (shift..columns.len()).filter(|c| columns[*c].rank < WIDE).collect();
-    let needed = |shown: &[usize]| shown.iter().map(|c| columns[*c].min + 1).sum::<u16>();
+    let mut shown: Vec<_> = columns.iter().skip(shift.min(last)).filter(|c| c.rank < WIDE).collect();
+    let needed = |shown: &[&ColumnSpec]| shown.iter().map(|c| c.min + 1).sum::<u16>();
     while needed(&shown) > room + 1 && shown.len() > 1 {
-        let worst = shown
-            .iter()
-            .rposition(|c| columns[*c].rank == shown.iter().map(|c| columns[*c].rank).max().unwrap_or(0));
+        let worst = shown.iter().map(|c| c.rank).max();
+        let worst = shown.iter().rposition(|c| Some(c.rank) == worst);
         shown.remove(worst.unwrap_or(shown.len() - 1));
     }
-    let mut widths: Vec<u16> = shown.iter().map(|c| columns[*c].min).collect();
     let mut left = (room + 1).saturating_sub(needed(&shown));
+    let mut places: Vec<_> =
+        shown.into_iter().map(|column| ColumnPlace { column, x: 0, width: column.min }).collect();
     // A column at a time, each up to its widest.
     while left > 0 {
         let mut grown = false;
-        for (place, column) in shown.iter().enumerate() {
+        for ColumnPlace { column, width, .. } in &mut places {
             // Names are what one looks for: they grow faster.
-            let step = if columns[*column].max >= 40 { 3 } else { 1 };
-            let more = step.min(left).min(columns[*column].max.saturating_sub(widths[place]));
-            widths[place] += more;
+            let step = if column.max >= 40 { 3 } else { 1 };
+            let more = step.min(left).min(column.max.saturating_sub(*width));
+            *width += more;
             left -= more;
             grown |= more > 0;
         }
@@ -41,31 +51,28 @@ pub fn layout(columns: &'static [Column], shift: usize, width: u16) -> Vec<(usiz
         }
     }
     let mut x = GUTTER;
-    let mut out = Vec::with_capacity(shown.len());
-    for (place, column) in shown.into_iter().enumerate() {
-        out.push((column, x, widths[place].min(width.saturating_sub(x))));
-        x += widths[place] + 1;
+    for place in &mut places {
+        place.x = x;
+        x += place.width + 1;
+        place.width = place.width.min(width.saturating_sub(place.x));
     }
-    out
+    places
 }
 
-/// Which heading is at a column of the terminal.
-pub fn heading_at(model: &Model, x: u16) -> Option<usize> {
+/// Returns which heading is at a column of the terminal.
+pub fn heading_at(model: &Model, x: u16) -> Option<&'static ColumnSpec> {
     let (view, table) = model.screen().table_ref()?;
-    let cells = layout(view.columns(), table.shift, model.size.0);
-    cells
-        .into_iter()
-        .find(|(_, from, width)| (*from..from + width + 1).contains(&x))
-        .map(|(column, ..)| column)
+    let mut places = layout(view.columns(), table.shift, model.size.0).into_iter();
+    places.find(|place| (place.x..=place.x + place.width).contains(&x)).map(|place| place.column)
 }
 
 /// A table as plain lines, for the command line.
 pub fn print_table<'a, R: Row + 'a>(
     rows: impl Iterator<Item = &'a R>,
     context: &CellContext,
-    columns: &[usize],
+    columns: &[R::Column],
 ) -> Vec<String> {
-    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|c| R::COLUMNS[*c].title.to_owned()).collect()];
+    let mut lines: Vec<Vec<String>> = vec![columns.iter().map(|c| c.spec().title.to_owned()).collect()];
     for row in rows {
         let mut cells: Vec<String> =
             columns.iter().map(|c| row.cell(*c, context).text.into_owned()).collect();

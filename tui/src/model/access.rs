@@ -13,13 +13,18 @@ const BELIEVED: Duration = Duration::from_secs(300);
 /// All answers are asked for anew by hand at most this often: the key may be held down.
 const RENEWED: Duration = Duration::from_secs(1);
 
-/// A namespace, or all, and a verb.
-type Question = (Option<Arc<str>>, Verb);
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Question {
+    /// All namespaces if `None`.
+    namespace: Option<Arc<str>>,
+    verb: Verb,
+}
 
 /// All answers, by namespace; of all namespaces together under none.
 #[derive(Clone, Debug, Default)]
 pub struct Access {
-    answers: BTreeMap<Question, (Answer, Now)>,
+    answers: BTreeMap<Question, Answer>,
     asked: BTreeMap<Option<Arc<str>>, Now>,
     round: u64,
     renewed: Option<Duration>,
@@ -32,13 +37,13 @@ impl Access {
     }
 
     /// Keeps an answer.
-    pub fn answered(&mut self, namespace: Option<Arc<str>>, verb: Verb, answer: Answer, now: Now) {
-        self.answers.insert((namespace, verb), (answer, now));
+    pub fn answered(&mut self, namespace: Option<Arc<str>>, verb: Verb, answer: Answer) {
+        self.answers.insert(Question { namespace, verb }, answer);
     }
 
     /// Why not; `None` if we may, or nobody said no.
     pub fn denied(&self, namespace: &str, verb: Verb) -> Option<&Safe> {
-        let answer = |key: Option<Arc<str>>| self.answers.get(&(key, verb)).map(|(a, _)| a);
+        let answer = |namespace: Option<Arc<str>>| self.answers.get(&Question { namespace, verb });
         if answer(None).is_some_and(|a| a.allowed) {
             return None;
         }
@@ -48,7 +53,8 @@ impl Access {
 
     /// Whether the server should be asked about a namespace (or all), and notes that it is.
     pub fn should_ask(&mut self, namespace: Option<&Arc<str>>, now: Now) -> bool {
-        let everywhere = |verb| self.answers.get(&(None, verb)).is_some_and(|(a, _)| a.allowed);
+        let everywhere =
+            |verb| self.answers.get(&Question { namespace: None, verb }).is_some_and(|a| a.allowed);
         if namespace.is_some() && everywhere(Verb::Patch) && everywhere(Verb::Delete) {
             return false;
         }

@@ -7,6 +7,7 @@ use tui_textarea::TextArea;
 use crate::commands::Command;
 use crate::connection::ClusterLabel;
 use crate::decision::{Action, Target};
+use crate::rows::ColumnSpec;
 use crate::text::Safe;
 
 /// How long a dialog must have been on the screen before it can be confirmed.
@@ -101,10 +102,12 @@ impl Reading {
 
     /// Why it has not been read: what is not on the screen is not confirmed.
     pub fn missing(&self) -> Option<&'static str> {
-        match () {
-            () if self.room < LEAST => Some("a higher terminal"),
-            () if self.seen < self.lines => Some("the rest of the text"),
-            () => None,
+        if self.room < LEAST {
+            Some("a higher terminal")
+        } else if self.seen < self.lines {
+            Some("the rest of the text")
+        } else {
+            None
         }
     }
 }
@@ -220,14 +223,25 @@ pub enum PickerKind {
 pub enum Choice {
     /// Does a command.
     Command(Command),
-    /// Sorts by the column at this place.
-    Sort(usize),
+    /// Sorts by a column.
+    Sort(&'static ColumnSpec),
     /// Shows all namespaces.
     AllNamespaces,
     /// Shows one namespace.
     Namespace(Safe),
     /// Goes to another context.
     Context(Safe),
+}
+
+/// A line of a list to choose from.
+#[derive(Clone, Debug)]
+pub struct PickerEntry {
+    /// What it does.
+    pub choice: Choice,
+    /// What is typed for.
+    pub name: Safe,
+    /// What is said about it.
+    pub description: Safe,
 }
 
 /// A list to choose from by typing.
@@ -237,8 +251,8 @@ pub struct Picker {
     pub kind: PickerKind,
     /// What was typed.
     pub typed: String,
-    /// What it offers, with a line each: what is typed for, and what is told.
-    pub all: Vec<(Choice, Safe, Safe)>,
+    /// What it offers.
+    pub all: Vec<PickerEntry>,
     /// What fits what was typed, best first, by place in `all`.
     pub found: Vec<usize>,
     /// The selected one, by place in `found`.

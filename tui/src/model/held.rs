@@ -38,6 +38,17 @@ pub struct Sending {
     pub sent: bool,
 }
 
+/// A part of a decision that is not done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotDone {
+    /// The approval.
+    pub target: Target,
+    /// Why.
+    pub why: Safe,
+    /// `true` if it may have been written all the same.
+    pub unknown: bool,
+}
+
 /// How a decision ends: one line for all that it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
@@ -49,14 +60,14 @@ pub struct Outcome {
     pub total: usize,
     /// How many are done.
     pub done: usize,
-    /// What is not done: the object, why, and whether it may have been written all the same.
-    pub not: Vec<(Target, Safe, bool)>,
+    /// What is not done.
+    pub not_done: Vec<NotDone>,
 }
 
 impl Outcome {
     /// Whether all of it has ended.
     pub fn ended(&self) -> bool {
-        self.done + self.not.len() >= self.total
+        self.done + self.not_done.len() >= self.total
     }
 
     /// `17 approved, 3 not: pg1/data: its proposal changed`.
@@ -69,18 +80,20 @@ impl Outcome {
     pub fn parts(&self) -> (String, String, String) {
         let name = |t: &Target| format!("{}/{}", t.namespace, t.object);
         let done = self.action.done();
-        let unknown = self.not.iter().filter(|(.., unknown)| *unknown).count();
+        let unknown = self.not_done.iter().filter(|n| n.unknown).count();
         // What nobody knows weighs most.
-        let worst = self.not.iter().find(|(.., u)| *u).or(self.not.first());
+        let worst = self.not_done.iter().find(|n| n.unknown).or(self.not_done.first());
         match (worst, self.total) {
             (None, _) => (format!("{} {done}", self.done), String::new(), String::new()),
-            (Some((target, why, true)), 1) => {
+            (Some(NotDone { target, why, unknown: true }), 1) => {
                 let after = format!(": no answer, it may have been written: {why}");
                 (format!("{} ", self.action), name(target), after)
             }
-            (Some((target, why, false)), 1) => (format!("not {done}: "), name(target), format!(": {why}")),
-            (Some((target, why, _)), _) => {
-                let not = match self.not.len() - unknown {
+            (Some(NotDone { target, why, unknown: false }), 1) => {
+                (format!("not {done}: "), name(target), format!(": {why}"))
+            }
+            (Some(NotDone { target, why, .. }), _) => {
+                let not = match self.not_done.len() - unknown {
                     0 => String::new(),
                     n => format!(", {n} not"),
                 };

@@ -22,13 +22,37 @@ pub enum LinkState {
     Lost(Trouble),
 }
 
+/// The server was not reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// What is the matter.
+    pub trouble: Trouble,
+    /// Since the last contact, not since it was noticed.
+    pub since: Now,
+    /// The server's words, or the client's.
+    pub text: Safe,
+}
+
+/// A kind that cannot be listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The kind.
+    pub kind: KindName,
+    /// What is the matter.
+    pub trouble: Trouble,
+    /// When this was noticed first.
+    pub since: Now,
+    /// The server's words.
+    pub text: Safe,
+}
+
 /// The connection.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
     /// When the server last said something.
     pub contact: Option<Now>,
-    /// What is the matter, since when, in the server's words.
-    pub trouble: Option<(Trouble, Now, Safe)>,
+    /// What is the matter.
+    pub outage: Option<Outage>,
     /// Attempts since.
     pub tries: u32,
     /// When the console started to try.
@@ -37,8 +61,8 @@ pub struct Link {
     pub synced: Vec<KindName>,
     /// Kinds whose changes do not come in, though the server answers.
     pub behind: Vec<KindName>,
-    /// Kinds that cannot be listed, since when, and why.
-    pub denied: Vec<(KindName, Trouble, Now, Safe)>,
+    /// Kinds that cannot be listed.
+    pub denied: Vec<Denial>,
     /// Objects of lists that are being read.
     pub loading: BTreeMap<KindName, usize>,
     /// Since when changes of approvals do not come in though the server answers.
@@ -59,7 +83,7 @@ impl Link {
 
     /// Contact. Says whether that is news.
     pub fn contacted(&mut self, now: Now) -> bool {
-        let news = self.trouble.take().is_some() || self.contact.is_none();
+        let news = self.outage.take().is_some() || self.contact.is_none();
         self.contact = Some(now);
         self.tries = 0;
         news
@@ -67,34 +91,33 @@ impl Link {
 
     /// No contact.
     pub fn troubled(&mut self, trouble: Trouble, text: Safe, now: Now) {
-        // Old since the last contact, not since it was noticed.
-        let since = match &self.trouble {
-            Some((_, since, _)) => *since,
+        let since = match &self.outage {
+            Some(outage) => outage.since,
             None => self.contact.unwrap_or(now),
         };
-        self.trouble = Some((trouble, since, text));
+        self.outage = Some(Outage { trouble, since, text });
         self.tries += 1;
     }
 
     /// A kind cannot be listed.
     pub fn deny(&mut self, kind: KindName, trouble: Trouble, text: Safe, now: Now) {
-        let since = self.denial(kind).filter(|d| d.1 == trouble).map_or(now, |d| d.2);
-        self.denied.retain(|(k, ..)| *k != kind);
-        self.denied.push((kind, trouble, since, text));
+        let since = self.denial(kind).filter(|d| d.trouble == trouble).map_or(now, |d| d.since);
+        self.denied.retain(|d| d.kind != kind);
+        self.denied.push(Denial { kind, trouble, since, text });
         self.synced.retain(|k| *k != kind);
     }
 
-    fn denial(&self, kind: KindName) -> Option<&(KindName, Trouble, Now, Safe)> {
-        self.denied.iter().find(|(k, ..)| *k == kind)
+    fn denial(&self, kind: KindName) -> Option<&Denial> {
+        self.denied.iter().find(|d| d.kind == kind)
     }
 
     /// How it is for one kind, in one word.
     pub fn state_of(&self, kind: KindName) -> LinkState {
-        match &self.trouble {
-            Some((trouble, ..)) => LinkState::Lost(*trouble),
+        match &self.outage {
+            Some(outage) => LinkState::Lost(outage.trouble),
             None if self.contact.is_none() => LinkState::Connecting,
             None => match self.denial(kind) {
-                Some((_, trouble, ..)) => LinkState::Lost(*trouble),
+                Some(denial) => LinkState::Lost(denial.trouble),
                 None if self.behind.contains(&kind) => LinkState::Behind,
                 None if self.synced.contains(&kind) => LinkState::Live,
                 None => LinkState::Loading(self.loading.get(&kind).copied().unwrap_or(0)),
@@ -158,11 +181,11 @@ impl Link {
             LinkState::Behind => ("catching up".to_owned(), String::new()),
             LinkState::Live => ("live".to_owned(), String::new()),
             LinkState::Lost(trouble) => {
-                let (at, text) = match &self.trouble {
-                    Some((_, at, text)) => (Some(*at), text.to_string()),
+                let (at, text) = match &self.outage {
+                    Some(outage) => (Some(outage.since), outage.text.to_string()),
                     None => {
                         let denial = self.denial(kind);
-                        (denial.map(|d| d.2), denial.map(|d| d.3.to_string()).unwrap_or_default())
+                        (denial.map(|d| d.since), denial.map(|d| d.text.to_string()).unwrap_or_default())
                     }
                 };
                 let had = self.contact.is_some();
@@ -183,10 +206,10 @@ impl Link {
 
     /// The moment that the youngest shown age counts from.
     pub fn ages_from(&self) -> Option<Now> {
-        match &self.trouble {
-            Some((_, since, _)) => Some(*since),
+        match &self.outage {
+            Some(outage) => Some(outage.since),
             None if self.contact.is_none() => self.started,
-            None => self.denied.iter().map(|d| d.2).max_by_key(|since| since.wall),
+            None => self.denied.iter().map(|d| d.since).max_by_key(|since| since.wall),
         }
     }
 }

@@ -6,11 +6,12 @@ mod held;
 mod last_key;
 mod link;
 mod screen;
-pub mod store;
+mod store;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ratatui::style::Style;
 
 use crate::clock::Now;
@@ -19,16 +20,18 @@ use crate::connection::ClusterLabel;
 use crate::decision::Written;
 use crate::message::Tone;
 use crate::rows::View;
+use crate::table::TableState;
 use crate::text::Safe;
 use crate::theme::Role;
 
 pub use access::Access;
-pub use dialog::{Choice, Confirm, Dialog, Field, Focus, Picker, PickerKind, SETTLE};
-pub use held::{HOLD, Held, Outcome, Sending, held_subject};
+pub use dialog::{Choice, Confirm, Dialog, Field, Focus, Picker, PickerEntry, PickerKind, SETTLE};
+pub use held::{HOLD, Held, NotDone, Outcome, Sending, held_subject};
 pub use last_key::{LastKey, PASTED, REPEAT};
-pub use link::{Link, LinkState};
+pub use link::{Denial, Link, LinkState, Outage};
 pub use screen::{Screen, ScreenContent};
 pub use store::Store;
+pub(crate) use store::with_rows;
 
 /// How long a message stays.
 pub const TOAST: Duration = Duration::from_secs(8);
@@ -51,6 +54,29 @@ pub struct FilterInput {
     pub before: String,
     /// Whether it was fuzzy.
     pub was_fuzzy: bool,
+}
+
+/// A table together with the rows that it lists.
+#[derive(Debug)]
+pub struct ShownTable<'a> {
+    /// Which table.
+    pub view: View,
+    /// Its state.
+    pub table: &'a mut TableState,
+    /// All rows, or those of a list that is held still.
+    pub rows: &'a Store,
+}
+
+impl ShownTable<'_> {
+    /// Brings order, selection and scroll position up to date.
+    pub fn refresh(&mut self, now: Timestamp) {
+        with_rows!(self.rows, self.view, rows => self.table.refresh(rows, now));
+    }
+
+    /// Selects the row at a place, or the last one before it.
+    pub fn select_at(&mut self, place: usize) {
+        with_rows!(self.rows, self.view, rows => self.table.select_at(place, rows));
+    }
 }
 
 /// Everything.
@@ -154,6 +180,17 @@ impl Model {
     pub fn screen_mut(&mut self) -> &mut Screen {
         let last = self.screens.len() - 1;
         &mut self.screens[last]
+    }
+
+    /// Returns the shown table and the rows that it lists; `None` if one object is shown in full.
+    pub fn shown_table(&mut self) -> Option<ShownTable<'_>> {
+        let last = self.screens.len() - 1;
+        let Screen { shown, still } = &mut self.screens[last];
+        let rows = still.as_deref().unwrap_or(&self.store);
+        match shown {
+            ScreenContent::Table(view, table) => Some(ShownTable { view: *view, table, rows }),
+            ScreenContent::Detail { .. } => None,
+        }
     }
 
     /// A message.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::rows::{Approval, EventRecord, ObjectRow, PairRow, Pin, Row as _, RuleRow, View, pair};
+use crate::connection::KindName;
+use crate::rows::{Approval, EventRecord, ObjectRow, PairRow, PvcName, Row as _, RuleRow, View, pair};
 use crate::table::Rows;
 use crate::text::Safe;
 
@@ -29,8 +30,43 @@ pub struct Store {
     /// is not known there is kept aside.
     scoped: bool,
     aside: Rows<PairRow>,
-    claims: HashMap<Arc<str>, (Arc<str>, Safe, Safe)>,
+    /// By rule and object.
+    pvcs: HashMap<Arc<str>, KnownPvc>,
 }
+
+/// The PVC that a rule's object is, and which row said so.
+#[derive(Debug)]
+struct KnownPvc {
+    /// UID of the row.
+    told_by: Arc<str>,
+    pvc: PvcName,
+}
+
+/// Evaluates an expression with the rows of a view, whatever their type.
+macro_rules! with_rows {
+    ($store:expr, $view:expr, $rows:ident => $what:expr) => {{
+        let store = $store;
+        match $view {
+            $crate::rows::View::Approvals => {
+                let $rows = &store.approvals;
+                $what
+            }
+            $crate::rows::View::Events => {
+                let $rows = &store.events;
+                $what
+            }
+            $crate::rows::View::Objects => {
+                let $rows = &store.objects;
+                $what
+            }
+            $crate::rows::View::Rules => {
+                let $rows = &store.rules;
+                $what
+            }
+        }
+    }};
+}
+pub(crate) use with_rows;
 
 impl Store {
     /// For one namespace, or for all.
@@ -41,33 +77,69 @@ impl Store {
     /// An approval is there.
     pub fn approval(&mut self, row: Approval) {
         self.seen(&row.namespace);
-        self.claim(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
+        self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.approvals.put(row);
     }
 
     /// An object is there.
     pub fn object(&mut self, row: ObjectRow) {
         self.seen(&row.namespace);
-        self.claim(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
+        self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.objects.put(row);
     }
 
     /// Something happened.
     pub fn event(&mut self, record: EventRecord) {
         let id = pair(record.rule.as_str(), record.volume.as_str());
-        let elsewhere = self.scoped && !record.volume.is_empty() && !self.claims.contains_key(&id);
+        let elsewhere = self.scoped && !record.volume.is_empty() && !self.pvcs.contains_key(&id);
         let rows = if elsewhere { &mut self.aside } else { &mut self.events };
         match rows.get_mut(&id) {
             Some(row) => row.add(record),
             None => {
                 let mut row = PairRow::new(&record);
-                row.claim = self.claims.get(&id).map(|(_, ns, name)| (ns.clone(), name.clone()));
+                row.pvc = self.pvcs.get(&id).map(|known| known.pvc.clone());
                 row.add(record);
                 rows.put(row);
                 if rows.len() > PAIRS {
                     forget(rows);
                 }
             }
+        }
+    }
+
+    /// Returns how many rows a view has.
+    pub fn len(&self, view: View) -> usize {
+        with_rows!(self, view, rows => rows.len())
+    }
+
+    /// A list of a kind begins: what does not come again before [`Self::sweep`] is gone.
+    pub fn mark(&mut self, kind: KindName) {
+        match kind {
+            KindName::Approvals => self.approvals.mark(),
+            KindName::Objects => self.objects.mark(),
+            KindName::Rules => self.rules.mark(),
+            // An event that expires has happened all the same.
+            KindName::Events => {}
+        }
+    }
+
+    /// The list of a kind is complete.
+    pub fn sweep(&mut self, kind: KindName) {
+        match kind {
+            KindName::Approvals => self.approvals.sweep(),
+            KindName::Objects => self.objects.sweep(),
+            KindName::Rules => self.rules.sweep(),
+            KindName::Events => {}
+        }
+    }
+
+    /// An object is gone.
+    pub fn remove(&mut self, kind: KindName, uid: &str) {
+        match kind {
+            KindName::Approvals => drop(self.approvals.remove(uid)),
+            KindName::Objects => drop(self.objects.remove(uid)),
+            KindName::Rules => drop(self.rules.remove(uid)),
+            KindName::Events => {}
         }
     }
 
@@ -90,9 +162,10 @@ impl Store {
     }
 
     /// Remembers which PVC a rule's object is.
-    fn claim(&mut self, rule: &Safe, volume: &Safe, uid: &Arc<str>, namespace: &Safe, object: &Safe) {
+    fn learn_pvc(&mut self, rule: &Safe, volume: &Safe, uid: &Arc<str>, namespace: &Safe, object: &Safe) {
         let id = pair(rule.as_str(), volume.as_str());
-        if self.claims.get(&id).is_some_and(|(_, ns, name)| ns == namespace && name == object) {
+        let pvc = PvcName { namespace: namespace.clone(), name: object.clone() };
+        if self.pvcs.get(&id).is_some_and(|known| known.pvc == pvc) {
             return;
         }
         if let Some(row) = self.aside.remove(&id) {
@@ -101,13 +174,13 @@ impl Store {
         if self.events.get(&id).is_some()
             && let Some(row) = self.events.get_mut(&id)
         {
-            row.claim = Some((namespace.clone(), object.clone()));
+            row.pvc = Some(pvc.clone());
         }
-        self.claims.insert(id, (Arc::clone(uid), namespace.clone(), object.clone()));
+        self.pvcs.insert(id, KnownPvc { told_by: Arc::clone(uid), pvc });
         // Each object here has one, and each approval; where there are many more, they are of what is gone.
-        if self.claims.len() > 2 * (self.approvals.len() + self.objects.len() + self.events.len()) + SPARE {
-            let Store { approvals, objects, events, claims, .. } = self;
-            claims.retain(|id, (uid, ..)| {
+        if self.pvcs.len() > 2 * (self.approvals.len() + self.objects.len() + self.events.len()) + SPARE {
+            let Store { approvals, objects, events, pvcs, .. } = self;
+            pvcs.retain(|id, KnownPvc { told_by: uid, .. }| {
                 events.get(id).is_some() || approvals.get(uid).is_some() || objects.get(uid).is_some()
             });
         }
@@ -135,35 +208,6 @@ fn forget(rows: &mut Rows<PairRow>) {
     let (oldest, ..) = all.select_nth_unstable(PAIRS / 10);
     for (_, id) in oldest {
         rows.remove(id);
-    }
-}
-
-/// Whether an approval belongs to a pin.
-pub fn approval_in(row: &Approval, pin: &Pin) -> bool {
-    belongs(row.rule.as_str(), row.volume.as_str(), pin)
-}
-
-/// Whether happenings belong to a pin.
-pub fn event_in(row: &PairRow, pin: &Pin) -> bool {
-    belongs(row.rule.as_str(), row.volume.as_str(), pin)
-}
-
-/// Whether an object belongs to a pin.
-pub fn object_in(row: &ObjectRow, pin: &Pin) -> bool {
-    belongs(row.rule.as_str(), row.volume.as_str(), pin)
-}
-
-/// Whether a rule belongs to a pin.
-pub fn rule_in(row: &RuleRow, pin: &Pin) -> bool {
-    match pin {
-        Pin::Rule(rule) | Pin::Pair(rule, ..) => row.name.as_str() == &**rule,
-    }
-}
-
-fn belongs(rule: &str, volume: &str, pin: &Pin) -> bool {
-    match pin {
-        Pin::Rule(pinned) => rule == &**pinned,
-        Pin::Pair(pinned, object, _) => rule == &**pinned && volume == &**object,
     }
 }
 
@@ -198,8 +242,8 @@ mod tests {
         let mut store = Store::default();
         for number in 0..5 * SPARE {
             let (id, uid) = (Safe::new(&format!("pvc-{number}")), Arc::from(format!("uid-{number}")));
-            store.claim(&Safe::own("r"), &id, &uid, &Safe::own("ns"), &Safe::own("claim"));
+            store.learn_pvc(&Safe::own("r"), &id, &uid, &Safe::own("ns"), &Safe::own("claim"));
         }
-        assert!(store.claims.len() <= SPARE + 1, "{}", store.claims.len());
+        assert!(store.pvcs.len() <= SPARE + 1, "{}", store.pvcs.len());
     }
 }

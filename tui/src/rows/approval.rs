@@ -10,9 +10,10 @@ use autopilot_shared::api::{
 use jiff::Timestamp;
 
 use crate::clock::{age, seconds_since};
-use crate::rows::column::{Cell, CellContext, Column, Kind, Row, by_number, column, searchable};
+use crate::rows::column::{Cell, CellContext, Row, WIDE, by_number, columns, searchable};
 use crate::rows::names::Names;
-use crate::rows::parts::{ApprovalState, DecisionRow, Measure, PullRequestRow};
+use crate::rows::parts::{ApprovalState, DecisionRow, ExecutionRow, Measure, PullRequestRow, Undecidable};
+use crate::rows::pin::Pin;
 use crate::rows::wire;
 use crate::text::Safe;
 use crate::theme::Role;
@@ -56,8 +57,8 @@ pub struct Approval {
     pub state: ApprovalState,
     /// What is latched.
     pub decision: Option<DecisionRow>,
-    /// What became of it: outcome, message.
-    pub execution: Option<(Safe, Safe)>,
+    /// What became of it.
+    pub execution: Option<ExecutionRow>,
     /// Its pull request.
     pub pull_request: Option<PullRequestRow>,
     /// Digest in `spec.actions[0].proposal`, as the API has it.
@@ -119,32 +120,11 @@ impl Approval {
                 })
                 .unwrap_or_default();
         let (name, namespace) = (Safe::new(&meta.name), names.safe(&meta.namespace));
+        let measured: Vec<Measure> =
+            proposal.iter().flat_map(|p| &p.measured).map(|m| Measure::from_wire(m, names)).collect();
+        let decision = status.decision.map(|d| DecisionRow::from_wire(&d, names));
+        let pull_request = status.pull_request.map(|p| PullRequestRow::from_wire(&p, names));
         let mut shared = |text: &str| names.safe(text);
-        let measured: Vec<Measure> = proposal
-            .iter()
-            .flat_map(|p| &p.measured)
-            .map(|m| Measure {
-                key: shared(&m.key),
-                operator: shared(&m.operator),
-                values: shared(&m.values.join(" ")),
-                value: Safe::new(&m.value),
-                number: m.value.parse().ok().filter(|n: &f64| n.is_finite()),
-            })
-            .collect();
-        let decision = status.decision.map(|d| DecisionRow {
-            outcome: d.outcome,
-            by: shared(&d.by),
-            via: shared(&d.via),
-            reason: Safe::new(&d.reason),
-            at: d.at.map(|t| t.0),
-        });
-        let pull_request = status.pull_request.map(|p| PullRequestRow {
-            number: p.number,
-            url: Safe::new(&p.url),
-            state: p.state,
-            by: shared(&p.by),
-            at: p.at.map(|t| t.0),
-        });
         let digest = actions.first().and_then(|a| a.proposal.as_deref()).filter(|d| !d.is_empty());
         let shown = digest.map_or_else(|| Safe::own("none"), Safe::new);
         let digest = digest.map(|d| Names::raw(d, &shown));
@@ -176,7 +156,9 @@ impl Approval {
             since: proposal.as_ref().and_then(|p| p.at.as_ref()).map(|t| t.0).or(meta.creation_timestamp),
             state: ApprovalState::read(spec.approval_state.as_deref()),
             decision,
-            execution: status.execution.map(|e| (Safe::new(&e.outcome), Safe::new(&e.message))),
+            execution: status
+                .execution
+                .map(|e| ExecutionRow { outcome: Safe::new(&e.outcome), message: Safe::new(&e.message) }),
             pull_request,
             digest,
             proposal: shown,
@@ -197,29 +179,29 @@ impl Approval {
     pub fn waits(&self) -> bool {
         self.decision.is_none()
             && !self.deleting
-            && matches!(self.state, ApprovalState::Pending(_) | ApprovalState::Other(_))
+            && matches!(self.state, ApprovalState::Absent | ApprovalState::Pending | ApprovalState::Other(_))
     }
 
-    /// Why it cannot be approved or declined; `None` if it can.
-    pub fn undecidable(&self) -> Option<String> {
+    /// Returns why it cannot be approved or declined; `None` if it can.
+    pub fn undecidable(&self) -> Option<Undecidable> {
         if let Some(why) = &self.unreadable {
-            return Some(format!("it cannot be read: {why}"));
+            return Some(Undecidable::Unreadable(why.clone()));
         }
         if self.deleting {
-            return Some("it is being deleted".to_owned());
+            return Some(Undecidable::Deleting);
         }
         if let Some(decision) = &self.decision {
-            return Some(format!("it is already {}", decision.word()));
+            return Some(Undecidable::Decided(decision.word()));
         }
         if !self.waits() {
-            return Some(format!("it already says {}", self.state.word()));
+            return Some(Undecidable::Answered(self.state.clone()));
         }
         match (&self.digest, &self.proposed) {
-            _ if self.actions != 1 => Some("it does not name exactly one action".to_owned()),
+            _ if self.actions != 1 => Some(Undecidable::Actions),
             (Some(digest), Some(proposed)) if digest == proposed => None,
-            (None, _) => Some("it names no proposal".to_owned()),
-            (_, None) => Some("the controller has not proposed anything yet".to_owned()),
-            _ => Some("it is about an older proposal".to_owned()),
+            (None, _) => Some(Undecidable::NamesNoProposal),
+            (_, None) => Some(Undecidable::NotProposed),
+            _ => Some(Undecidable::OlderProposal),
         }
     }
 
@@ -233,18 +215,19 @@ impl Approval {
         match (&self.decision, &self.execution) {
             _ if self.deleting => "deleting",
             _ if self.unreadable.is_some() => "unclear",
-            (_, Some((outcome, _))) => outcome.as_str(),
+            (_, Some(execution)) => execution.outcome.as_str(),
             (Some(decision), _) => decision.word(),
             _ => self.state.word(),
         }
     }
 
     fn state_rank(&self) -> u8 {
-        match () {
-            () if self.waits() && self.undecidable().is_none() => 0,
-            () if self.waits() => 1,
-            () if self.execution.is_some() => 3,
-            () => 2,
+        if self.waits() {
+            u8::from(self.undecidable().is_some())
+        } else if self.execution.is_none() {
+            2
+        } else {
+            3
         }
     }
 
@@ -257,22 +240,24 @@ impl Approval {
     }
 }
 
-/// Column of the state, by which urgency sorts.
-pub const STATE: usize = 0;
+columns! {
+    /// Columns of the approvals.
+    ApprovalColumn {
+        State "state" ["status"] "STATE" Text 9 11 0;
+        Namespace "namespace" ["ns"] "NAMESPACE" Text 7 24 1;
+        Object "object" ["pvc", "obj"] "OBJECT" Text 11 40 0;
+        Rule "rule" ["r"] "RULE" Text 8 28 5;
+        Change "change" ["size", "to"] "CHANGE" Text 11 18 2;
+        Measured "usage" ["value", "measured"] "MEASURED" Number 9 16 3 descending;
+        Waits "age" ["waiting", "since"] "WAITS" Age 5 7 1 descending;
+        PullRequest "pr" ["pull", "pullrequest"] "PULL REQ" Text 9 14 4;
+        Decision "decision" ["decided", "by"] "DECISION" Text 14 40 6;
+        Proposal "proposal" ["digest"] "PROPOSAL" Text 16 16 WIDE;
+    }
+}
 
 impl Row for Approval {
-    const COLUMNS: &'static [Column] = &[
-        column!("state" ["status"] "STATE" Text 9 11 0),
-        column!("namespace" ["ns"] "NAMESPACE" Text 7 24 1),
-        column!("object" ["pvc", "obj"] "OBJECT" Text 11 40 0),
-        column!("rule" ["r"] "RULE" Text 8 28 5),
-        column!("change" ["size", "to"] "CHANGE" Text 11 18 2),
-        column!("usage" ["value", "measured"] "MEASURED" Number 9 16 3 true),
-        column!("age" ["waiting", "since"] "WAITS" Age 5 7 1 true),
-        column!("pr" ["pull", "pullrequest"] "PULL REQ" Text 9 14 4),
-        column!("decision" ["decided", "by"] "DECISION" Text 14 40 6),
-        column!("proposal" ["digest"] "PROPOSAL" Text 16 16 9),
-    ];
+    type Column = ApprovalColumn;
 
     fn id(&self) -> &Arc<str> {
         &self.uid
@@ -288,7 +273,8 @@ impl Row for Approval {
             .as_ref()
             .is_some_and(|d| d.by.sanitized() || d.via.sanitized() || d.reason.sanitized());
         let other = matches!(&self.state, ApprovalState::Other(word) if word.sanitized());
-        let execution = self.execution.as_ref().is_some_and(|(a, b)| a.sanitized() || b.sanitized());
+        let execution =
+            self.execution.as_ref().is_some_and(|e| e.outcome.sanitized() || e.message.sanitized());
         let unreadable = self.unreadable.as_ref().is_some_and(Safe::sanitized);
         measured
             || pull
@@ -304,10 +290,10 @@ impl Row for Approval {
                 .any(|s| s.sanitized())
     }
 
-    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+    fn cell<'a>(&'a self, column: ApprovalColumn, context: &CellContext) -> Cell<'a> {
         let glyphs = context.glyphs;
         match column {
-            0 => {
+            ApprovalColumn::State => {
                 let (glyph, role) = match self.state_word() {
                     "pending" if self.undecidable().is_some() => (glyphs.altered, Role::Warn),
                     "pending" => (glyphs.wait, Role::Warn),
@@ -318,14 +304,18 @@ impl Row for Approval {
                 };
                 Cell::new(format!("{glyph} {}", self.state_word()), role)
             }
-            1 => Cell::text(self.namespace.as_str()),
-            2 => Cell::text(self.object.as_str()).middle(),
-            3 => Cell::text(self.rule.as_str()),
-            4 if self.to.is_empty() => Cell::new("", Role::Dim),
-            4 => Cell::text(format!("{} {} {}", self.from, glyphs.arrow, self.to)),
-            5 => Cell::text(self.measured.first().map(Measure::short).unwrap_or_default()),
-            6 => Cell::text(self.since.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default()),
-            7 => match &self.pull_request {
+            ApprovalColumn::Namespace => Cell::text(self.namespace.as_str()),
+            ApprovalColumn::Object => Cell::text(self.object.as_str()).middle(),
+            ApprovalColumn::Rule => Cell::text(self.rule.as_str()),
+            ApprovalColumn::Change if self.to.is_empty() => Cell::new("", Role::Dim),
+            ApprovalColumn::Change => Cell::text(format!("{} {} {}", self.from, glyphs.arrow, self.to)),
+            ApprovalColumn::Measured => {
+                Cell::text(self.measured.first().map(Measure::short).unwrap_or_default())
+            }
+            ApprovalColumn::Waits => {
+                Cell::text(self.since.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default())
+            }
+            ApprovalColumn::PullRequest => match &self.pull_request {
                 None => Cell::new("", Role::Dim),
                 Some(pr) => {
                     let role = match pr.state {
@@ -336,60 +326,72 @@ impl Row for Approval {
                     Cell::new(format!("#{} {}", pr.number, pr.word()), role)
                 }
             },
-            9 => Cell::text(self.proposal.as_str()),
-            _ if self.decision.is_none() => match self.undecidable().filter(|_| self.waits()) {
-                Some(why) => Cell::new(why, Role::Warn),
-                None => Cell::new("", Role::Dim),
-            },
-            _ => Cell::new(self.decided(), Role::Dim),
+            ApprovalColumn::Proposal => Cell::text(self.proposal.as_str()),
+            ApprovalColumn::Decision if self.decision.is_none() => {
+                match self.undecidable().filter(|_| self.waits()) {
+                    Some(why) => Cell::new(why.to_string(), Role::Warn),
+                    None => Cell::new("", Role::Dim),
+                }
+            }
+            ApprovalColumn::Decision => Cell::new(self.decided(), Role::Dim),
         }
     }
 
-    fn text(&self, column: usize) -> Cow<'_, str> {
+    fn text(&self, column: ApprovalColumn) -> Cow<'_, str> {
         match column {
-            0 => self.state_word().into(),
-            1 => self.namespace.as_str().into(),
-            2 => self.object.as_str().into(),
-            3 => self.rule.as_str().into(),
-            4 => self.to.as_str().into(),
-            5 => self.measured.first().map(Measure::short).unwrap_or_default().into(),
-            7 => self.pull_request.as_ref().map(|p| p.word()).unwrap_or("none").into(),
-            8 => self.decided().into(),
-            9 => self.proposal.as_str().into(),
-            _ => "".into(),
+            ApprovalColumn::State => self.state_word().into(),
+            ApprovalColumn::Namespace => self.namespace.as_str().into(),
+            ApprovalColumn::Object => self.object.as_str().into(),
+            ApprovalColumn::Rule => self.rule.as_str().into(),
+            ApprovalColumn::Change => self.to.as_str().into(),
+            ApprovalColumn::Measured => self.measured.first().map(Measure::short).unwrap_or_default().into(),
+            ApprovalColumn::PullRequest => {
+                self.pull_request.as_ref().map(|p| p.word()).unwrap_or("none").into()
+            }
+            ApprovalColumn::Decision => self.decided().into(),
+            ApprovalColumn::Proposal => self.proposal.as_str().into(),
+            ApprovalColumn::Waits => "".into(),
         }
     }
 
-    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+    fn number(&self, column: ApprovalColumn, now: Timestamp) -> Option<f64> {
         match column {
-            5 => self.usage(),
-            6 => self.since.map(|t| seconds_since(t, now) as f64),
-            7 => self.pull_request.as_ref().map(|p| p.number as f64),
-            _ => None,
+            ApprovalColumn::Measured => self.usage(),
+            ApprovalColumn::Waits => self.since.map(|t| seconds_since(t, now) as f64),
+            ApprovalColumn::PullRequest => self.pull_request.as_ref().map(|p| p.number as f64),
+            ApprovalColumn::State
+            | ApprovalColumn::Namespace
+            | ApprovalColumn::Object
+            | ApprovalColumn::Rule
+            | ApprovalColumn::Change
+            | ApprovalColumn::Decision
+            | ApprovalColumn::Proposal => None,
         }
     }
 
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
+    fn compare(&self, other: &Self, column: ApprovalColumn) -> Ordering {
         let by_age = || self.since.cmp(&other.since);
         match column {
-            STATE => self
+            ApprovalColumn::State => self
                 .state_rank()
                 .cmp(&other.state_rank())
                 .then_with(|| other.urgency.total_cmp(&self.urgency))
                 .then_with(by_age)
                 .then_with(|| self.uid.cmp(&other.uid)),
-            1 => self.namespace.cmp(&other.namespace).then_with(|| self.object.cmp(&other.object)),
-            2 => self.object.cmp(&other.object),
-            3 => self.rule.cmp(&other.rule),
-            4 => self.to.cmp(&other.to).then_with(|| self.from.cmp(&other.from)),
-            5 => by_number(self.usage(), other.usage()),
-            6 => other.since.cmp(&self.since),
-            7 => {
+            ApprovalColumn::Namespace => {
+                self.namespace.cmp(&other.namespace).then_with(|| self.object.cmp(&other.object))
+            }
+            ApprovalColumn::Object => self.object.cmp(&other.object),
+            ApprovalColumn::Rule => self.rule.cmp(&other.rule),
+            ApprovalColumn::Change => self.to.cmp(&other.to).then_with(|| self.from.cmp(&other.from)),
+            ApprovalColumn::Measured => by_number(self.usage(), other.usage()),
+            ApprovalColumn::Waits => other.since.cmp(&self.since),
+            ApprovalColumn::PullRequest => {
                 let number = |a: &Approval| a.pull_request.as_ref().map(|p| p.number);
                 number(self).cmp(&number(other))
             }
-            9 => self.proposal.cmp(&other.proposal),
-            _ => self.decided().cmp(&other.decided()),
+            ApprovalColumn::Proposal => self.proposal.cmp(&other.proposal),
+            ApprovalColumn::Decision => self.decided().cmp(&other.decided()),
         }
     }
 
@@ -412,5 +414,9 @@ impl Row for Approval {
 
     fn ages_from(&self) -> Option<Timestamp> {
         self.since
+    }
+
+    fn belongs_to(&self, pin: &Pin) -> bool {
+        pin.has_pair(self.rule.as_str(), self.volume.as_str())
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::clock::Now;
+use crate::rows::pin::Pin;
 use crate::theme::{Glyphs, Role};
 
-/// How a column compares in a filter.
+/// Kind of values that a column holds, and so how it compares in a filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ColumnKind {
     /// Text, with `*` for anything.
     Text,
     /// A number or a size.
@@ -23,9 +24,11 @@ pub enum Kind {
 /// Rank of a column that is printed with `-o wide` and not drawn.
 pub const WIDE: u8 = 9;
 
-/// A column.
-#[derive(Debug)]
-pub struct Column {
+/// A column of a table as text and numbers: what is the same for all tables.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ColumnSpec {
+    /// Position in [`Column::ALL`].
+    pub(super) place: usize,
     /// Its name in filters and in the configuration.
     pub id: &'static str,
     /// Other names in filters.
@@ -33,7 +36,7 @@ pub struct Column {
     /// Its heading.
     pub title: &'static str,
     /// How it compares.
-    pub kind: Kind,
+    pub kind: ColumnKind,
     /// Narrowest.
     pub min: u16,
     /// Widest.
@@ -82,22 +85,38 @@ pub struct CellContext {
     pub glyphs: Glyphs,
 }
 
+/// The columns of one table.
+pub trait Column: Copy + Eq + std::fmt::Debug + 'static {
+    /// All columns, from left to right.
+    const ALL: &'static [Self];
+    /// Their headings, names and widths, in the same order.
+    const SPECS: &'static [ColumnSpec];
+
+    /// Returns the column that a spec of this table describes; `None` if it is of another table.
+    fn of(spec: &ColumnSpec) -> Option<Self> {
+        Self::ALL.get(spec.place).copied().filter(|_| Self::SPECS[spec.place].id == spec.id)
+    }
+
+    /// Returns the heading, names and widths of the column.
+    fn spec(self) -> &'static ColumnSpec;
+}
+
 /// A row of a table.
 pub trait Row {
-    /// Its columns.
-    const COLUMNS: &'static [Column];
+    /// The columns of the table.
+    type Column: Column;
     /// What tells it from all others, whatever its place.
     fn id(&self) -> &Arc<str>;
     /// Whether something was taken out of its texts.
     fn sanitized(&self) -> bool;
     /// What is shown.
-    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a>;
+    fn cell<'a>(&'a self, column: Self::Column, context: &CellContext) -> Cell<'a>;
     /// What a filter compares as text.
-    fn text(&self, column: usize) -> Cow<'_, str>;
+    fn text(&self, column: Self::Column) -> Cow<'_, str>;
     /// What a filter compares as a number; for ages, seconds.
-    fn number(&self, column: usize, now: Timestamp) -> Option<f64>;
+    fn number(&self, column: Self::Column, now: Timestamp) -> Option<f64>;
     /// Order by a column.
-    fn compare(&self, other: &Self, column: usize) -> Ordering;
+    fn compare(&self, other: &Self, column: Self::Column) -> Ordering;
     /// Whether any text that words are searched in fulfils this.
     fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool;
     /// The same texts in lower case, one a line, where there are so many rows that going to each text takes too long.
@@ -106,6 +125,8 @@ pub trait Row {
     }
     /// The moment that its shown age counts from.
     fn ages_from(&self) -> Option<Timestamp>;
+    /// `true` if the row is about what a list is narrowed to.
+    fn belongs_to(&self, pin: &Pin) -> bool;
 }
 
 /// Its texts in one.
@@ -130,14 +151,38 @@ pub fn by_number(a: Option<f64>, b: Option<f64>) -> Ordering {
     }
 }
 
-/// A column in one line: id, other ids, title, kind, narrowest, widest, rank, and whether it begins with the greatest.
-macro_rules! column {
-    ($id:literal $alias:tt $title:literal $kind:ident $min:literal $max:literal $rank:literal) => {
-        column!($id $alias $title $kind $min $max $rank false)
-    };
-    ($id:literal $alias:tt $title:literal $kind:ident $min:literal $max:literal $rank:literal $desc:literal) => {
-        Column { id: $id, aliases: &$alias, title: $title, kind: Kind::$kind, min: $min, max: $max, rank: $rank,
-                 descending: $desc }
+/// Declares the columns of a table, one a line: variant, id, other ids in filters, title, kind, narrowest and widest width,
+/// rank; and `descending` if it begins with the greatest.
+macro_rules! columns {
+    (@descending) => { false };
+    (@descending descending) => { true };
+    ($(#[$doc:meta])* $name:ident {
+        $($variant:ident $id:literal $alias:tt $title:literal $kind:ident $min:literal $max:literal $rank:tt
+          $($descending:ident)?;)*
+    }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the headings say it")]
+        pub enum $name { $($variant),* }
+
+        impl $crate::rows::column::Column for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant),*];
+            const SPECS: &'static [$crate::rows::column::ColumnSpec] = &[$($crate::rows::column::ColumnSpec {
+                place: $name::$variant as usize,
+                id: $id,
+                aliases: &$alias,
+                title: $title,
+                kind: $crate::rows::column::ColumnKind::$kind,
+                min: $min,
+                max: $max,
+                rank: $rank,
+                descending: columns!(@descending $($descending)?),
+            }),*];
+
+            fn spec(self) -> &'static $crate::rows::column::ColumnSpec {
+                &Self::SPECS[self as usize]
+            }
+        }
     };
 }
-pub(super) use column;
+pub(super) use columns;

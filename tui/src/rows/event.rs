@@ -13,24 +13,41 @@ use crate::text::Safe;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// From one state to another.
-    Transition(RuleState, RuleState),
-    /// Something else: reason and text.
-    Other(Safe, Safe),
+    Transition {
+        /// The state before.
+        from: RuleState,
+        /// The state after.
+        to: RuleState,
+    },
+    /// Something else.
+    Other {
+        /// The event's reason.
+        reason: Safe,
+        /// The event's message.
+        text: Safe,
+    },
 }
 
-/// One event.
+/// What happened to an object, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub what: EventKind,
+    /// `true` if it is a warning.
+    pub warning: bool,
+}
+
+/// One event of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
     /// The rule.
     pub rule: Safe,
     /// The object's id; empty where the text names none.
     pub volume: Safe,
-    /// When.
-    pub at: Timestamp,
-    /// What.
-    pub what: EventKind,
-    /// Whether it is a warning.
-    pub warning: bool,
+    /// What happened.
+    pub event: PairEvent,
 }
 
 impl EventRecord {
@@ -52,17 +69,16 @@ impl EventRecord {
         };
         let states = rest.strip_prefix(" transition from ").and_then(|s| s.split_once(" => "));
         let what = match states.map(|(a, b)| (RuleState::from_str(a), RuleState::from_str(b))) {
-            Some((Ok(from), Ok(to))) => EventKind::Transition(from, to),
-            _ => {
-                EventKind::Other(names.safe(event.reason.as_deref().unwrap_or_default()), Safe::new(message))
-            }
+            Some((Ok(from), Ok(to))) => EventKind::Transition { from, to },
+            _ => EventKind::Other {
+                reason: names.safe(event.reason.as_deref().unwrap_or_default()),
+                text: Safe::new(message),
+            },
         };
         EventRecord {
             rule: names.safe(rule),
             volume: names.safe(volume),
-            at,
-            what,
-            warning: event.type_.as_deref() == Some("Warning"),
+            event: PairEvent { at, what, warning: event.type_.as_deref() == Some("Warning") },
         }
     }
 }

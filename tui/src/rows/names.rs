@@ -33,6 +33,15 @@ impl Names {
     }
 }
 
+/// A PVC as people know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PvcName {
+    /// Its namespace.
+    pub namespace: Safe,
+    /// Its name.
+    pub name: Safe,
+}
+
 /// What joins a rule's object across kinds: rule and volume.
 pub fn pair(rule: &str, volume: &str) -> Arc<str> {
     format!("{rule}\u{0}{volume}").into()

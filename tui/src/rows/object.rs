@@ -9,8 +9,10 @@ use autopilot_shared::api::{AutopilotRuleObjectSpec, AutopilotRuleObjectStatus, 
 use jiff::Timestamp;
 
 use crate::clock::{age, seconds_since};
-use crate::rows::column::{Cell, CellContext, Column, Kind, Row, column};
+use crate::rows::column::{Cell, CellContext, Row, columns};
 use crate::rows::names::Names;
+use crate::rows::parts::SizeChange;
+use crate::rows::pin::Pin;
 use crate::rows::wire;
 use crate::text::Safe;
 use crate::theme::{Glyphs, Role};
@@ -72,8 +74,8 @@ pub struct ObjectRow {
     pub since: Option<Timestamp>,
     /// Why it stays.
     pub why: Safe,
-    /// What is proposed: from, to.
-    pub change: Option<(Safe, Safe)>,
+    /// What is proposed.
+    pub change: Option<SizeChange>,
     /// The last transitions, newest last.
     pub steps: Vec<Step>,
     /// Transitions ever.
@@ -130,7 +132,7 @@ impl ObjectRow {
                 Some(why) => Safe::new(&format!("it cannot be read: {why}")),
                 None => shared(status.reason.as_deref().unwrap_or_default()),
             },
-            change: status.proposal.map(|p| (shared(&p.from), shared(&p.to))),
+            change: status.proposal.map(|p| SizeChange { from: shared(&p.from), to: shared(&p.to) }),
             steps,
             transitions: status.transitions,
         }
@@ -142,16 +144,21 @@ impl ObjectRow {
     }
 }
 
+columns! {
+    /// Columns of the objects.
+    ObjectColumn {
+        State "state" ["status"] "STATE" Text 16 26 0;
+        Namespace "namespace" ["ns"] "NAMESPACE" Text 9 24 2;
+        Object "object" ["pvc", "obj"] "OBJECT" Text 12 40 0;
+        Rule "rule" ["r"] "RULE" Text 10 28 1;
+        Since "age" ["since"] "SINCE" Age 6 7 0 descending;
+        Why "why" ["reason"] "WHY" Text 14 80 3;
+        Count "count" ["n"] "N" Number 4 6 4 descending;
+    }
+}
+
 impl Row for ObjectRow {
-    const COLUMNS: &'static [Column] = &[
-        column!("state" ["status"] "STATE" Text 16 26 0),
-        column!("namespace" ["ns"] "NAMESPACE" Text 9 24 2),
-        column!("object" ["pvc", "obj"] "OBJECT" Text 12 40 0),
-        column!("rule" ["r"] "RULE" Text 10 28 1),
-        column!("age" ["since"] "SINCE" Age 6 7 0 true),
-        column!("why" ["reason"] "WHY" Text 14 80 3),
-        column!("count" ["n"] "N" Number 4 6 4 true),
-    ];
+    type Column = ObjectColumn;
 
     fn id(&self) -> &Arc<str> {
         &self.uid
@@ -162,41 +169,47 @@ impl Row for ObjectRow {
             || self.steps.iter().any(|s| s.state.sanitized() || s.note.sanitized())
     }
 
-    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+    fn cell<'a>(&'a self, column: ObjectColumn, context: &CellContext) -> Cell<'a> {
         match column {
-            0 => {
+            ObjectColumn::State => {
                 let word = self.state_word();
                 Cell::new(format!("{} {word}", state_glyph(word, context.glyphs)), state_role(word))
             }
-            1 => Cell::text(self.namespace.as_str()),
-            2 => Cell::text(self.object.as_str()).middle(),
-            3 => Cell::text(self.rule.as_str()),
-            4 => Cell::text(self.since.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default()),
-            5 => Cell::new(self.why.as_str(), Role::Dim),
-            _ => Cell::new(self.transitions.to_string(), Role::Dim),
+            ObjectColumn::Namespace => Cell::text(self.namespace.as_str()),
+            ObjectColumn::Object => Cell::text(self.object.as_str()).middle(),
+            ObjectColumn::Rule => Cell::text(self.rule.as_str()),
+            ObjectColumn::Since => {
+                Cell::text(self.since.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default())
+            }
+            ObjectColumn::Why => Cell::new(self.why.as_str(), Role::Dim),
+            ObjectColumn::Count => Cell::new(self.transitions.to_string(), Role::Dim),
         }
     }
 
-    fn text(&self, column: usize) -> Cow<'_, str> {
+    fn text(&self, column: ObjectColumn) -> Cow<'_, str> {
         match column {
-            0 => self.state_word().into(),
-            1 => self.namespace.as_str().into(),
-            2 => self.object.as_str().into(),
-            3 => self.rule.as_str().into(),
-            5 => self.why.as_str().into(),
-            _ => "".into(),
+            ObjectColumn::State => self.state_word().into(),
+            ObjectColumn::Namespace => self.namespace.as_str().into(),
+            ObjectColumn::Object => self.object.as_str().into(),
+            ObjectColumn::Rule => self.rule.as_str().into(),
+            ObjectColumn::Why => self.why.as_str().into(),
+            ObjectColumn::Since | ObjectColumn::Count => "".into(),
         }
     }
 
-    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+    fn number(&self, column: ObjectColumn, now: Timestamp) -> Option<f64> {
         match column {
-            4 => self.since.map(|t| seconds_since(t, now) as f64),
-            6 => Some(self.transitions as f64),
-            _ => None,
+            ObjectColumn::Since => self.since.map(|t| seconds_since(t, now) as f64),
+            ObjectColumn::Count => Some(self.transitions as f64),
+            ObjectColumn::State
+            | ObjectColumn::Namespace
+            | ObjectColumn::Object
+            | ObjectColumn::Rule
+            | ObjectColumn::Why => None,
         }
     }
 
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
+    fn compare(&self, other: &Self, column: ObjectColumn) -> Ordering {
         let rank = |o: &ObjectRow| {
             o.state.map_or(9, |s| match s {
                 RuleState::ActionAwaitingApproval => 0,
@@ -210,16 +223,18 @@ impl Row for ObjectRow {
             })
         };
         match column {
-            0 => rank(self)
+            ObjectColumn::State => rank(self)
                 .cmp(&rank(other))
                 .then_with(|| self.since.cmp(&other.since))
                 .then_with(|| self.uid.cmp(&other.uid)),
-            1 => self.namespace.cmp(&other.namespace).then_with(|| self.object.cmp(&other.object)),
-            2 => self.object.cmp(&other.object),
-            3 => self.rule.cmp(&other.rule),
-            4 => other.since.cmp(&self.since),
-            5 => self.why.cmp(&other.why),
-            _ => self.transitions.cmp(&other.transitions),
+            ObjectColumn::Namespace => {
+                self.namespace.cmp(&other.namespace).then_with(|| self.object.cmp(&other.object))
+            }
+            ObjectColumn::Object => self.object.cmp(&other.object),
+            ObjectColumn::Rule => self.rule.cmp(&other.rule),
+            ObjectColumn::Since => other.since.cmp(&self.since),
+            ObjectColumn::Why => self.why.cmp(&other.why),
+            ObjectColumn::Count => self.transitions.cmp(&other.transitions),
         }
     }
 
@@ -234,5 +249,9 @@ impl Row for ObjectRow {
 
     fn ages_from(&self) -> Option<Timestamp> {
         self.since
+    }
+
+    fn belongs_to(&self, pin: &Pin) -> bool {
+        pin.has_pair(self.rule.as_str(), self.volume.as_str())
     }
 }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::clock::{age, seconds_since};
-use crate::rows::column::{Cell, CellContext, Column, Kind, Row, column};
-use crate::rows::event::{EventKind, EventRecord};
-use crate::rows::names::pair;
+use crate::rows::column::{Cell, CellContext, Row, columns};
+use crate::rows::event::{EventKind, EventRecord, PairEvent};
+use crate::rows::names::{PvcName, pair};
 use crate::rows::object::{state_glyph, state_role};
+use crate::rows::pin::Pin;
 use crate::text::Safe;
 use crate::theme::Role;
 
@@ -24,10 +25,10 @@ pub struct PairRow {
     pub rule: Safe,
     /// The object's id.
     pub volume: Safe,
-    /// Namespace and name of the PVC, once an object says so.
-    pub claim: Option<(Safe, Safe)>,
+    /// The PVC, once an object says which it is.
+    pub pvc: Option<PvcName>,
     /// Newest last.
-    pub happened: VecDeque<(Timestamp, EventKind, bool)>,
+    pub events: VecDeque<PairEvent>,
 }
 
 impl PairRow {
@@ -37,129 +38,139 @@ impl PairRow {
             id: pair(event.rule.as_str(), event.volume.as_str()),
             rule: event.rule.clone(),
             volume: event.volume.clone(),
-            claim: None,
-            happened: VecDeque::with_capacity(1),
+            pvc: None,
+            events: VecDeque::with_capacity(1),
         }
     }
 
     /// One more. An event that is seen again (a list after a watch) is known by its time and content.
-    pub fn add(&mut self, event: EventRecord) {
-        let entry = (event.at, event.what, event.warning);
-        if self.happened.contains(&entry) {
+    pub fn add(&mut self, record: EventRecord) {
+        let event = record.event;
+        if self.events.contains(&event) {
             return;
         }
-        let place = self.happened.iter().rposition(|(at, ..)| *at <= entry.0).map_or(0, |p| p + 1);
-        self.happened.insert(place, entry);
-        if self.happened.len() > KEPT {
-            self.happened.pop_front();
+        let place = self.events.iter().rposition(|e| e.at <= event.at).map_or(0, |p| p + 1);
+        self.events.insert(place, event);
+        if self.events.len() > KEPT {
+            self.events.pop_front();
         }
     }
 
     /// How many happenings are kept.
     pub fn count(&self) -> String {
-        let more = if self.happened.len() < KEPT { "" } else { "+" };
-        format!("{}{more}", self.happened.len())
+        let more = if self.events.len() < KEPT { "" } else { "+" };
+        format!("{}{more}", self.events.len())
     }
 
-    fn last(&self) -> Option<&(Timestamp, EventKind, bool)> {
-        self.happened.back()
+    fn last(&self) -> Option<&PairEvent> {
+        self.events.back()
     }
 
     fn at(&self) -> Option<Timestamp> {
-        self.last().map(|l| l.0)
+        self.last().map(|e| e.at)
     }
 
     fn object(&self) -> &Safe {
-        self.claim.as_ref().map_or(&self.volume, |(_, name)| name)
+        self.pvc.as_ref().map_or(&self.volume, |pvc| &pvc.name)
     }
 
     fn namespace(&self) -> &str {
-        self.claim.as_ref().map_or("", |(namespace, _)| namespace.as_str())
+        self.pvc.as_ref().map_or("", |pvc| pvc.namespace.as_str())
     }
 
     fn words(&self, arrow: &str) -> String {
-        match self.last() {
-            Some((_, EventKind::Transition(from, to), _)) => format!("{from} {arrow} {to}"),
-            Some((_, EventKind::Other(_, text), _)) => text.to_string(),
+        match self.last().map(|e| &e.what) {
+            Some(EventKind::Transition { from, to }) => format!("{from} {arrow} {to}"),
+            Some(EventKind::Other { text, .. }) => text.to_string(),
             None => String::new(),
         }
     }
 
     fn state(&self) -> &str {
-        match self.last() {
-            Some((_, EventKind::Transition(_, to), _)) => to.as_str(),
-            Some((_, EventKind::Other(reason, _), _)) => reason.as_str(),
+        match self.last().map(|e| &e.what) {
+            Some(EventKind::Transition { to, .. }) => to.as_str(),
+            Some(EventKind::Other { reason, .. }) => reason.as_str(),
             None => "",
         }
     }
 }
 
+columns! {
+    /// Columns of the events.
+    EventColumn {
+        Last "age" ["when", "last"] "LAST" Age 6 7 0;
+        Namespace "namespace" ["ns"] "NAMESPACE" Text 9 24 3;
+        Object "object" ["pvc", "obj"] "OBJECT" Text 12 40 0;
+        Rule "rule" ["r"] "RULE" Text 10 28 2;
+        What "state" ["to", "status"] "WHAT" Text 20 70 0;
+        Count "count" ["n"] "N" Number 4 6 1 descending;
+    }
+}
+
 impl Row for PairRow {
-    const COLUMNS: &'static [Column] = &[
-        column!("age" ["when", "last"] "LAST" Age 6 7 0),
-        column!("namespace" ["ns"] "NAMESPACE" Text 9 24 3),
-        column!("object" ["pvc", "obj"] "OBJECT" Text 12 40 0),
-        column!("rule" ["r"] "RULE" Text 10 28 2),
-        column!("state" ["to", "status"] "WHAT" Text 20 70 0),
-        column!("count" ["n"] "N" Number 4 6 1 true),
-    ];
+    type Column = EventColumn;
 
     fn id(&self) -> &Arc<str> {
         &self.id
     }
 
     fn sanitized(&self) -> bool {
-        let said = self.last().is_some_and(
-            |(_, what, _)| matches!(what, EventKind::Other(a, b) if a.sanitized() || b.sanitized()),
-        );
-        said || self.rule.sanitized()
+        let last = self.last().is_some_and(|e| match &e.what {
+            EventKind::Transition { .. } => false,
+            EventKind::Other { reason, text } => reason.sanitized() || text.sanitized(),
+        });
+        last || self.rule.sanitized()
             || self.volume.sanitized()
-            || self.claim.as_ref().is_some_and(|(a, b)| a.sanitized() || b.sanitized())
+            || self.pvc.as_ref().is_some_and(|pvc| pvc.namespace.sanitized() || pvc.name.sanitized())
     }
 
-    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+    fn cell<'a>(&'a self, column: EventColumn, context: &CellContext) -> Cell<'a> {
         match column {
-            0 => Cell::text(self.at().map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default()),
-            1 => Cell::text(self.namespace()),
-            2 => Cell::text(self.object().as_str()).middle(),
-            3 => Cell::text(self.rule.as_str()),
-            4 => {
-                let warning = self.last().is_some_and(|l| l.2);
+            EventColumn::Last => {
+                Cell::text(self.at().map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default())
+            }
+            EventColumn::Namespace => Cell::text(self.namespace()),
+            EventColumn::Object => Cell::text(self.object().as_str()).middle(),
+            EventColumn::Rule => Cell::text(self.rule.as_str()),
+            EventColumn::What => {
+                let warning = self.last().is_some_and(|e| e.warning);
                 let role = if warning { Role::Bad } else { state_role(self.state()) };
                 let glyph =
                     if warning { context.glyphs.altered } else { state_glyph(self.state(), context.glyphs) };
                 Cell::new(format!("{glyph} {}", self.words(context.glyphs.arrow)), role)
             }
-            _ => Cell::new(self.count(), Role::Dim),
+            EventColumn::Count => Cell::new(self.count(), Role::Dim),
         }
     }
 
-    fn text(&self, column: usize) -> Cow<'_, str> {
+    fn text(&self, column: EventColumn) -> Cow<'_, str> {
         match column {
-            1 => self.namespace().into(),
-            2 => self.object().as_str().into(),
-            3 => self.rule.as_str().into(),
-            4 => self.state().into(),
-            _ => "".into(),
+            EventColumn::Namespace => self.namespace().into(),
+            EventColumn::Object => self.object().as_str().into(),
+            EventColumn::Rule => self.rule.as_str().into(),
+            EventColumn::What => self.state().into(),
+            EventColumn::Last | EventColumn::Count => "".into(),
         }
     }
 
-    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+    fn number(&self, column: EventColumn, now: Timestamp) -> Option<f64> {
         match column {
-            0 => self.at().map(|t| seconds_since(t, now) as f64),
-            5 => Some(self.happened.len() as f64),
-            _ => None,
+            EventColumn::Last => self.at().map(|t| seconds_since(t, now) as f64),
+            EventColumn::Count => Some(self.events.len() as f64),
+            EventColumn::Namespace | EventColumn::Object | EventColumn::Rule | EventColumn::What => None,
         }
     }
 
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
+    fn compare(&self, other: &Self, column: EventColumn) -> Ordering {
         match column {
-            0 => other.at().cmp(&self.at()).then_with(|| self.id.cmp(&other.id)),
-            1 => self.namespace().cmp(other.namespace()).then_with(|| self.object().cmp(other.object())),
-            2 => self.object().cmp(other.object()),
-            3 => self.rule.cmp(&other.rule),
-            4 => self.state().cmp(other.state()),
-            _ => self.happened.len().cmp(&other.happened.len()),
+            EventColumn::Last => other.at().cmp(&self.at()).then_with(|| self.id.cmp(&other.id)),
+            EventColumn::Namespace => {
+                self.namespace().cmp(other.namespace()).then_with(|| self.object().cmp(other.object()))
+            }
+            EventColumn::Object => self.object().cmp(other.object()),
+            EventColumn::Rule => self.rule.cmp(&other.rule),
+            EventColumn::What => self.state().cmp(other.state()),
+            EventColumn::Count => self.events.len().cmp(&other.events.len()),
         }
     }
 
@@ -169,11 +180,15 @@ impl Row for PairRow {
             || test(self.rule.as_str())
             || test(self.volume.as_str())
             || test(self.state())
-            || matches!(self.last(), Some((_, EventKind::Other(_, text), _)) if test(text.as_str()))
+            || matches!(self.last().map(|e| &e.what), Some(EventKind::Other { text, .. }) if test(text.as_str()))
     }
 
     fn ages_from(&self) -> Option<Timestamp> {
         self.at()
+    }
+
+    fn belongs_to(&self, pin: &Pin) -> bool {
+        pin.has_pair(self.rule.as_str(), self.volume.as_str())
     }
 }
 

@@ -1,15 +1,18 @@
 //! What an approval consists of: its state, a decision, a pull request, what was measured.
 
-use autopilot_shared::api::{Outcome, PullRequestState, approval_state};
+use autopilot_shared::api::{Decision, Measured, Outcome, PullRequest, PullRequestState, approval_state};
 use jiff::Timestamp;
 
+use crate::rows::names::Names;
 use crate::text::Safe;
 
 /// What `spec.approvalState` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApprovalState {
-    /// Nobody answered, or the field is absent (`false`).
-    Pending(bool),
+    /// The field is absent: nobody answered.
+    Absent,
+    /// Nobody answered.
+    Pending,
     /// Asked for.
     Approved,
     /// Refused.
@@ -23,8 +26,8 @@ pub enum ApprovalState {
 impl ApprovalState {
     pub(super) fn read(raw: Option<&str>) -> ApprovalState {
         match raw {
-            None => ApprovalState::Pending(false),
-            Some(approval_state::PENDING) => ApprovalState::Pending(true),
+            None => ApprovalState::Absent,
+            Some(approval_state::PENDING) => ApprovalState::Pending,
             Some(approval_state::APPROVED) => ApprovalState::Approved,
             Some(approval_state::DECLINED) => ApprovalState::Declined,
             Some(approval_state::CANCELED) => ApprovalState::Canceled,
@@ -35,13 +38,42 @@ impl ApprovalState {
     /// The word.
     pub fn word(&self) -> &str {
         match self {
-            ApprovalState::Pending(_) => approval_state::PENDING,
+            ApprovalState::Absent | ApprovalState::Pending => approval_state::PENDING,
             ApprovalState::Approved => approval_state::APPROVED,
             ApprovalState::Declined => approval_state::DECLINED,
             ApprovalState::Canceled => approval_state::CANCELED,
             ApprovalState::Other(word) => word.as_str(),
         }
     }
+}
+
+/// Why an approval cannot be approved or declined.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Undecidable {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(Safe),
+    /// It is being deleted.
+    #[error("it is being deleted")]
+    Deleting,
+    /// A decision is latched.
+    #[error("it is already {0}")]
+    Decided(&'static str),
+    /// Its spec says something else than pending.
+    #[error("it already says {}", .0.word())]
+    Answered(ApprovalState),
+    /// It names no action, or several.
+    #[error("it does not name exactly one action")]
+    Actions,
+    /// Its spec has no digest.
+    #[error("it names no proposal")]
+    NamesNoProposal,
+    /// Its status has no proposal.
+    #[error("the controller has not proposed anything yet")]
+    NotProposed,
+    /// Its spec names another proposal than its status.
+    #[error("it is about an older proposal")]
+    OlderProposal,
 }
 
 /// A decision that is latched.
@@ -60,6 +92,16 @@ pub struct DecisionRow {
 }
 
 impl DecisionRow {
+    pub(super) fn from_wire(decision: &Decision, names: &mut Names) -> DecisionRow {
+        DecisionRow {
+            outcome: decision.outcome,
+            by: names.safe(&decision.by),
+            via: names.safe(&decision.via),
+            reason: Safe::new(&decision.reason),
+            at: decision.at.as_ref().map(|t| t.0),
+        }
+    }
+
     /// `approved`, `declined`, `canceled`.
     pub fn word(&self) -> &'static str {
         match self.outcome {
@@ -68,6 +110,24 @@ impl DecisionRow {
             Outcome::Canceled => approval_state::CANCELED,
         }
     }
+}
+
+/// What became of an approved action.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExecutionRow {
+    /// `done`, `failed`, …
+    pub outcome: Safe,
+    /// Why.
+    pub message: Safe,
+}
+
+/// A proposed change of size.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SizeChange {
+    /// Size now.
+    pub from: Safe,
+    /// Size after.
+    pub to: Safe,
 }
 
 /// The pull request of an approval.
@@ -86,6 +146,16 @@ pub struct PullRequestRow {
 }
 
 impl PullRequestRow {
+    pub(super) fn from_wire(pull: &PullRequest, names: &mut Names) -> PullRequestRow {
+        PullRequestRow {
+            number: pull.number,
+            url: Safe::new(&pull.url),
+            state: pull.state,
+            by: names.safe(&pull.by),
+            at: pull.at.as_ref().map(|t| t.0),
+        }
+    }
+
     /// `open`, `merged`, `closed`.
     pub fn word(&self) -> &'static str {
         match self.state {
@@ -112,6 +182,16 @@ pub struct Measure {
 }
 
 impl Measure {
+    pub(super) fn from_wire(measured: &Measured, names: &mut Names) -> Measure {
+        Measure {
+            key: names.safe(&measured.key),
+            operator: names.safe(&measured.operator),
+            values: names.safe(&measured.values.join(" ")),
+            value: Safe::new(&measured.value),
+            number: measured.value.parse().ok().filter(|n: &f64| n.is_finite()),
+        }
+    }
+
     /// `82.4 > 50`.
     pub fn short(&self) -> String {
         let value = match self.number {

@@ -2,21 +2,46 @@
 
 use std::sync::Arc;
 
-/// Only rows of this.
+/// A rule, or an object under a rule: only rows that belong to it are listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pin {
-    /// Of a rule.
-    Rule(Arc<str>),
-    /// Of a rule and an object: rule, object's id, name that is shown.
-    Pair(Arc<str>, Arc<str>, Arc<str>),
+    /// All that belongs to a rule.
+    Rule {
+        /// Name of the rule.
+        rule: Arc<str>,
+    },
+    /// All that belongs to an object under a rule.
+    Pair {
+        /// Name of the rule.
+        rule: Arc<str>,
+        /// The object's id.
+        volume: Arc<str>,
+        /// Name of the object, for the title.
+        name: Arc<str>,
+    },
 }
 
 impl Pin {
-    /// For a title.
+    /// Returns the words for a title.
     pub fn title(&self) -> String {
         match self {
-            Pin::Rule(rule) => format!("rule {rule}"),
-            Pin::Pair(rule, _, name) => format!("{name} under {rule}"),
+            Pin::Rule { rule } => format!("rule {rule}"),
+            Pin::Pair { rule, name, .. } => format!("{name} under {rule}"),
+        }
+    }
+
+    /// `true` if a rule belongs to it.
+    pub fn has_rule(&self, name: &str) -> bool {
+        match self {
+            Pin::Rule { rule } | Pin::Pair { rule, .. } => **rule == *name,
+        }
+    }
+
+    /// `true` if an object under a rule belongs to it.
+    pub fn has_pair(&self, rule: &str, object: &str) -> bool {
+        match self {
+            Pin::Rule { .. } => self.has_rule(rule),
+            Pin::Pair { volume, .. } => self.has_rule(rule) && **volume == *object,
         }
     }
 }

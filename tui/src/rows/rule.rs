@@ -10,8 +10,9 @@ use autopilot_shared::api::{APPROVAL_REQUIRED, AutopilotRuleSpec, AutopilotRuleS
 use jiff::Timestamp;
 
 use crate::clock::{age, seconds_since};
-use crate::rows::column::{Cell, CellContext, Column, Kind, Row, column};
+use crate::rows::column::{Cell, CellContext, Row, columns};
 use crate::rows::names::Names;
+use crate::rows::pin::Pin;
 use crate::rows::wire;
 use crate::text::Safe;
 use crate::theme::Role;
@@ -23,6 +24,27 @@ pub struct ConditionCell {
     pub holds: Option<bool>,
     /// Reason and message.
     pub why: Safe,
+}
+
+/// Objects per state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateCounts([u32; RuleState::ALL.len()]);
+
+impl StateCounts {
+    /// Returns how many objects are in a state.
+    pub fn count(&self, state: RuleState) -> u32 {
+        self.0[state as usize]
+    }
+}
+
+impl FromIterator<(RuleState, u32)> for StateCounts {
+    fn from_iter<I: IntoIterator<Item = (RuleState, u32)>>(counts: I) -> StateCounts {
+        let mut all = StateCounts::default();
+        for (state, count) in counts {
+            all.0[state as usize] = count;
+        }
+        all
+    }
 }
 
 /// A rule.
@@ -46,8 +68,8 @@ pub struct RuleRow {
     pub weight: i64,
     /// Objects that it selects.
     pub objects: Option<i64>,
-    /// Objects per state, in the order of [`RuleState::ALL`].
-    pub states: [u32; 8],
+    /// Objects per state.
+    pub states: StateCounts,
     /// Its conditions, one a line.
     pub conditions: Vec<Safe>,
     /// Its actions, one a line.
@@ -73,14 +95,10 @@ impl RuleRow {
                 }
             })
         };
-        let mut states = [0; 8];
-        for (state, count) in &status.states {
-            let place =
-                RuleState::from_str(state).ok().and_then(|s| RuleState::ALL.iter().position(|a| *a == s));
-            if let Some(place) = place {
-                states[place] = u32::try_from(*count).unwrap_or(0);
-            }
-        }
+        let known = status.states.iter().filter_map(|(state, count)| {
+            Some((RuleState::from_str(state).ok()?, u32::try_from(*count).unwrap_or(0)))
+        });
+        let states = known.collect();
         let conditions = spec
             .conditions
             .expressions
@@ -130,9 +148,12 @@ impl RuleRow {
         }
     }
 
-    /// States with objects, and how many.
+    /// Returns the states that have objects, and how many.
     pub fn counts(&self) -> impl Iterator<Item = (RuleState, u32)> + '_ {
-        RuleState::ALL.into_iter().zip(self.states).filter(|(_, n)| *n > 0)
+        RuleState::ALL
+            .into_iter()
+            .map(|state| (state, self.states.count(state)))
+            .filter(|(_, count)| *count > 0)
     }
 
     fn counted(&self) -> String {
@@ -140,20 +161,25 @@ impl RuleRow {
     }
 
     fn waiting(&self) -> u32 {
-        self.states[3]
+        self.states.count(RuleState::ActionAwaitingApproval)
+    }
+}
+
+columns! {
+    /// Columns of the rules.
+    RuleColumn {
+        Rule "rule" ["name", "r"] "RULE" Text 14 40 0;
+        Ready "ready" ["understood"] "READY" Text 9 10 0;
+        Data "data" [] "DATA" Text 9 10 0;
+        Asks "asks" ["approval"] "ASKS" Text 5 6 2;
+        Objects "objects" ["n"] "OBJECTS" Number 7 8 1 descending;
+        States "states" ["state"] "STATES" Text 18 90 2;
+        Age "age" [] "AGE" Age 6 7 3 descending;
     }
 }
 
 impl Row for RuleRow {
-    const COLUMNS: &'static [Column] = &[
-        column!("rule" ["name", "r"] "RULE" Text 14 40 0),
-        column!("ready" ["understood"] "READY" Text 9 10 0),
-        column!("data" [] "DATA" Text 9 10 0),
-        column!("asks" ["approval"] "ASKS" Text 5 6 2),
-        column!("objects" ["n"] "OBJECTS" Number 7 8 1 true),
-        column!("states" ["state"] "STATES" Text 18 90 2),
-        column!("age" [] "AGE" Age 6 7 3 true),
-    ];
+    type Column = RuleColumn;
 
     fn id(&self) -> &Arc<str> {
         &self.uid
@@ -166,7 +192,7 @@ impl Row for RuleRow {
             || self.conditions.iter().chain(&self.actions).any(Safe::sanitized)
     }
 
-    fn cell<'a>(&'a self, column: usize, context: &CellContext) -> Cell<'a> {
+    fn cell<'a>(&'a self, column: RuleColumn, context: &CellContext) -> Cell<'a> {
         let said = |said: &ConditionCell| {
             let (glyph, role) = match said.holds {
                 Some(true) => (context.glyphs.yes, Role::Good),
@@ -176,48 +202,56 @@ impl Row for RuleRow {
             Cell::new(format!("{glyph} {}", RuleRow::word(said)), role)
         };
         match column {
-            0 => Cell::text(self.name.as_str()),
-            1 if self.suspended => Cell::new("suspended", Role::Warn),
-            1 => said(&self.ready),
-            2 => said(&self.data),
-            3 => Cell::text(if self.requires_approval { "yes" } else { "no" }),
-            4 => Cell::text(self.objects.map(|n| n.to_string()).unwrap_or_default()),
-            5 => Cell::new(self.counted(), if self.waiting() > 0 { Role::Warn } else { Role::Text }),
-            _ => {
+            RuleColumn::Rule => Cell::text(self.name.as_str()),
+            RuleColumn::Ready if self.suspended => Cell::new("suspended", Role::Warn),
+            RuleColumn::Ready => said(&self.ready),
+            RuleColumn::Data => said(&self.data),
+            RuleColumn::Asks => Cell::text(if self.requires_approval { "yes" } else { "no" }),
+            RuleColumn::Objects => Cell::text(self.objects.map(|n| n.to_string()).unwrap_or_default()),
+            RuleColumn::States => {
+                Cell::new(self.counted(), if self.waiting() > 0 { Role::Warn } else { Role::Text })
+            }
+            RuleColumn::Age => {
                 Cell::text(self.created.map(|t| age(seconds_since(t, context.now.wall))).unwrap_or_default())
             }
         }
     }
 
-    fn text(&self, column: usize) -> Cow<'_, str> {
+    fn text(&self, column: RuleColumn) -> Cow<'_, str> {
         match column {
-            0 => self.name.as_str().into(),
-            1 if self.suspended => "suspended".into(),
-            1 => RuleRow::word(&self.ready).into(),
-            2 => RuleRow::word(&self.data).into(),
-            3 => (if self.requires_approval { "yes" } else { "no" }).into(),
-            5 => self.counted().into(),
-            _ => "".into(),
+            RuleColumn::Rule => self.name.as_str().into(),
+            RuleColumn::Ready if self.suspended => "suspended".into(),
+            RuleColumn::Ready => RuleRow::word(&self.ready).into(),
+            RuleColumn::Data => RuleRow::word(&self.data).into(),
+            RuleColumn::Asks => (if self.requires_approval { "yes" } else { "no" }).into(),
+            RuleColumn::States => self.counted().into(),
+            RuleColumn::Objects | RuleColumn::Age => "".into(),
         }
     }
 
-    fn number(&self, column: usize, now: Timestamp) -> Option<f64> {
+    fn number(&self, column: RuleColumn, now: Timestamp) -> Option<f64> {
         match column {
-            4 => self.objects.map(|n| n as f64),
-            6 => self.created.map(|t| seconds_since(t, now) as f64),
-            _ => None,
+            RuleColumn::Objects => self.objects.map(|n| n as f64),
+            RuleColumn::Age => self.created.map(|t| seconds_since(t, now) as f64),
+            RuleColumn::Rule
+            | RuleColumn::Ready
+            | RuleColumn::Data
+            | RuleColumn::Asks
+            | RuleColumn::States => None,
         }
     }
 
-    fn compare(&self, other: &Self, column: usize) -> Ordering {
+    fn compare(&self, other: &Self, column: RuleColumn) -> Ordering {
         match column {
-            0 => self.name.cmp(&other.name),
-            1 => self.ready.holds.cmp(&other.ready.holds),
-            2 => self.data.holds.cmp(&other.data.holds),
-            3 => self.requires_approval.cmp(&other.requires_approval),
-            4 => self.objects.cmp(&other.objects),
-            5 => other.waiting().cmp(&self.waiting()).then_with(|| self.counted().cmp(&other.counted())),
-            _ => other.created.cmp(&self.created),
+            RuleColumn::Rule => self.name.cmp(&other.name),
+            RuleColumn::Ready => self.ready.holds.cmp(&other.ready.holds),
+            RuleColumn::Data => self.data.holds.cmp(&other.data.holds),
+            RuleColumn::Asks => self.requires_approval.cmp(&other.requires_approval),
+            RuleColumn::Objects => self.objects.cmp(&other.objects),
+            RuleColumn::States => {
+                other.waiting().cmp(&self.waiting()).then_with(|| self.counted().cmp(&other.counted()))
+            }
+            RuleColumn::Age => other.created.cmp(&self.created),
         }
     }
 
@@ -229,5 +263,9 @@ impl Row for RuleRow {
 
     fn ages_from(&self) -> Option<Timestamp> {
         self.created
+    }
+
+    fn belongs_to(&self, pin: &Pin) -> bool {
+        pin.has_rule(self.name.as_str())
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::connection::KindName;
-use crate::rows::approval::Approval;
-use crate::rows::column::{Column, Row as _};
-use crate::rows::object::ObjectRow;
-use crate::rows::pair::PairRow;
-use crate::rows::rule::RuleRow;
+use crate::rows::approval::ApprovalColumn;
+use crate::rows::column::{Column as _, ColumnSpec};
+use crate::rows::object::ObjectColumn;
+use crate::rows::pair::EventColumn;
+use crate::rows::rule::RuleColumn;
 
 /// The four tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,12 +57,12 @@ impl View {
     }
 
     /// Its columns.
-    pub fn columns(self) -> &'static [Column] {
+    pub fn columns(self) -> &'static [ColumnSpec] {
         match self {
-            View::Approvals => Approval::COLUMNS,
-            View::Events => PairRow::COLUMNS,
-            View::Objects => ObjectRow::COLUMNS,
-            View::Rules => RuleRow::COLUMNS,
+            View::Approvals => ApprovalColumn::SPECS,
+            View::Events => EventColumn::SPECS,
+            View::Objects => ObjectColumn::SPECS,
+            View::Rules => RuleColumn::SPECS,
         }
     }
 }
@@ -81,6 +81,16 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// A row of a table.
+    pub fn new(view: View, id: Arc<str>) -> Subject {
+        match view {
+            View::Approvals => Subject::Approval(id),
+            View::Events => Subject::Events(id),
+            View::Objects => Subject::Object(id),
+            View::Rules => Subject::Rule(id),
+        }
+    }
+
     /// The identity of the row.
     pub fn id(&self) -> &Arc<str> {
         match self {

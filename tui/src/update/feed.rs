@@ -1,36 +1,25 @@
 //! What the feed saw.
 
 use crate::connection::KindName;
-use crate::effect::Effect;
 use crate::message::ClusterEvent;
 use crate::model::{Dialog, Model};
 use crate::text::Safe;
 
-pub(super) fn feed(model: &mut Model, feed: ClusterEvent, _: &mut Vec<Effect>) {
+pub(super) fn feed(model: &mut Model, event: ClusterEvent) {
     let now = model.now;
-    match feed {
+    match event {
         ClusterEvent::Start(kind) => {
-            match kind {
-                KindName::Approvals => model.store.approvals.mark(),
-                KindName::Objects => model.store.objects.mark(),
-                KindName::Rules => model.store.rules.mark(),
-                KindName::Events => {}
-            }
+            model.store.mark(kind);
             model.link.synced.retain(|k| *k != kind);
             model.link.loading.remove(&kind);
         }
         ClusterEvent::Done(kind) => {
-            match kind {
-                KindName::Approvals => drop(model.store.approvals.sweep()),
-                KindName::Objects => drop(model.store.objects.sweep()),
-                KindName::Rules => drop(model.store.rules.sweep()),
-                KindName::Events => {}
-            }
+            model.store.sweep(kind);
             if !model.link.synced.contains(&kind) {
                 model.link.synced.push(kind);
             }
             model.link.behind.retain(|k| *k != kind);
-            model.link.denied.retain(|(k, ..)| *k != kind);
+            model.link.denied.retain(|d| d.kind != kind);
         }
         ClusterEvent::Following(kind) if !model.link.behind.contains(&kind) => return,
         ClusterEvent::Following(kind) => model.link.behind.retain(|k| *k != kind),
@@ -52,13 +41,7 @@ pub(super) fn feed(model: &mut Model, feed: ClusterEvent, _: &mut Vec<Effect>) {
             *model.link.loading.entry(KindName::Events).or_default() += records.len();
             records.into_iter().for_each(|record| model.store.event(record));
         }
-        ClusterEvent::Gone(kind, uid) => match kind {
-            KindName::Approvals => drop(model.store.approvals.remove(&uid)),
-            KindName::Objects => drop(model.store.objects.remove(&uid)),
-            KindName::Rules => drop(model.store.rules.remove(&uid)),
-            // An event that expires has happened all the same.
-            KindName::Events => {}
-        },
+        ClusterEvent::Gone(kind, uid) => model.store.remove(kind, &uid),
         ClusterEvent::Contact => {
             if !model.link.contacted(now) {
                 return;

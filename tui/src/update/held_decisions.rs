@@ -7,7 +7,7 @@ use crate::content::size::counts_down;
 use crate::decision::{Ending, Target, Write, Written};
 use crate::effect::Effect;
 use crate::message::Tone;
-use crate::model::{Confirm, Dialog, HOLD, Held, Model, Outcome, Sending, held_subject};
+use crate::model::{Confirm, Dialog, HOLD, Held, Model, NotDone, Outcome, Sending, held_subject};
 use crate::text::Safe;
 
 /// Writes at the same time.
@@ -172,7 +172,7 @@ fn begin(model: &mut Model, held: &Held) {
         action: held.action,
         total: held.targets.len(),
         done: 0,
-        not: Vec::new(),
+        not_done: Vec::new(),
     });
 }
 
@@ -229,7 +229,7 @@ pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect
     if matches!(written.ending, Ending::Denied(_)) {
         model.access.forget();
         let namespace = Some(written.write.target.raw_namespace.clone());
-        effects.push(Effect::AskAccess(model.access.round(), namespace));
+        effects.push(Effect::AskAccess { round: model.access.round(), namespace });
     }
     let others = written.ending.keeps_others();
     tell(model, number, &written);
@@ -249,11 +249,11 @@ fn tell(model: &mut Model, number: u64, written: &Written) {
         None => outcome.done += 1,
         Some(why) => {
             let unknown = matches!(written.ending, Ending::Unknown(_));
-            outcome.not.push((target.clone(), why.clone(), unknown));
+            outcome.not_done.push(NotDone { target: target.clone(), why: why.clone(), unknown });
         }
     }
     let again = written.ending.why().is_none().then(|| target.uid.clone());
-    if outcome.ended() && outcome.not.is_empty() {
+    if outcome.ended() && outcome.not_done.is_empty() {
         let text = match outcome.total {
             1 => format!("{} {}/{}", outcome.action.done(), target.namespace, target.object),
             _ => outcome.words(),
@@ -263,7 +263,9 @@ fn tell(model: &mut Model, number: u64, written: &Written) {
     }
     if let Some(uid) = again {
         // An earlier attempt on the same object is history.
-        model.outcomes.retain(|o| !(o.ended() && o.total == 1 && o.not.iter().all(|(t, ..)| t.uid == uid)));
+        model
+            .outcomes
+            .retain(|o| !(o.ended() && o.total == 1 && o.not_done.iter().all(|n| n.target.uid == uid)));
     }
 }
 

@@ -4,20 +4,11 @@ use crossterm::event::{KeyEvent, KeyEventKind};
 use tui_textarea::Input;
 
 use crate::commands::Command;
-use crate::content::size::body_height;
 use crate::effect::Effect;
 use crate::keymap::Key;
 use crate::message::Tone;
-use crate::model::{
-    Choice, Confirm, Dialog, Field, FilterInput, Focus, HOLD, LastKey, Model, PASTED, PickerKind, REPEAT,
-    SETTLE, Screen, ScreenContent,
-};
-use crate::permitted;
-use crate::permitted::enabled;
-use crate::rows::View;
-use crate::rows::column::WIDE;
-use crate::selection::{chosen, pull_request_link, shown_approvals};
-use crate::update::refresh::refresh;
+use crate::model::{Choice, Confirm, Dialog, Field, Focus, HOLD, LastKey, Model, PASTED, REPEAT, SETTLE};
+use crate::update::dispatch::dispatch;
 use crate::update::{held_decisions, navigate, picker};
 
 pub(super) fn key(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>) {
@@ -182,7 +173,6 @@ fn in_confirm(model: &mut Model, mut confirm: Box<Confirm>, key: Key, event: Key
 
 fn in_filter(model: &mut Model, key: Key) {
     let answer = model.settings.keymap.answer(key, true);
-    let columns = model.screen().view().columns();
     let Some(input) = model.filtering.clone() else { return };
     let Some(table) = model.screen_mut().table_mut() else {
         model.filtering = None;
@@ -195,7 +185,7 @@ fn in_filter(model: &mut Model, key: Key) {
             return;
         }
         Some(Command::Cancel) => {
-            table.set_filter(&input.before, input.was_fuzzy, columns);
+            table.set_filter(&input.before, input.was_fuzzy);
             model.filtering = None;
             return;
         }
@@ -208,195 +198,5 @@ fn in_filter(model: &mut Model, key: Key) {
             None => return,
         },
     }
-    table.set_filter(&typed, fuzzy, columns);
-}
-
-/// Does a command, if it can be done.
-fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Effect>) {
-    if command.entry().writes {
-        // A decision is about what the list shows now, not about what it showed before the last key.
-        refresh(model);
-    }
-    if let Err(why) = enabled(model, command) {
-        model.toast(Tone::Bad, format!("{}: {why}", command.entry().name));
-        if let (Some(_), Some(table)) = (permitted::action(command), model.screen_mut().table_mut()) {
-            // If it was so, that is what was just said.
-            table.bereft = false;
-        }
-        return;
-    }
-    let page =
-        model.screen().table_ref().map_or(usize::from(body_height(model)), |(_, t)| t.height).max(2) - 1;
-    let page = isize::try_from(page).unwrap_or(isize::MAX);
-    match command {
-        Command::Down => navigate::step(model, 1),
-        Command::Up => navigate::step(model, -1),
-        Command::PageDown => navigate::step(model, page),
-        Command::PageUp => navigate::step(model, -page),
-        Command::Top => navigate::step(model, isize::MIN),
-        Command::Bottom => navigate::step(model, isize::MAX),
-        Command::Left => navigate::shift(model, false),
-        Command::Right => navigate::shift(model, true),
-        Command::Open => navigate::open(model),
-        Command::Back if held_decisions::dismiss(model) => {}
-        Command::Back => navigate::back(model),
-        Command::Approvals => navigate::view(model, View::Approvals),
-        Command::Events => navigate::view(model, View::Events),
-        Command::Objects => navigate::view(model, View::Objects),
-        Command::Rules => navigate::view(model, View::Rules),
-        Command::NextView => navigate::turn_view(model, 1),
-        Command::PreviousView => navigate::turn_view(model, 3),
-        Command::Approve | Command::Decline | Command::Delete => ask(model, command),
-        Command::Undo => held_decisions::undo(model),
-        Command::SendNow => held_decisions::send_now(model),
-        Command::Mark => mark(model),
-        Command::MarkShown => mark_shown(model),
-        Command::Unmark => {
-            if let Some(table) = model.screen_mut().table_mut() {
-                table.unmark(|_| true);
-            }
-        }
-        Command::Filter | Command::Fuzzy => {
-            let fuzzy = command == Command::Fuzzy;
-            let columns = model.screen().view().columns();
-            if let Some(table) = model.screen_mut().table_mut() {
-                let input = FilterInput { before: table.typed.clone(), was_fuzzy: table.fuzzy };
-                let typed = if table.fuzzy == fuzzy { table.typed.clone() } else { String::new() };
-                table.set_filter(&typed, fuzzy, columns);
-                model.filtering = Some(input);
-            }
-        }
-        Command::ClearFilter => navigate::clear_filter(model),
-        Command::Sort => {
-            let columns = model.screen().view().columns();
-            let now = model.screen().table_ref().map_or(0, |(_, table)| table.sort.0);
-            let mut others = (1..=columns.len()).map(|by| (now + by) % columns.len());
-            // What is never drawn is sorted by only where its name is typed.
-            if let Some(next) = others.find(|at| columns[*at].rank < WIDE) {
-                navigate::sort(model, next);
-            }
-        }
-        Command::Reverse => {
-            if let Some(table) = model.screen_mut().table_mut() {
-                let (column, descending) = table.sort;
-                table.sort_by(column, !descending);
-            }
-        }
-        Command::Pause => {
-            let last = model.screens.len() - 1;
-            let Model { screens, store, .. } = model;
-            if let Screen { shown: ScreenContent::Table(view, table), still } = &mut screens[last] {
-                table.paused = !table.paused;
-                *still = table.paused.then(|| std::sync::Arc::new(store.copy(*view)));
-            }
-        }
-        Command::ItsRule => navigate::related(model, View::Rules),
-        Command::ItsObjects => navigate::related(model, View::Objects),
-        Command::ItsApprovals => navigate::related(model, View::Approvals),
-        Command::ItsEvents => navigate::related(model, View::Events),
-        Command::Yaml => navigate::yaml(model, effects),
-        Command::OpenLink => match pull_request_link(model) {
-            Ok(url) => effects.push(Effect::Browse(url)),
-            Err(why) => model.toast(Tone::Bad, why),
-        },
-        Command::CopyLink => match pull_request_link(model) {
-            Ok(url) => effects.push(Effect::Copy(url)),
-            Err(why) => model.toast(Tone::Bad, why),
-        },
-        Command::CopyName => match shown_approvals(model).first() {
-            Some(row) => effects.push(Effect::Copy(format!("{}/{}", row.namespace, row.name))),
-            None => model.toast(Tone::Plain, "no approval is selected"),
-        },
-        Command::Namespace => picker::open(model, PickerKind::Namespace),
-        Command::Context => picker::open(model, PickerKind::Context),
-        Command::Palette => picker::open(model, PickerKind::Palette),
-        Command::ReadOnly => {
-            model.read_only = !model.read_only;
-            let text = if model.read_only { "read-only" } else { "decisions are possible again" };
-            model.toast(Tone::Plain, text);
-        }
-        Command::Theme => {
-            model.settings.theme = model.settings.theme.next();
-            let name = model.settings.theme.name();
-            model.toast(Tone::Plain, format!("theme {name}"));
-        }
-        Command::Mouse => {
-            model.settings.mouse = !model.settings.mouse;
-            effects.push(Effect::Mouse(model.settings.mouse));
-            let text = if model.settings.mouse { "the mouse is ours" } else { "the mouse is the terminal's" };
-            model.toast(Tone::Plain, text);
-        }
-        Command::Reconnect => {
-            // What we may do is asked anew, too: somebody may just have been given a right.
-            model.access.renew(model.now);
-            effects.push(Effect::Reconnect);
-        }
-        Command::Redraw => effects.push(Effect::Redraw),
-        Command::Help => model.dialog = Some(Dialog::Help(0)),
-        Command::Decisions => model.dialog = Some(Dialog::Decisions(0)),
-        Command::Quit if model.held.is_empty() && model.sending.is_empty() => model.quit = true,
-        Command::Quit => model.dialog = Some(Dialog::Leave(model.now.mono)),
-        // Nothing has asked.
-        Command::Yes
-        | Command::No
-        | Command::Accept
-        | Command::Cancel
-        | Command::NextField
-        | Command::PreviousField
-        | Command::NextLine
-        | Command::PreviousLine
-        | Command::OtherButton
-        | Command::ReadOn
-        | Command::ReadBack
-        | Command::RubOut
-        | Command::ClearLine => {}
-    }
-}
-
-/// Opens the question before a write.
-fn ask(model: &mut Model, command: Command) {
-    let Some(action) = permitted::action(command) else { return };
-    let chosen = chosen(model);
-    let (targets, left_out) = permitted::targets(model, &chosen, action);
-    let (hidden, partly) = (chosen.hidden, chosen.marked > targets.len());
-    if targets.is_empty() {
-        return;
-    }
-    if let Some(why) = left_out {
-        model.toast(Tone::Bad, format!("left out what cannot be {}: {why}", action.done()));
-    }
-    let mut confirm = Confirm::new(action, targets, &model.cluster, model.now.mono, model.stale());
-    if partly {
-        confirm = confirm.of_marked(hidden);
-    }
-    model.dialog = Some(Dialog::Confirm(Box::new(confirm)));
-}
-
-fn mark(model: &mut Model) {
-    if let Some(table) = model.screen_mut().table_mut()
-        && let Some(id) = table.selected.clone()
-    {
-        if table.marked().contains(&id) {
-            table.unmark(|marked| *marked == *id);
-        } else {
-            table.mark([id]);
-        }
-    }
-    navigate::step(model, 1);
-}
-
-fn mark_shown(model: &mut Model) {
-    let last = model.screens.len() - 1;
-    let Model { screens, store, .. } = model;
-    let Screen { shown, still } = &mut screens[last];
-    let store = still.as_deref().unwrap_or(store);
-    if let ScreenContent::Table(View::Approvals, table) = shown {
-        let ids: Vec<_> = table
-            .order()
-            .iter()
-            .filter_map(|s| table.row(&store.approvals, *s))
-            .map(|r| r.uid.clone())
-            .collect();
-        table.mark(ids);
-    }
+    table.set_filter(&typed, fuzzy);
 }

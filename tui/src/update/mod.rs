@@ -1,5 +1,6 @@
 //! `update`: what a message does to the model, and what must happen because of it. Pure: no IO, no clock.
 
+mod dispatch;
 mod feed;
 mod held_decisions;
 mod keys;
@@ -38,21 +39,19 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Key(event) => keys::key(model, event, &mut effects),
         Msg::Paste(text) => paste::paste(model, &text),
-        Msg::Mouse(event) => mouse::mouse(model, event, &mut effects),
+        Msg::Mouse(event) => mouse::mouse(model, event),
         Msg::Resize(width, height) => {
             model.size = (width, height);
             model.dirty = true;
         }
         Msg::Tick => model.dirty = true,
-        Msg::ClusterEvent(generation, feed) if generation == model.generation => {
-            feed::feed(model, feed, &mut effects)
-        }
+        Msg::ClusterEvent(generation, feed) if generation == model.generation => feed::feed(model, feed),
         Msg::ClusterEvent(..) => {}
         Msg::Sent(written) => held_decisions::sent(model, *written, &mut effects),
-        Msg::Access(round, ..) if round != model.access.round() => {}
-        Msg::Access(_, namespace, answers) => {
+        Msg::Access { round, .. } if round != model.access.round() => {}
+        Msg::Access { namespace, answers, .. } => {
             for (verb, answer) in answers {
-                model.access.answered(namespace.clone(), verb, answer, model.now);
+                model.access.answered(namespace.clone(), verb, answer);
             }
             model.dirty = true;
         }
@@ -90,13 +89,13 @@ fn ask_access(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     let now = model.now;
     if Access::should_ask(&mut model.access, None, now) {
-        effects.push(Effect::AskAccess(model.access.round(), None));
+        effects.push(Effect::AskAccess { round: model.access.round(), namespace: None });
     }
     let namespaces: BTreeSet<Arc<str>> =
         shown_approvals(model).iter().map(|a| Arc::clone(&a.raw_namespace)).collect();
     for namespace in namespaces {
         if effects.len() < AT_ONCE && Access::should_ask(&mut model.access, Some(&namespace), now) {
-            effects.push(Effect::AskAccess(model.access.round(), Some(namespace)));
+            effects.push(Effect::AskAccess { round: model.access.round(), namespace: Some(namespace) });
         }
     }
     effects

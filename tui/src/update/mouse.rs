@@ -6,12 +6,10 @@ use crate::content::header::tab_at;
 use crate::content::limits::HEADER;
 use crate::content::size::body_height;
 use crate::content::table_layout::heading_at;
-use crate::effect::Effect;
-use crate::model::{Dialog, Model, Screen, ScreenContent};
-use crate::rows::View;
+use crate::model::{Dialog, Model};
 use crate::update::navigate;
 
-pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
+pub(super) fn mouse(model: &mut Model, event: MouseEvent) {
     if !model.settings.mouse {
         return;
     }
@@ -56,29 +54,20 @@ pub(super) fn mouse(model: &mut Model, event: MouseEvent, _: &mut Vec<Effect>) {
     if line == 0 {
         let heading = heading_at(model, event.column);
         if let (Some(column), Some(table)) = (heading, model.screen_mut().table_mut()) {
-            let (old, descending) = table.sort;
-            table.sort_by(column, if old == column { !descending } else { descending });
+            let old = table.sort;
+            let descending = old.is_some_and(|old| old.descending != (old.column == column));
+            table.sort_by(column, descending);
         }
     } else if line < height {
-        let last = model.screens.len() - 1;
-        let Model { screens, store, .. } = model;
-        let Screen { shown, still } = &mut screens[last];
-        let store = still.as_deref().unwrap_or(store);
-        if let ScreenContent::Table(view, table) = shown {
-            let place = table.offset + usize::from(line) - 1;
-            if place >= table.order().len() {
-                return;
-            }
-            if place == table.cursor() && !table.lost {
-                navigate::open(model);
-                return;
-            }
-            match view {
-                View::Approvals => table.select_at(place, &store.approvals),
-                View::Events => table.select_at(place, &store.events),
-                View::Objects => table.select_at(place, &store.objects),
-                View::Rules => table.select_at(place, &store.rules),
-            }
+        let Some(mut shown) = model.shown_table() else { return };
+        let place = shown.table.offset + usize::from(line) - 1;
+        if place >= shown.table.order().len() {
+            return;
+        }
+        if place == shown.table.cursor() && !shown.table.lost {
+            navigate::open(model);
+        } else {
+            shown.select_at(place);
         }
     }
 }

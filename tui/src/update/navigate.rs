@@ -7,7 +7,7 @@ use crate::content::size::{body_height, detail_height};
 use crate::effect::Effect;
 use crate::message::{Tone, Yaml};
 use crate::model::{Link, Model, Screen, ScreenContent, Store};
-use crate::rows::{Pin, Subject, View};
+use crate::rows::{ColumnSpec, Pin, Subject, View};
 use crate::selection::subject;
 use crate::text::Safe;
 use crate::update::refresh::refresh;
@@ -22,7 +22,7 @@ fn belongs(model: &Model, of: &Subject) -> Option<(Safe, Option<(Safe, Safe)>)> 
         }
         Subject::Events(id) => {
             let row = store.events.get(id)?;
-            let name = row.claim.as_ref().map_or_else(|| row.volume.clone(), |(_, name)| name.clone());
+            let name = row.pvc.as_ref().map_or_else(|| row.volume.clone(), |pvc| pvc.name.clone());
             (row.rule.clone(), (!row.volume.is_empty()).then(|| (row.volume.clone(), name)))
         }
         Subject::Object(id) => {
@@ -96,9 +96,8 @@ pub(super) fn back(model: &mut Model) {
 
 /// Shows all rows again.
 pub(super) fn clear_filter(model: &mut Model) {
-    let columns = model.screen().view().columns();
     if let Some(table) = model.screen_mut().table_mut() {
-        table.set_filter("", false, columns);
+        table.set_filter("", false);
     }
 }
 
@@ -116,8 +115,10 @@ pub(super) fn related(model: &mut Model, view: View) {
         return;
     }
     let pin = match pair {
-        Some((volume, name)) => Pin::Pair(rule.shared(), volume.shared(), name.shared()),
-        None => Pin::Rule(rule.shared()),
+        Some((volume, name)) => {
+            Pin::Pair { rule: rule.shared(), volume: volume.shared(), name: name.shared() }
+        }
+        None => Pin::Rule { rule: rule.shared() },
     };
     push(model, Screen::pinned(view, pin));
 }
@@ -161,14 +162,13 @@ pub(super) fn yaml(model: &mut Model, effects: &mut Vec<Effect>) {
         *scroll = 0;
     }
     model.dirty = true;
-    effects.push(Effect::Fetch(of, plural, namespace, name));
+    effects.push(Effect::Fetch { subject: of, plural, namespace, name });
 }
 
-/// By a column, in the direction that is of use there.
-pub(super) fn sort(model: &mut Model, column: usize) {
-    let columns = model.screen().view().columns();
-    if let (Some(table), Some(spec)) = (model.screen_mut().table_mut(), columns.get(column)) {
-        table.sort_by(column, spec.descending);
+/// Sorts by a column, in the direction that is of use there.
+pub(super) fn sort(model: &mut Model, column: &'static ColumnSpec) {
+    if let Some(table) = model.screen_mut().table_mut() {
+        table.sort_by(column, column.descending);
     }
 }
 
@@ -185,32 +185,18 @@ pub(super) fn shift(model: &mut Model, right: bool) {
     }
 }
 
-/// So many rows or lines down, or up.
+/// Goes so many rows or lines down, or up.
 pub(super) fn step(model: &mut Model, by: isize) {
     refresh(model);
-    let last = model.screens.len() - 1;
-    let Model { screens, store, .. } = model;
-    let Screen { shown, still } = &mut screens[last];
-    let store = still.as_deref().unwrap_or(store);
-    match shown {
-        ScreenContent::Detail { scroll, .. } => {
-            *scroll = scroll.saturating_add_signed(by).min(100_000);
-            let (lines, height) = (detail_height(model), usize::from(body_height(model)));
-            if let ScreenContent::Detail { scroll, .. } = &mut model.screens[last].shown {
-                *scroll = (*scroll).min(lines.saturating_sub(height));
-            }
-        }
-        ScreenContent::Table(view, table) => {
-            // Where the selected row went, the next one is the one in its place.
-            let by = if table.lost && by > 0 { by - 1 } else { by };
-            let place = table.cursor().saturating_add_signed(by);
-            match view {
-                View::Approvals => table.select_at(place, &store.approvals),
-                View::Events => table.select_at(place, &store.events),
-                View::Objects => table.select_at(place, &store.objects),
-                View::Rules => table.select_at(place, &store.rules),
-            }
-        }
+    if let Some(mut shown) = model.shown_table() {
+        // Where the selected row went, the next one is the one in its place.
+        let by = if shown.table.lost && by > 0 { by - 1 } else { by };
+        shown.select_at(shown.table.cursor().saturating_add_signed(by));
+        return;
+    }
+    let last_line = detail_height(model).saturating_sub(usize::from(body_height(model)));
+    if let ScreenContent::Detail { scroll, .. } = &mut model.screen_mut().shown {
+        *scroll = scroll.saturating_add_signed(by).min(last_line);
     }
 }
 

@@ -11,7 +11,6 @@ pub(super) fn paste(model: &mut Model, text: &str) {
     model.last_key.at = model.now.mono;
     // Terminals send line ends as CR inside brackets.
     let text = &text.replace("\r\n", "\n").replace('\r', "\n");
-    let columns = model.screen().view().columns();
     match &mut model.dialog {
         Some(Dialog::Confirm(confirm)) => {
             let settled = model.now.mono.saturating_sub(confirm.opened) >= SETTLE;
@@ -45,7 +44,7 @@ pub(super) fn paste(model: &mut Model, text: &str) {
                 let line = Safe::new(text.lines().next().unwrap_or_default());
                 let typed = format!("{}{line}", table.typed);
                 let fuzzy = table.fuzzy;
-                table.set_filter(&typed, fuzzy, columns);
+                table.set_filter(&typed, fuzzy);
             }
         }
         None => model.toast(Tone::Plain, "pasted text is no command"),

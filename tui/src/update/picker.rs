@@ -3,7 +3,7 @@
 use crate::commands::{COMMANDS, Command, Group};
 use crate::filter::Scorer;
 use crate::keymap::Key;
-use crate::model::{Choice, Dialog, Model, Picker, PickerKind};
+use crate::model::{Choice, Dialog, Model, Picker, PickerEntry, PickerKind};
 use crate::permitted::enabled;
 use crate::text::Safe;
 
@@ -14,29 +14,46 @@ pub(super) fn open(model: &mut Model, kind: PickerKind) {
                 let why = enabled(model, e.command).err().map(|w| format!(" ({w})")).unwrap_or_default();
                 let key = model.settings.keymap.key(e.command);
                 let told = Safe::new(&format!("{key:>6}  {}{why}", e.title));
-                (Choice::Command(e.command), Safe::own(e.name), told)
+                PickerEntry { choice: Choice::Command(e.command), name: Safe::own(e.name), description: told }
             });
             let columns = model.screen().table_ref().map(|(view, _)| view.columns()).unwrap_or_default();
-            let sorts = columns.iter().enumerate().map(|(at, column)| {
+            let sorts = columns.iter().map(|column| {
                 let told = format!("{:>6}  Sort by {}", "", column.title);
-                (Choice::Sort(at), Safe::new(&format!("sort {}", column.id)), Safe::new(&told))
+                PickerEntry {
+                    choice: Choice::Sort(column),
+                    name: Safe::new(&format!("sort {}", column.id)),
+                    description: Safe::new(&told),
+                }
             });
             commands.chain(sorts).collect()
         }
         PickerKind::Namespace => {
-            let mut all = vec![(Choice::AllNamespaces, Safe::own("all namespaces"), Safe::default())];
+            let mut all = vec![PickerEntry {
+                choice: Choice::AllNamespaces,
+                name: Safe::own("all namespaces"),
+                description: Safe::default(),
+            }];
             let names = model.store.namespaces.iter().filter(|n| !n.sanitized());
             all.extend(names.map(|n| {
                 let waiting = model.store.approvals.iter().filter(|a| a.namespace == *n && a.waits()).count();
                 let told = if waiting > 0 { format!("{waiting} waiting") } else { String::new() };
-                (Choice::Namespace(n.clone()), n.clone(), Safe::new(&told))
+                PickerEntry {
+                    choice: Choice::Namespace(n.clone()),
+                    name: n.clone(),
+                    description: Safe::new(&told),
+                }
             }));
             all
         }
         PickerKind::Context => {
             let now = &model.cluster.context;
             let told = |c: &Safe| if c == now { Safe::own("this one") } else { Safe::default() };
-            model.contexts.iter().map(|c| (Choice::Context(c.clone()), c.clone(), told(c))).collect()
+            let entry = |c: &Safe| PickerEntry {
+                choice: Choice::Context(c.clone()),
+                name: c.clone(),
+                description: told(c),
+            };
+            model.contexts.iter().map(entry).collect()
         }
     };
     let found = (0..all.len()).collect();
@@ -52,10 +69,11 @@ fn find(picker: &mut Picker) {
     }
     let mut scorer = Scorer::new(picker.typed.trim());
     let mut found: Vec<(u32, usize)> = Vec::new();
-    for (at, (_, name, told)) in picker.all.iter().enumerate() {
+    for (at, entry) in picker.all.iter().enumerate() {
+        let PickerEntry { name, description, .. } = entry;
         let exact = name.as_str() == picker.typed.trim();
         let by_name = scorer.score(name.as_str()).map(|s| if exact { u32::MAX } else { s + 1000 });
-        if let Some(score) = by_name.or_else(|| scorer.score(told.as_str())) {
+        if let Some(score) = by_name.or_else(|| scorer.score(description.as_str())) {
             found.push((score, at));
         }
     }
@@ -73,7 +91,7 @@ pub(super) fn key(model: &mut Model, mut picker: Box<Picker>, key: Key) -> Optio
     match model.settings.keymap.answer(key, true) {
         Some(Command::Cancel) => return None,
         Some(Command::Accept) => {
-            let choice = picker.found.get(picker.cursor).map(|at| picker.all[*at].0.clone());
+            let choice = picker.found.get(picker.cursor).map(|at| picker.all[*at].choice.clone());
             // A namespace that was never seen can be typed in full.
             return choice.or_else(|| {
                 let typed = picker.typed.trim();

@@ -3,9 +3,7 @@
 use crate::content::dialog::question_extent;
 use crate::content::size::fit_table;
 use crate::message::Tone;
-use crate::model::store;
-use crate::model::{Dialog, Model, Screen, ScreenContent};
-use crate::rows::View;
+use crate::model::{Dialog, Model};
 
 /// Brings the shown table up to date.
 pub(crate) fn refresh(model: &mut Model) {
@@ -18,21 +16,13 @@ pub(crate) fn refresh(model: &mut Model) {
     }
     let frozen = matches!(model.dialog, Some(Dialog::Confirm(_)));
     let now = model.now.wall;
-    let last = model.screens.len() - 1;
-    let Model { screens, store, .. } = model;
-    let Screen { shown, still } = &mut screens[last];
-    let store = still.as_deref().unwrap_or(store);
-    if let ScreenContent::Table(view, table) = shown {
+    if let Some(mut shown) = model.shown_table() {
         // Under a dialog the list stands still.
-        let paused = std::mem::replace(&mut table.paused, false);
-        table.paused = paused || frozen;
-        let lost = table.lost;
-        match view {
-            View::Approvals => table.refresh(&store.approvals, now, store::approval_in),
-            View::Events => table.refresh(&store.events, now, store::event_in),
-            View::Objects => table.refresh(&store.objects, now, store::object_in),
-            View::Rules => table.refresh(&store.rules, now, store::rule_in),
-        }
+        let paused = std::mem::replace(&mut shown.table.paused, false);
+        shown.table.paused = paused || frozen;
+        let lost = shown.table.lost;
+        shown.refresh(now);
+        let table = shown.table;
         table.paused = paused;
         let newly_lost = table.lost && !lost;
         let gone = std::mem::take(&mut table.marks_gone);

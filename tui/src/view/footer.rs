@@ -26,71 +26,67 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// The keys that matter here; those that cannot be used are dim, with the reason where there is room.
-fn keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+/// Returns the commands whose keys matter here; none while a filter is typed.
+fn listed(model: &Model) -> &'static [Command] {
     use Command as C;
-    let list: &[Command] = if model.filtering.is_some() {
-        &[]
-    } else {
-        match &model.screen().shown {
-            ScreenContent::Table(View::Approvals, _) => &[
-                C::Approve,
-                C::Decline,
-                C::Delete,
-                C::Undo,
-                C::Mark,
-                C::Open,
-                C::Filter,
-                C::Help,
-                C::OpenLink,
-                C::ItsEvents,
-                C::Namespace,
-                C::Palette,
-                C::Quit,
-            ],
-            ScreenContent::Table(..) => &[
-                C::Open,
-                C::Filter,
-                C::Sort,
-                C::Pause,
-                C::ItsRule,
-                C::ItsApprovals,
-                C::ItsEvents,
-                C::Help,
-                C::Namespace,
-                C::Palette,
-                C::Quit,
-            ],
-            ScreenContent::Detail { of: Subject::Approval(_), .. } => &[
-                C::Back,
-                C::Approve,
-                C::Decline,
-                C::Delete,
-                C::Undo,
-                C::Yaml,
-                C::OpenLink,
-                C::ItsRule,
-                C::ItsEvents,
-                C::ItsObjects,
-                C::Help,
-            ],
-            ScreenContent::Detail { .. } => &[
-                C::Back,
-                C::Yaml,
-                C::ItsRule,
-                C::ItsObjects,
-                C::ItsApprovals,
-                C::ItsEvents,
-                C::Help,
-                C::Quit,
-            ],
+    if model.filtering.is_some() {
+        return &[];
+    }
+    match &model.screen().shown {
+        ScreenContent::Table(View::Approvals, _) => &[
+            C::Approve,
+            C::Decline,
+            C::Delete,
+            C::Undo,
+            C::Mark,
+            C::Open,
+            C::Filter,
+            C::Help,
+            C::OpenLink,
+            C::ItsEvents,
+            C::Namespace,
+            C::Palette,
+            C::Quit,
+        ],
+        ScreenContent::Table(..) => &[
+            C::Open,
+            C::Filter,
+            C::Sort,
+            C::Pause,
+            C::ItsRule,
+            C::ItsApprovals,
+            C::ItsEvents,
+            C::Help,
+            C::Namespace,
+            C::Palette,
+            C::Quit,
+        ],
+        ScreenContent::Detail { of: Subject::Approval(_), .. } => &[
+            C::Back,
+            C::Approve,
+            C::Decline,
+            C::Delete,
+            C::Undo,
+            C::Yaml,
+            C::OpenLink,
+            C::ItsRule,
+            C::ItsEvents,
+            C::ItsObjects,
+            C::Help,
+        ],
+        ScreenContent::Detail { .. } => {
+            &[C::Back, C::Yaml, C::ItsRule, C::ItsObjects, C::ItsApprovals, C::ItsEvents, C::Help, C::Quit]
         }
-    };
-    let list: Vec<_> = list.iter().map(|command| (*command, enabled(model, *command))).collect();
+    }
+}
+
+/// Draws the keys that matter here; those that cannot be used are dim, with the reason where there is room.
+fn keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let list: Vec<_> = listed(model).iter().map(|command| (*command, enabled(model, *command))).collect();
     let mut x = area.x + 1;
     if list.is_empty() {
         let key = |c| model.settings.keymap.key(c);
-        let (keep, leave) = (key(C::Accept), key(C::Cancel));
+        let (keep, leave) = (key(Command::Accept), key(Command::Cancel));
         let text = format!("{keep} keep · {leave} as before · words, !word, column=value, age>1h, ns=pg*");
         frame.buffer_mut().set_stringn(x, area.y, &text, usize::from(area.width), model.style(Role::Dim));
         return;
@@ -104,7 +100,7 @@ fn keys(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     let end = area.right().saturating_sub(u16::try_from(kept).unwrap_or(u16::MAX).min(area.width * 3 / 5));
     for (command, able) in &list {
         let key = model.settings.keymap.key(*command);
-        if key.is_empty() || (*command == C::Undo && model.held.is_empty()) {
+        if key.is_empty() || (*command == Command::Undo && model.held.is_empty()) {
             continue;
         }
         let entry = command.entry();

@@ -13,8 +13,7 @@ use ratatui::text::Span;
 
 use crate::content::footer::footer_height;
 use crate::content::limits::{HEADER, is_drawn};
-use crate::model::{Model, ScreenContent};
-use crate::rows::View;
+use crate::model::{Model, ScreenContent, with_rows};
 use crate::text::fit;
 use crate::theme::Role;
 
@@ -31,12 +30,9 @@ pub fn view(model: &Model, frame: &mut Frame<'_>) {
     header::draw(model, frame, Rect::new(area.x, area.y, area.width, HEADER.min(area.height)));
     let rows = model.screen().rows(&model.store);
     match &model.screen().shown {
-        ScreenContent::Table(view, state) => match view {
-            View::Approvals => table::draw(model, &rows.approvals, state, frame, body),
-            View::Events => table::draw(model, &rows.events, state, frame, body),
-            View::Objects => table::draw(model, &rows.objects, state, frame, body),
-            View::Rules => table::draw(model, &rows.rules, state, frame, body),
-        },
+        ScreenContent::Table(view, state) => {
+            with_rows!(rows, *view, rows => table::draw(model, rows, state, frame, body));
+        }
         ScreenContent::Detail { scroll, shift, .. } => detail::draw(model, *scroll, *shift, frame, body),
     }
     footer::draw(model, frame, Rect::new(area.x, body.bottom(), area.width, foot));

@@ -1,16 +1,14 @@
 //! A table: only the rows that are on the screen are made.
 
-use std::fmt::Write as _;
-
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use crate::connection::Trouble;
-use crate::content::table_layout::layout;
+use crate::content::table_layout::{ColumnPlace, layout};
 use crate::model::{LinkState, Model};
-use crate::rows::{CellContext, Row, View};
+use crate::rows::{CellContext, Column as _, Row, View};
 use crate::table::{Rows, TableState};
 use crate::text;
 use crate::text::Safe;
@@ -26,14 +24,13 @@ pub(super) fn draw<R: Row>(
     if area.height == 0 {
         return;
     }
-    let cells = layout(R::COLUMNS, state.shift, area.width);
+    let cells = layout(R::Column::SPECS, state.shift, area.width);
     let glyphs = model.settings.glyphs;
     let buffer = frame.buffer_mut();
-    for (column, x, width) in &cells {
-        let spec = &R::COLUMNS[*column];
-        let mut title = spec.title.to_owned();
-        if state.sort.0 == *column {
-            let _ = write!(title, "{}", if state.sort.1 { glyphs.down } else { glyphs.up });
+    for ColumnPlace { column, x, width } in &cells {
+        let mut title = column.title.to_owned();
+        if let Some(sort) = state.sort.filter(|sort| sort.column == *column) {
+            title.push_str(if sort.descending { glyphs.down } else { glyphs.up });
         }
         let title = text::fit(&title, usize::from(*width));
         buffer.set_stringn(area.x + x, area.y, title, usize::from(*width), model.style(Role::Head));
@@ -63,23 +60,24 @@ pub(super) fn draw<R: Row>(
         let marked = state.marked().contains(row.id());
         let held = model.held.iter().flat_map(|h| &h.targets).any(|t| t.uid == *row.id());
         let sending = model.sending.iter().any(|s| s.write.target.uid == *row.id());
-        let mut ended = model.outcomes.iter().flat_map(|o| &o.not).filter(|(t, ..)| t.uid == *row.id());
+        let mut ended = model.outcomes.iter().flat_map(|o| &o.not_done).filter(|n| n.target.uid == *row.id());
         let not = ended.next_back();
         if marked {
             buffer.set_stringn(area.x, y, glyphs.mark, 1, look(Role::Marked));
         } else if held || sending {
             buffer.set_stringn(area.x, y, if held { glyphs.wait } else { glyphs.up }, 1, look(Role::Warn));
-        } else if let Some((.., unknown)) = not {
+        } else if let Some(not_done) = not {
             // Not done, or nobody knows: until that is put away.
-            let glyph = if *unknown { glyphs.altered } else { glyphs.no };
+            let glyph = if not_done.unknown { glyphs.altered } else { glyphs.no };
             buffer.set_stringn(area.x, y, glyph, 1, look(Role::Bad));
         }
         if row.sanitized() {
             let loud = look(Role::Bad).add_modifier(Modifier::BOLD);
             buffer.set_stringn(area.x + 1, y, glyphs.altered, 1, loud);
         }
-        for (column, x, width) in &cells {
-            let cell = row.cell(*column, &context);
+        for ColumnPlace { column, x, width } in &cells {
+            let Some(column) = R::Column::of(column) else { continue };
+            let cell = row.cell(column, &context);
             let width = usize::from(*width);
             let text =
                 if cell.middle { text::fit_middle(&cell.text, width) } else { text::fit(&cell.text, width) };

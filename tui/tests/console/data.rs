@@ -4,7 +4,7 @@ use autopilot_tui::cli::snapshot::{render, text};
 use autopilot_tui::config::Settings;
 use autopilot_tui::content::size::next_age_change;
 use autopilot_tui::message::ClusterEvent;
-use autopilot_tui::rows::{EventRecord, Names, Row as _};
+use autopilot_tui::rows::{EventColumn, EventRecord, Names, Row as _};
 use autopilot_tui::text::Safe;
 use crossterm::event::KeyCode;
 use serde_json::json;
@@ -28,7 +28,7 @@ fn happenings_are_counted_once_however_often_they_are_listed() {
             (0..70).map(|minutes| event(1, "Normal", "Triggered", minutes)).collect(),
         ));
         let row = stage.model.store.events.iter().next().unwrap();
-        assert_eq!((row.count().as_str(), row.number(5, night())), ("64+", Some(64.0)));
+        assert_eq!((row.count().as_str(), row.number(EventColumn::Count, night())), ("64+", Some(64.0)));
     }
 }
 
@@ -76,7 +76,7 @@ fn events_are_those_of_the_namespace_and_of_rules() {
     let shown = screen(&mut stage);
     assert!(shown.contains("pgbench-state") && shown.contains("operator Gt"), "{shown}");
     assert_eq!(stage.model.store.events.len(), 2, "what is elsewhere is not shown");
-    let row = stage.model.store.events.iter().find(|row| row.claim.is_some()).unwrap();
+    let row = stage.model.store.events.iter().find(|row| row.pvc.is_some()).unwrap();
     assert_eq!(row.count(), "2", "what happened before it was known is not lost");
 }
 

@@ -201,7 +201,11 @@ impl Stage {
         stage.feed(ClusterEvent::Approvals(rows));
         for verb in [Verb::Patch, Verb::Delete] {
             let answer = Answer { allowed: true, reason: Safe::default() };
-            stage.msg(Msg::Access(stage.model.access.round(), None, vec![(verb, answer)]));
+            stage.msg(Msg::Access {
+                round: stage.model.access.round(),
+                namespace: None,
+                answers: vec![(verb, answer)],
+            });
         }
         stage.settle();
         stage

@@ -103,7 +103,9 @@ fn a_question_is_withdrawn_by_whatever_comes_first_after_its_time() {
     type What = fn(&mut Stage);
     let whats: [(&str, What); 3] = [
         ("key", |s| s.msg(Msg::Key(KeyEvent::from(KeyCode::Char('y'))))),
-        ("answer", |s| s.msg(Msg::Access(s.model.access.round(), None, Vec::new()))),
+        ("answer", |s| {
+            s.msg(Msg::Access { round: s.model.access.round(), namespace: None, answers: Vec::new() })
+        }),
         ("text", |s| s.msg(Msg::Say(autopilot_tui::message::Tone::Plain, Safe::own("copied")))),
     ];
     for (name, what) in whats {

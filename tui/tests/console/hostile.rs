@@ -109,15 +109,15 @@ fn the_digest_goes_back_as_it_came_and_is_shown_as_what_can_be_read() {
     use autopilot_tui::clock::Now;
     use autopilot_tui::cluster::send;
     use autopilot_tui::decision::{Action, Ending, Target, Write, Written};
-    use autopilot_tui::rows::{Approval, CellContext};
+    use autopilot_tui::rows::{ApprovalColumn, CellContext, Column as _};
     let raw = "0123\u{202e}4567";
     let mut json = approval_json(1, "ns", "claim", "99", 1);
     json["spec"]["actions"][0]["proposal"] = raw.into();
     let row = approval(json);
     assert!(row.sanitized(), "by its digest alone");
     let context = CellContext { now: Now::default(), glyphs: Settings::default().glyphs };
-    let columns: Vec<usize> = (0..Approval::COLUMNS.len()).collect();
-    let lines = autopilot_tui::content::table_layout::print_table([&row].into_iter(), &context, &columns);
+    let columns = ApprovalColumn::ALL;
+    let lines = autopilot_tui::content::table_layout::print_table([&row].into_iter(), &context, columns);
     assert!(lines[0].contains("PROPOSAL") && lines[1].contains("0123\u{fffd}4567"), "{lines:#?}");
     let target = Target::of(&row);
     assert!(harmless(target.proposal.as_str()));

@@ -9,6 +9,7 @@ use autopilot_tui::effect::Effect;
 use autopilot_tui::keymap::Keymap;
 use autopilot_tui::message::{ClusterEvent, Msg};
 use autopilot_tui::model::Dialog;
+use autopilot_tui::table::Sort;
 use autopilot_tui::text::Safe;
 use crossterm::event::{KeyCode, KeyEventKind};
 use serde_json::json;
@@ -223,7 +224,11 @@ fn read_only_and_rbac_refuse_with_the_reason() {
     denied.model.access.forget();
     let answer = Answer { allowed: false, reason: Safe::own("maria may not patch actionapprovals") };
     let round = denied.model.access.round();
-    denied.msg(Msg::Access(round, Some("payments".into()), vec![(Verb::Patch, answer)]));
+    denied.msg(Msg::Access {
+        round,
+        namespace: Some("payments".into()),
+        answers: vec![(Verb::Patch, answer)],
+    });
     denied.keys("a");
     assert!(denied.model.dialog.is_none());
     assert!(denied.model.toasts.iter().any(|t| t.text.as_str().contains("maria may not patch")));
@@ -238,7 +243,7 @@ fn what_may_be_done_is_asked_for_every_namespace_that_is_marked() {
     stage.settle();
     let asked = |stage: &Stage| {
         let asked = stage.effects.iter().filter_map(|e| match e {
-            Effect::AskAccess(_, Some(namespace)) => Some(namespace.to_string()),
+            Effect::AskAccess { namespace: Some(namespace), .. } => Some(namespace.to_string()),
             _ => None,
         });
         asked.collect::<std::collections::BTreeSet<_>>()
@@ -253,7 +258,11 @@ fn an_answer_about_a_former_context_is_none() {
     let before = stage.model.access.round();
     stage.model.access.forget();
     let answer = Answer { allowed: false, reason: Safe::own("not in the other cluster") };
-    stage.msg(Msg::Access(before, Some("payments".into()), vec![(Verb::Patch, answer)]));
+    stage.msg(Msg::Access {
+        round: before,
+        namespace: Some("payments".into()),
+        answers: vec![(Verb::Patch, answer)],
+    });
     stage.keys("a");
     assert!(asks(&stage));
 }
@@ -414,12 +423,17 @@ fn a_view_says_nothing_of_what_it_may_not_see_or_has_not_seen_yet() {
 #[test]
 fn every_column_of_every_view_can_be_sorted_by_at_once() {
     for (key, columns) in "1234".chars().zip(autopilot_tui::rows::View::ALL.map(|v| v.columns())) {
-        for (at, column) in columns.iter().enumerate() {
+        for column in columns {
             let mut stage = stage();
             stage.keys(&format!("{key}:sort {}", column.id));
             stage.press(KeyCode::Enter);
             let (_, table) = stage.model.screen().table_ref().unwrap();
-            assert_eq!(table.sort, (at, column.descending), "{} in view {key}", column.id);
+            assert_eq!(
+                table.sort,
+                Some(Sort { column, descending: column.descending }),
+                "{} in view {key}",
+                column.id
+            );
         }
     }
 }
@@ -430,12 +444,16 @@ fn trying_anew_asks_anew_what_may_be_done() {
     stage.model.access.forget();
     let answer = Answer { allowed: false, reason: Safe::own("maria may not patch actionapprovals") };
     let round = stage.model.access.round();
-    stage.msg(Msg::Access(round, Some("payments".into()), vec![(Verb::Patch, answer)]));
+    stage.msg(Msg::Access {
+        round,
+        namespace: Some("payments".into()),
+        answers: vec![(Verb::Patch, answer)],
+    });
     stage.settle();
     stage.effects.clear();
     stage.keys("R");
     stage.settle();
-    assert!(stage.effects.iter().any(|e| matches!(e, Effect::AskAccess(..))), "{:?}", stage.effects);
+    assert!(stage.effects.iter().any(|e| matches!(e, Effect::AskAccess { .. })), "{:?}", stage.effects);
     stage.keys("a");
     assert!(asks(&stage), "what is not known is not refused");
     stage.press(KeyCode::Esc);

@@ -45,7 +45,9 @@ async fn other_credentials_are_another_name_and_other_rights() {
     });
     watcher.model.access.should_ask(None, watcher.model.now);
     watcher.feeder.wake();
-    watcher.until("401", |m| matches!(m.link.trouble, Some((Trouble::Unauthorized, ..)))).await;
+    watcher
+        .until("401", |m| m.link.outage.as_ref().is_some_and(|o| o.trouble == Trouble::Unauthorized))
+        .await;
     server.kubeconfig("renewed", &json!({ "token": "jonas" }));
     watcher.until("what is in the file", |m| user(m) == "entry (unconfirmed)").await;
     assert!(watcher.model.access.should_ask(None, watcher.model.now), "what maria might is forgotten");

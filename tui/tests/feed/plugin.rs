@@ -7,7 +7,7 @@ use autopilot_tui::cluster::Source;
 use serde_json::{Value, json};
 
 use autopilot_tui::connection::Trouble;
-use autopilot_tui::model::Model;
+use autopilot_tui::model::{Model, Outage};
 
 use crate::server::{Answer, Server};
 use crate::watcher::{Watcher, times};
@@ -67,8 +67,8 @@ async fn a_plugin_that_fails_is_about_credentials_and_its_environment_is_not_tol
     let kubeconfig = server.kubeconfig("failing-plugin", &user);
     let source = Source { kubeconfig: Some(kubeconfig), taken: true, ..Source::default() };
     let mut watcher = Watcher::start(source);
-    watcher.until("trouble", |m| m.link.trouble.is_some()).await;
-    let (trouble, _, text) = watcher.model.link.trouble.take().unwrap();
+    watcher.until("trouble", |m| m.link.outage.is_some()).await;
+    let Outage { trouble, text, .. } = watcher.model.link.outage.take().unwrap();
     assert_eq!(trouble, Trouble::Unauthorized);
     assert!(text.as_str().ends_with("log in first"), "{text}");
     assert!(!text.as_str().contains(told.to_str().unwrap()), "{text}");
@@ -85,11 +85,12 @@ async fn a_plugin_that_hangs_is_told_and_waited_for() {
     let kubeconfig = server.kubeconfig("hanging-plugin", &user);
     let source = Source { kubeconfig: Some(kubeconfig), taken: true, times: times(), ..Source::default() };
     let mut watcher = Watcher::start(source);
-    let told =
-        |m: &Model| m.link.trouble.as_ref().is_some_and(|t| t.2.as_str().contains("plugin does not answer"));
+    let told = |m: &Model| {
+        m.link.outage.as_ref().is_some_and(|o| o.text.as_str().contains("plugin does not answer"))
+    };
     watcher.until("trouble", told).await;
     std::fs::remove_file(&hangs).unwrap();
-    watcher.until("contact", |m| m.link.trouble.is_none() && m.link.contact.is_some()).await;
+    watcher.until("contact", |m| m.link.outage.is_none() && m.link.contact.is_some()).await;
 
     // The same while the console runs and its credentials expire.
     std::fs::write(&hangs, "").unwrap();
@@ -100,5 +101,5 @@ async fn a_plugin_that_hangs_is_told_and_waited_for() {
     watcher.until("trouble again", told).await;
     std::fs::remove_file(&hangs).unwrap();
     server.otherwise(|_| None);
-    watcher.until("contact again", |m| m.link.trouble.is_none()).await;
+    watcher.until("contact again", |m| m.link.outage.is_none()).await;
 }
