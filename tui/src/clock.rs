@@ -27,12 +27,12 @@ impl Default for Now {
 }
 
 /// Whole seconds since a moment; none before it.
-pub fn seconds_since(then: Timestamp, now: Timestamp) -> u64 {
+pub(crate) fn seconds_since(then: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.as_second().saturating_sub(then.as_second())).unwrap_or(0)
 }
 
 /// An age as people say it: `41s`, `12m`, `3h05m`, `2d4h`, `31d`.
-pub fn age(seconds: u64) -> String {
+pub(crate) fn age(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     if seconds < 60 {
         format!("{seconds}s")
@@ -48,7 +48,7 @@ pub fn age(seconds: u64) -> String {
 }
 
 /// After how many seconds the text of an age is another.
-pub fn age_changes_in(seconds: u64) -> u64 {
+pub(crate) fn age_changes_in(seconds: u64) -> u64 {
     let unit = match seconds {
         0..60 => 1,
         60..86_400 => 60,
@@ -59,7 +59,7 @@ pub fn age_changes_in(seconds: u64) -> u64 {
 }
 
 /// Reads `90`, `90s`, `15m`, `2h`, `3d`, `1w` as seconds.
-pub fn parse_age(text: &str) -> Option<f64> {
+pub(crate) fn parse_age(text: &str) -> Option<f64> {
     let text = text.trim();
     let (digits, unit) = match text.char_indices().last()? {
         (_, c) if c.is_ascii_digit() => (text, 1.0),
@@ -74,7 +74,7 @@ pub fn parse_age(text: &str) -> Option<f64> {
 }
 
 /// The day and time, UTC, to the second.
-pub fn stamp(at: Timestamp) -> String {
+pub(crate) fn stamp(at: Timestamp) -> String {
     let text = at.to_string();
     let short = text.get(..19).unwrap_or(&text).replace('T', " ");
     format!("{short}Z")

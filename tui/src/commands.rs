@@ -84,7 +84,7 @@ pub enum Group {
 
 impl Group {
     /// In the order of help.
-    pub const ALL: [Group; 7] = [
+    pub(crate) const ALL: [Group; 7] = [
         Group::Decide,
         Group::Move,
         Group::Views,
@@ -95,7 +95,7 @@ impl Group {
     ];
 
     /// The heading.
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             Group::Move => "Move",
             Group::Views => "Views",
@@ -210,7 +210,7 @@ impl Command {
     }
 
     /// The command of this name.
-    pub fn named(name: &str) -> Option<Command> {
+    pub(crate) fn named(name: &str) -> Option<Command> {
         COMMANDS.iter().find(|e| e.name == name).map(|e| e.command)
     }
 }

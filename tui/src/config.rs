@@ -12,7 +12,7 @@ use crate::theme::{Glyphs, Theme};
 /// The file, as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
-pub struct File {
+pub(crate) struct File {
     /// `default`, `light`, `high-contrast`, `colour-blind`, `terminal`.
     pub theme: Option<String>,
     /// ASCII only.
@@ -89,7 +89,7 @@ impl Default for Settings {
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+pub(crate) enum ConfigError {
     /// It cannot be read.
     #[error("reading {0}: {1}")]
     Read(PathBuf, #[source] std::io::Error),
@@ -104,18 +104,23 @@ pub enum ConfigError {
     Theme(String),
 }
 
-/// Where the file is: `autopilot/config.yaml` under `XDG_CONFIG_HOME`, or `~/.config`.
-pub fn place() -> Option<PathBuf> {
+/// Returns the folder that an XDG variable names, or its default under the home folder; `None` if neither is set. Also on
+/// macOS: files of command-line programs are looked for there. A variable that is set to a relative path is taken as it is.
+pub(crate) fn xdg_folder(variable: &str, default: &str) -> Option<PathBuf> {
     let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let home = set("XDG_CONFIG_HOME").or_else(|| set("HOME").map(|h| h.join(".config")))?;
-    Some(home.join("autopilot/config.yaml"))
+    set(variable).or_else(|| set("HOME").map(|home| home.join(default)))
+}
+
+/// Returns where the file is: `autopilot/config.yaml` under `XDG_CONFIG_HOME`, or `~/.config`.
+fn place() -> Option<PathBuf> {
+    Some(xdg_folder("XDG_CONFIG_HOME", ".config")?.join("autopilot/config.yaml"))
 }
 
 /// Reads a file; none is an empty one, unless it was asked for by name.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
+pub(crate) fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
     let Some(path) = asked.map(Path::to_owned).or_else(place) else {
         return Ok((File::default(), PathBuf::new()));
     };
@@ -137,7 +142,7 @@ pub fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
 
 /// What the flags say.
 #[derive(Clone, Debug, Default)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--theme`.
     pub theme: Option<String>,
     /// `--no-mouse`.
@@ -154,7 +159,7 @@ pub struct Flags {
 ///
 /// # Errors
 /// What is wrong with them.
-pub fn settings(file: &File, path: &Path, flags: &Flags) -> Result<Settings, ConfigError> {
+pub(crate) fn settings(file: &File, path: &Path, flags: &Flags) -> Result<Settings, ConfigError> {
     let named = |name: &String| Theme::named(name).ok_or_else(|| ConfigError::Theme(name.clone()));
     let theme = match (&flags.theme, flags.no_color, &file.theme) {
         (Some(name), ..) => named(name)?,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use strum::IntoStaticStr;
+
 use crate::text::Safe;
 
 /// Which cluster, as whom. Pinned at the start: what is shown is what is written to.
@@ -41,7 +43,8 @@ pub enum Trouble {
 }
 
 /// The kinds that are watched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum KindName {
     /// ActionApproval.
     Approvals,
@@ -69,18 +72,14 @@ impl KindName {
     }
 
     /// For people.
-    pub fn name(self) -> &'static str {
-        match self {
-            KindName::Approvals => "approvals",
-            KindName::Events => "events",
-            KindName::Objects => "objects",
-            KindName::Rules => "rules",
-        }
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// What we want to do to approvals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Verb {
     /// Approve and decline.
     Patch,
@@ -90,11 +89,8 @@ pub enum Verb {
 
 impl Verb {
     /// As RBAC spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Verb::Patch => "patch",
-            Verb::Delete => "delete",
-        }
+    pub(crate) fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 

@@ -4,16 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use strum::IntoStaticStr;
 
 use crate::clock::stamp;
 use crate::rows::{Approval, ApprovalState, PullRequestRow, Row};
 use crate::text::Safe;
 
 /// Value of the annotation that says with what was decided.
-pub const VIA: &str = "console";
+pub(crate) const VIA: &str = "console";
 
 /// What a person decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Action {
     /// Yes.
     Approve,
@@ -25,16 +27,12 @@ pub enum Action {
 
 impl Action {
     /// `approve`.
-    pub fn verb(self) -> &'static str {
-        match self {
-            Action::Approve => "approve",
-            Action::Decline => "decline",
-            Action::Delete => "delete",
-        }
+    pub(crate) fn verb(self) -> &'static str {
+        self.into()
     }
 
     /// `approved`.
-    pub fn done(self) -> &'static str {
+    pub(crate) fn done(self) -> &'static str {
         match self {
             Action::Approve => "approved",
             Action::Decline => "declined",
@@ -116,7 +114,7 @@ impl Target {
     }
 
     /// Why this is not what the row is any more; `None` if it is.
-    pub fn changed(&self, row: Option<&Approval>, action: Action) -> Option<&'static str> {
+    pub(crate) fn changed(&self, row: Option<&Approval>, action: Action) -> Option<&'static str> {
         let Some(row) = row else { return Some("it is gone") };
         let pull = |p: &Option<PullRequestRow>| p.as_ref().map(|p| (p.number, p.state));
         if row.uid != self.uid {
@@ -139,7 +137,7 @@ impl Target {
     }
 
     /// `pg1/pgbench-data 10Gi → 20Gi`.
-    pub fn title(&self, arrow: &str) -> String {
+    pub(crate) fn title(&self, arrow: &str) -> String {
         format!("{}/{} {} {arrow} {}", self.namespace, self.object, self.from, self.to)
     }
 }
@@ -196,7 +194,7 @@ impl Ending {
     }
 
     /// Why others are not sent after this one: whatever keeps one away, or its answer, keeps them away too.
-    pub fn keeps_others(&self) -> Option<&'static str> {
+    pub(crate) fn keeps_others(&self) -> Option<&'static str> {
         match self {
             Ending::Unknown(_) => Some("no answer came about another one"),
             Ending::Dropped(_) => Some("another one did not reach the server"),
@@ -230,7 +228,7 @@ pub struct Written {
 
 impl Written {
     /// For people, in one line.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let target = &self.write.target;
         let why = self.ending.why().map(|w| format!(" ({w})")).unwrap_or_default();
         let reason = match self.write.reason.as_str() {

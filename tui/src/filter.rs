@@ -34,14 +34,14 @@ enum Term {
 
 /// A filter that has been understood.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
+pub(crate) struct Filter {
     terms: Vec<Term>,
     fuzzy: Option<String>,
 }
 
 /// Why a filter is not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum FilterError {
+pub(crate) enum FilterError {
     /// No such column here.
     #[error("no column {0:?} here: {1}")]
     NoColumn(String, String),
@@ -67,7 +67,7 @@ impl Filter {
     ///
     /// # Errors
     /// What is not understood; an unfinished term (`age>`) counts as not there yet.
-    pub fn parse(text: &str, columns: &'static [ColumnSpec]) -> Result<Filter, FilterError> {
+    pub(crate) fn parse(text: &str, columns: &'static [ColumnSpec]) -> Result<Filter, FilterError> {
         let mut terms = Vec::new();
         for token in text.split_whitespace() {
             let place = OPERATORS
@@ -97,23 +97,23 @@ impl Filter {
     }
 
     /// Letters in this order.
-    pub fn fuzzy(text: &str) -> Filter {
+    pub(crate) fn fuzzy(text: &str) -> Filter {
         let text = text.trim();
         Filter { terms: Vec::new(), fuzzy: (!text.is_empty()).then(|| text.to_owned()) }
     }
 
     /// Whether it lets everything through.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty() && self.fuzzy.is_none()
     }
 
     /// Whether what it lets through changes with time alone.
-    pub fn depends_on_time(&self) -> bool {
+    pub(crate) fn depends_on_time(&self) -> bool {
         self.terms.iter().any(|t| matches!(t, Term::Column { column, .. } if column.kind == ColumnKind::Age))
     }
 
     /// Whether a row passes; fuzzy filters pass everything here, see [`Scorer`].
-    pub fn passes<R: Row>(&self, row: &R, now: Timestamp) -> bool {
+    pub(crate) fn passes<R: Row>(&self, row: &R, now: Timestamp) -> bool {
         self.terms.iter().all(|term| match term {
             Term::Word { word, not } => {
                 let found = match row.lower() {
@@ -130,7 +130,7 @@ impl Filter {
 }
 
 /// Scores rows of a fuzzy filter.
-pub struct Scorer {
+pub(crate) struct Scorer {
     pattern: Pattern,
     matcher: Matcher,
     buffer: Vec<char>,
@@ -144,7 +144,7 @@ impl std::fmt::Debug for Scorer {
 
 impl Scorer {
     /// For a text.
-    pub fn new(text: &str) -> Scorer {
+    pub(crate) fn new(text: &str) -> Scorer {
         Scorer {
             pattern: Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart),
             matcher: Matcher::new(Config::DEFAULT),
@@ -153,17 +153,17 @@ impl Scorer {
     }
 
     /// For a filter, if it is fuzzy.
-    pub fn of(filter: &Filter) -> Option<Scorer> {
+    pub(crate) fn of(filter: &Filter) -> Option<Scorer> {
         filter.fuzzy.as_deref().map(Scorer::new)
     }
 
     /// How well a text fits; `None` if it does not.
-    pub fn score(&mut self, text: &str) -> Option<u32> {
+    pub(crate) fn score(&mut self, text: &str) -> Option<u32> {
         self.pattern.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
     }
 
     /// The best score of any text of a row.
-    pub fn row<R: Row>(&mut self, row: &R) -> Option<u32> {
+    pub(crate) fn row<R: Row>(&mut self, row: &R) -> Option<u32> {
         let mut best = None;
         row.any_text(&mut |text| {
             best = best.max(self.score(text));

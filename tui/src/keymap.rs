@@ -20,13 +20,8 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key alone.
-    pub fn plain(code: KeyCode) -> Key {
-        Key { code, ctrl: false, alt: false }
-    }
-
     /// The character that it types, if it types one.
-    pub fn text(self) -> Option<char> {
+    pub(crate) fn text(self) -> Option<char> {
         match self.code {
             KeyCode::Char(c) if !self.ctrl && !self.alt => Some(c),
             _ => None,
@@ -230,24 +225,24 @@ impl Keymap {
     }
 
     /// What a key means where nothing else has the keys.
-    pub fn command(&self, key: Key) -> Option<Command> {
+    pub(crate) fn command(&self, key: Key) -> Option<Command> {
         self.keys.iter().find(|(k, c)| *k == key && !answers(*c)).map(|(_, c)| *c)
     }
 
     /// What a key means in a question, a list to choose from, or the filter; while a text is typed, characters mean
     /// themselves.
-    pub fn answer(&self, key: Key, typing: bool) -> Option<Command> {
+    pub(crate) fn answer(&self, key: Key, typing: bool) -> Option<Command> {
         let text = typing && key.text().is_some();
         self.keys.iter().find(|(k, c)| *k == key && answers(*c) && !text).map(|(_, c)| *c)
     }
 
     /// The keys of a command.
-    pub fn keys(&self, command: Command) -> impl Iterator<Item = Key> + '_ {
+    pub(crate) fn keys(&self, command: Command) -> impl Iterator<Item = Key> + '_ {
         self.keys.iter().filter(move |(_, c)| *c == command).map(|(k, _)| *k)
     }
 
     /// The first key of a command, as text; empty if it has none.
-    pub fn key(&self, command: Command) -> String {
+    pub(crate) fn key(&self, command: Command) -> String {
         self.keys(command).next().map(|k| k.to_string()).unwrap_or_default()
     }
 }

@@ -9,7 +9,7 @@ use crate::selection::{Chosen, chosen, shown_approvals};
 use crate::text::Safe;
 
 /// The action of a command.
-pub fn action(command: Command) -> Option<Action> {
+pub(crate) fn action(command: Command) -> Option<Action> {
     match command {
         Command::Approve => Some(Action::Approve),
         Command::Decline => Some(Action::Decline),
@@ -20,7 +20,7 @@ pub fn action(command: Command) -> Option<Action> {
 
 /// Why a command cannot be carried out now, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Obstacle {
+pub(crate) enum Obstacle {
     /// All that was marked is gone; the selected row is not meant.
     #[error("what was marked is gone; once more, for the selected row")]
     MarksGone,
@@ -81,7 +81,7 @@ fn refused(model: &Model, row: &Approval, action: Action) -> Option<Obstacle> {
 
 /// The approvals that an action would be about.
 #[derive(Debug)]
-pub struct Permitted {
+pub(crate) struct Permitted {
     /// Those that it can be about.
     pub targets: Vec<Target>,
     /// Why the first of the others is left out.
@@ -89,7 +89,7 @@ pub struct Permitted {
 }
 
 /// Returns the chosen approvals that an action can be about.
-pub fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> Permitted {
+pub(crate) fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> Permitted {
     let mut permitted = Permitted { targets: Vec::new(), left_out: None };
     for row in &chosen.rows {
         match refused(model, row, action) {
@@ -104,7 +104,7 @@ pub fn targets(model: &Model, chosen: &Chosen<'_>, action: Action) -> Permitted 
 ///
 /// # Errors
 /// When it cannot.
-pub fn enabled(model: &Model, command: Command) -> Result<(), Obstacle> {
+pub(crate) fn enabled(model: &Model, command: Command) -> Result<(), Obstacle> {
     if let Some(action) = action(command) {
         return decidable(model, action);
     }

@@ -9,7 +9,7 @@ use crate::text::Safe;
 
 /// What a command is about.
 #[derive(Default)]
-pub struct Chosen<'a> {
+pub(crate) struct Chosen<'a> {
     /// The approvals.
     pub rows: Vec<&'a Approval>,
     /// How many are marked, here or not.
@@ -20,7 +20,7 @@ pub struct Chosen<'a> {
 
 /// The approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
 /// Never more. Where all that is marked is hidden, it is about none.
-pub fn chosen(model: &Model) -> Chosen<'_> {
+pub(crate) fn chosen(model: &Model) -> Chosen<'_> {
     let approvals = &model.store.approvals;
     let one = |id: &Arc<str>| Chosen { rows: approvals.get(id).into_iter().collect(), ..Chosen::default() };
     match &model.screen().shown {
@@ -42,17 +42,17 @@ pub fn chosen(model: &Model) -> Chosen<'_> {
 }
 
 /// The approvals that a command is about.
-pub fn shown_approvals(model: &Model) -> Vec<&Approval> {
+pub(crate) fn shown_approvals(model: &Model) -> Vec<&Approval> {
     chosen(model).rows
 }
 
 /// Marked rows that the list does not show.
-pub fn hidden_marks(model: &Model) -> usize {
+pub(crate) fn hidden_marks(model: &Model) -> usize {
     chosen(model).hidden
 }
 
 /// What is selected, or shown in full.
-pub fn subject(model: &Model) -> Option<Subject> {
+pub(crate) fn subject(model: &Model) -> Option<Subject> {
     match &model.screen().shown {
         ScreenContent::Detail { of, .. } => Some(of.clone()),
         ScreenContent::Table(view, table) => Some(Subject::new(*view, Arc::clone(table.selected.as_ref()?))),
@@ -61,7 +61,7 @@ pub fn subject(model: &Model) -> Option<Subject> {
 
 /// Why the link of a pull request is not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LinkError {
+pub(crate) enum LinkError {
     /// The approval has no pull request, or no approval is selected.
     #[error("it has no pull request")]
     NoPullRequest,
@@ -77,7 +77,7 @@ pub enum LinkError {
 ///
 /// # Errors
 /// When it may not be opened.
-pub fn pull_request_link(model: &Model) -> Result<String, LinkError> {
+pub(crate) fn pull_request_link(model: &Model) -> Result<String, LinkError> {
     let rows = shown_approvals(model);
     let pull = rows.first().and_then(|r| r.pull_request.as_ref()).ok_or(LinkError::NoPullRequest)?;
     let url = text::link(pull.url.as_str()).filter(|_| !pull.url.sanitized());

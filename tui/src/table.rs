@@ -89,12 +89,12 @@ impl<R: Row> Rows<R> {
     }
 
     /// A list begins: what is not put in again before [`Self::sweep`] is gone.
-    pub fn mark(&mut self) {
+    pub(crate) fn mark(&mut self) {
         self.epoch = self.epoch.wrapping_add(1);
     }
 
     /// The list is complete.
-    pub fn sweep(&mut self) {
+    pub(crate) fn sweep(&mut self) {
         let epoch = self.epoch;
         let old = self.slots.iter().flatten().filter(|(_, e)| *e != epoch).map(|(r, _)| Arc::clone(r.id()));
         let old: Vec<Arc<str>> = old.collect();
@@ -109,14 +109,14 @@ impl<R: Row> Rows<R> {
     }
 
     /// The same, to change it.
-    pub fn get_mut(&mut self, id: &str) -> Option<&mut R> {
+    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut R> {
         let slot = *self.by_id.get(id)?;
         self.change(slot);
         self.slots.get_mut(slot as usize)?.as_mut().map(|(row, _)| row)
     }
 
     /// The row in a slot.
-    pub fn at(&self, slot: u32) -> Option<&R> {
+    pub(crate) fn at(&self, slot: u32) -> Option<&R> {
         self.slots.get(slot as usize)?.as_ref().map(|(row, _)| row)
     }
 
@@ -136,7 +136,7 @@ impl<R: Row> Rows<R> {
     }
 
     /// Grows with every change.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version
     }
 
@@ -238,7 +238,7 @@ impl TableState {
     }
 
     /// The order must be made anew, paused or not.
-    pub fn rebuild(&mut self) {
+    pub(crate) fn rebuild(&mut self) {
         (self.sorted, self.built) = (None, None);
     }
 
@@ -342,26 +342,26 @@ impl TableState {
     }
 
     /// Marked rows that the list shows, in its order.
-    pub fn shown_marks<'a, R: Row>(&'a self, rows: &'a Rows<R>) -> impl Iterator<Item = &'a R> {
+    pub(crate) fn shown_marks<'a, R: Row>(&'a self, rows: &'a Rows<R>) -> impl Iterator<Item = &'a R> {
         let slots = self.found.as_ref().unwrap_or(&self.order);
         slots.iter().filter_map(|slot| self.row(rows, *slot)).filter(|row| self.marked.contains(row.id()))
     }
 
     /// Marks rows.
-    pub fn mark(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
+    pub(crate) fn mark(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
         self.marked.extend(ids);
         self.found = None;
         self.bereft = false;
     }
 
     /// Takes the mark from some.
-    pub fn unmark(&mut self, which: impl Fn(&str) -> bool) {
+    pub(crate) fn unmark(&mut self, which: impl Fn(&str) -> bool) {
         self.marked.retain(|id| !which(id));
         self.bereft = false;
     }
 
     /// Selects the row at a place, or the last one before it.
-    pub fn select_at<R: Row>(&mut self, place: usize, rows: &Rows<R>) {
+    pub(crate) fn select_at<R: Row>(&mut self, place: usize, rows: &Rows<R>) {
         self.cursor = place.min(self.order.len().saturating_sub(1));
         self.selected =
             self.order.get(self.cursor).and_then(|s| self.row(rows, *s)).map(|row| Arc::clone(row.id()));
@@ -370,7 +370,7 @@ impl TableState {
     }
 
     /// Place of the selected row.
-    pub fn cursor(&self) -> usize {
+    pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
 
@@ -397,13 +397,13 @@ impl TableState {
     }
 
     /// The slots that are on the screen.
-    pub fn window(&self) -> &[u32] {
+    pub(crate) fn window(&self) -> &[u32] {
         let end = (self.offset + self.height).min(self.order.len());
         self.order.get(self.offset..end).unwrap_or_default()
     }
 
     /// Whether something is left out.
-    pub fn filtered(&self) -> bool {
+    pub(crate) fn filtered(&self) -> bool {
         !self.filter.is_empty()
     }
 }

@@ -11,7 +11,7 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// Stands where something was taken out.
-pub const REPLACED: char = '\u{FFFD}';
+pub(crate) const REPLACED: char = '\u{FFFD}';
 /// Longest text of a name or a message, in characters; longer ones end in `…`.
 pub const LONGEST: usize = 1024;
 /// Marks that may be stacked on one character.
@@ -56,12 +56,12 @@ impl Safe {
     }
 
     /// Whether there is no text.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
     /// The same text in shared memory.
-    pub fn shared(&self) -> Arc<str> {
+    pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.text)
     }
 }
@@ -207,7 +207,7 @@ fn picture(c: char) -> bool {
 }
 
 /// JSON in which nothing hides: what a reader would not see is written as `\uXXXX`, which means the same.
-pub fn escape(json: &str) -> String {
+pub(crate) fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) && c != '\n' {

@@ -1,6 +1,7 @@
 //! Colours by role. A state is always a glyph and a word, too: nothing is told by colour alone.
 
 use ratatui::style::{Color, Modifier, Style};
+use strum::{EnumString, IntoStaticStr};
 
 /// What a piece of text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +23,8 @@ pub enum Role {
 }
 
 /// A set of colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Theme {
     /// For dark terminals.
     #[default]
@@ -41,28 +43,21 @@ pub enum Theme {
 
 impl Theme {
     /// Those that can be chosen.
-    pub const ALL: [Theme; 6] =
+    pub(crate) const ALL: [Theme; 6] =
         [Theme::Default, Theme::Light, Theme::HighContrast, Theme::ColourBlind, Theme::Terminal, Theme::None];
 
-    /// Its name.
+    /// Returns its name on the command line and in the configuration.
     pub fn name(self) -> &'static str {
-        match self {
-            Theme::Default => "default",
-            Theme::Light => "light",
-            Theme::HighContrast => "high-contrast",
-            Theme::ColourBlind => "colour-blind",
-            Theme::Terminal => "terminal",
-            Theme::None => "none",
-        }
+        self.into()
     }
 
-    /// The theme of this name.
-    pub fn named(name: &str) -> Option<Theme> {
-        Theme::ALL.into_iter().find(|t| t.name() == name)
+    /// Returns the theme of a name.
+    pub(crate) fn named(name: &str) -> Option<Theme> {
+        name.parse().ok()
     }
 
     /// The one after this.
-    pub fn next(self) -> Theme {
+    pub(crate) fn next(self) -> Theme {
         let at = Theme::ALL.iter().position(|t| *t == self).unwrap_or(0);
         Theme::ALL[(at + 1) % Theme::ALL.len()]
     }

@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::config::xdg_folder;
 use crate::decision::Written;
 use crate::text::escape;
 
 /// Where the log is: `autopilot/decisions.jsonl` under `XDG_STATE_HOME`, or `~/.local/state`.
-pub fn place() -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    let state = set("XDG_STATE_HOME").or_else(|| set("HOME").map(|h| h.join(".local/state")))?;
-    Some(state.join("autopilot/decisions.jsonl"))
+pub(crate) fn place() -> Option<PathBuf> {
+    Some(xdg_folder("XDG_STATE_HOME", ".local/state")?.join("autopilot/decisions.jsonl"))
 }
 
 /// A line of the log, and of the summary at the end.
@@ -46,7 +45,7 @@ pub fn line(written: &Written) -> String {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn append(place: &Path, line: &str) -> std::io::Result<()> {
+pub(crate) fn append(place: &Path, line: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     if let Some(folder) = place.parent() {
         std::fs::create_dir_all(folder)?;

@@ -3,7 +3,7 @@
 pub mod audit;
 pub mod crash_report;
 mod os;
-pub mod terminal;
+pub(crate) mod terminal;
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -36,7 +36,7 @@ const DRAIN: usize = 256;
 
 /// What the console is started with.
 #[derive(Debug)]
-pub struct Start {
+pub(crate) struct Start {
     /// Where the cluster comes from.
     pub source: Source,
     /// The namespace; all if none.
@@ -54,7 +54,7 @@ struct Outside {
 
 /// How the console ended.
 #[derive(Debug)]
-pub struct Left {
+pub(crate) struct Left {
     /// What was decided, for the summary.
     pub written: Vec<Written>,
     /// Whether it was the terminal that failed.
@@ -65,7 +65,7 @@ pub struct Left {
 ///
 /// # Errors
 /// When the terminal cannot be taken.
-pub async fn run(mut start: Start) -> anyhow::Result<Left> {
+pub(crate) async fn run(mut start: Start) -> anyhow::Result<Left> {
     start.source.log_in().await;
     start.source.taken = true;
     let mut screen = Screen::enter(start.settings.mouse)?;

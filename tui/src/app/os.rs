@@ -11,7 +11,7 @@ const COPIED: usize = 70_000;
 ///
 /// # Errors
 /// When there is nothing that opens it.
-pub async fn browse(url: &str) -> std::io::Result<()> {
+pub(crate) async fn browse(url: &str) -> std::io::Result<()> {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let system = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let program = set("AUTOPILOT_BROWSER").or_else(|| set("BROWSER")).unwrap_or_else(|| system.to_owned());
@@ -26,7 +26,7 @@ pub async fn browse(url: &str) -> std::io::Result<()> {
 }
 
 /// The sequence that makes a terminal copy a text (OSC 52). The text is sent encoded: nothing in it is obeyed.
-pub fn copy_sequence(text: &str) -> Option<String> {
+pub(crate) fn copy_sequence(text: &str) -> Option<String> {
     (text.len() <= COPIED)
         .then(|| format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text)))
 }

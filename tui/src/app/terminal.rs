@@ -107,7 +107,7 @@ impl Backend for Quiet {
 
 /// The terminal as ours.
 #[derive(Debug)]
-pub struct Screen {
+pub(crate) struct Screen {
     terminal: Terminal<Quiet>,
 }
 
@@ -116,7 +116,7 @@ impl Screen {
     ///
     /// # Errors
     /// When it is no terminal.
-    pub fn enter(mouse: bool) -> io::Result<Screen> {
+    pub(crate) fn enter(mouse: bool) -> io::Result<Screen> {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
             give_back();
@@ -144,7 +144,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal does not say.
-    pub fn size(&self) -> io::Result<(u16, u16)> {
+    pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
         self.terminal.size().map(|s| (s.width, s.height))
     }
 
@@ -152,7 +152,7 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal fails.
-    pub fn draw(&mut self, model: &Model) -> io::Result<()> {
+    pub(crate) fn draw(&mut self, model: &Model) -> io::Result<()> {
         self.terminal.draw(|frame| view::view(model, frame)).map(drop)
     }
 
@@ -160,26 +160,26 @@ impl Screen {
     ///
     /// # Errors
     /// When the terminal fails.
-    pub fn raw(&mut self, sequence: &str) -> io::Result<()> {
+    pub(crate) fn raw(&mut self, sequence: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
         out.write_all(sequence.as_bytes())?;
         out.flush()
     }
 
     /// The next picture is drawn from nothing: somebody else wrote to the terminal.
-    pub fn redraw(&mut self) {
+    pub(crate) fn redraw(&mut self) {
         // One that cannot be cleared fails at the next picture, and that is said.
         let _ = self.terminal.clear();
     }
 
     /// Takes the mouse, or lets it go.
-    pub fn mouse(&mut self, on: bool) {
+    pub(crate) fn mouse(&mut self, on: bool) {
         let mut out = io::stdout();
         let _ = if on { execute!(out, EnableMouseCapture) } else { execute!(out, DisableMouseCapture) };
     }
 
     /// Gives the terminal back.
-    pub fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         give_back();
     }
 }

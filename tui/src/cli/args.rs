@@ -175,7 +175,7 @@ impl Cli {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn settle(&self) -> Result<(Source, Settings), config::ConfigError> {
+    pub(crate) fn settle(&self) -> Result<(Source, Settings), config::ConfigError> {
         let (file, path) = config::read(self.config.as_deref())?;
         let flags = Flags {
             theme: self.theme.clone(),

@@ -56,7 +56,7 @@ pub fn render(model: &mut Model) -> Result<Buffer, std::convert::Infallible> {
 ///
 /// # Errors
 /// Never; the code tells.
-pub async fn print(
+pub(crate) async fn print(
     source: Source,
     namespace: Option<String>,
     settings: Settings,

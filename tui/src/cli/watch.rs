@@ -22,7 +22,7 @@ use crate::text::escape;
 ///
 /// # Errors
 /// When nobody reads any more.
-pub async fn watch(
+pub(crate) async fn watch(
     source: Source,
     namespace: Option<String>,
     output: Option<Output>,

@@ -21,7 +21,7 @@ fn post(uri: &str, body: &Value) -> Result<http::Request<Vec<u8>>, kube::Error> 
 ///
 /// # Errors
 /// What is the matter.
-pub async fn alive(client: &Client) -> Result<(), kube::Error> {
+pub(crate) async fn alive(client: &Client) -> Result<(), kube::Error> {
     let request = http::Request::get(format!("/apis/{GROUP}/v1alpha1")).body(Vec::new());
     match client.request_text(request.map_err(kube::Error::HttpError)?).await {
         // Neither the kinds nor the right to see that they are there is a matter of being alive.
@@ -34,7 +34,7 @@ pub async fn alive(client: &Client) -> Result<(), kube::Error> {
 ///
 /// # Errors
 /// When the server does not say.
-pub async fn identity(client: &Client) -> Result<Safe, kube::Error> {
+pub(crate) async fn identity(client: &Client) -> Result<Safe, kube::Error> {
     let body = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
     let request = post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &body)?;
     let answer: Value = client.request(request).await?;
@@ -47,7 +47,7 @@ pub async fn identity(client: &Client) -> Result<Safe, kube::Error> {
 ///
 /// # Errors
 /// When the server does not say.
-pub async fn may(
+pub(crate) async fn may(
     client: &Client,
     namespace: Option<&str>,
     verb: &str,

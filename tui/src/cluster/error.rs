@@ -18,7 +18,7 @@ struct NoAnswer;
 ///
 /// # Errors
 /// Either.
-pub async fn within<T>(
+pub(crate) async fn within<T>(
     patience: Duration,
     asked: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
@@ -26,7 +26,7 @@ pub async fn within<T>(
 }
 
 /// Class and text.
-pub fn classify(error: &kube::Error) -> (Trouble, Safe) {
+pub(crate) fn classify(error: &kube::Error) -> (Trouble, Safe) {
     let trouble = match error {
         kube::Error::Api(status) => match status.code {
             401 => Trouble::Unauthorized,
@@ -64,7 +64,7 @@ fn credentials(error: &kube::Error) -> Option<&AuthError> {
 }
 
 /// The innermost cause: `Connection refused (os error 111)` says more than what wraps it.
-pub fn root(error: &dyn Error) -> String {
+pub(crate) fn root(error: &dyn Error) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;
@@ -73,7 +73,7 @@ pub fn root(error: &dyn Error) -> String {
 }
 
 /// Whether the error proves that nothing reached the server.
-pub fn never_sent(error: &kube::Error) -> bool {
+pub(crate) fn never_sent(error: &kube::Error) -> bool {
     let mut cause: Option<&dyn Error> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<std::io::Error>()

@@ -32,7 +32,7 @@ fn path(plural: &str, namespace: Option<&str>) -> String {
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn list<K: DeserializeOwned>(
+pub(crate) async fn list<K: DeserializeOwned>(
     session: &Session,
     plural: &str,
     namespace: Option<&str>,
@@ -79,7 +79,11 @@ pub async fn yaml(
 ///
 /// # Errors
 /// Why not.
-pub async fn list_some(session: &Session, plural: &str, namespace: Option<&str>) -> Result<(), kube::Error> {
+pub(crate) async fn list_some(
+    session: &Session,
+    plural: &str,
+    namespace: Option<&str>,
+) -> Result<(), kube::Error> {
     let request = kube::core::Request::new(path(plural, namespace));
     let params = kube::api::ListParams::default().limit(1);
     let request = request.list(&params).map_err(kube::Error::BuildRequest)?;

@@ -2,7 +2,7 @@
 //! permissions, writes, and single reads. Everything that is learned leaves as a [`crate::message::Msg`].
 
 pub mod access;
-pub mod error;
+pub(crate) mod error;
 pub mod fetch;
 mod kind_stream;
 mod kinds;

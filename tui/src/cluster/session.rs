@@ -99,7 +99,7 @@ impl std::fmt::Debug for Session {
 
 impl SessionError {
     /// What it means for the person who waits.
-    pub fn trouble(&self) -> Trouble {
+    pub(crate) fn trouble(&self) -> Trouble {
         match self {
             SessionError::Plugin => Trouble::Unauthorized,
             SessionError::Client { error, .. } if classify(error).0 == Trouble::Unauthorized => {
@@ -120,13 +120,13 @@ impl Source {
     }
 
     /// Contexts of the kubeconfig.
-    pub fn contexts(&self) -> Vec<Safe> {
+    pub(crate) fn contexts(&self) -> Vec<Safe> {
         let contexts = self.read().map(|k| k.contexts).unwrap_or_default();
         contexts.iter().map(|c| Safe::new(&c.name)).filter(|c| !c.sanitized()).collect()
     }
 
     /// What is known of the context before there is a connection.
-    pub fn label(&self) -> ClusterLabel {
+    pub(crate) fn label(&self) -> ClusterLabel {
         let context = self.context.clone().unwrap_or_default();
         let contexts = &self.settled.contexts;
         ClusterLabel {
@@ -232,12 +232,12 @@ fn unconfirmed(user: &str) -> Safe {
 
 impl Session {
     /// The client as it is now.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// How long is waited for what.
-    pub fn times(&self) -> Times {
+    pub(crate) fn times(&self) -> Times {
         self.source.times
     }
 
@@ -245,7 +245,7 @@ impl Session {
     ///
     /// # Errors
     /// What the server says, or that it says nothing.
-    pub async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         asked: impl Future<Output = Result<T, kube::Error>>,
     ) -> Result<T, kube::Error> {
@@ -253,7 +253,7 @@ impl Session {
     }
 
     /// The context.
-    pub fn context(&self) -> &str {
+    pub(crate) fn context(&self) -> &str {
         &self.context
     }
 
@@ -274,7 +274,7 @@ impl Session {
     }
 
     /// Tells when the credentials were read anew.
-    pub fn renewed(&self) -> watch::Receiver<u64> {
+    pub(crate) fn renewed(&self) -> watch::Receiver<u64> {
         self.renewed.subscribe()
     }
 }

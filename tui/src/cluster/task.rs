@@ -52,7 +52,7 @@ impl ClusterTask {
     }
 
     /// The connection, once there is one.
-    pub fn session(&self) -> Option<Arc<Session>> {
+    pub(crate) fn session(&self) -> Option<Arc<Session>> {
         self.session.borrow().clone()
     }
 }

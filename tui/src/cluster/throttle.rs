@@ -57,7 +57,7 @@ struct Tokens {
 
 /// Tokens: one for each request that may need a connection.
 #[derive(Debug)]
-pub struct Throttle {
+pub(crate) struct Throttle {
     tokens: Mutex<Tokens>,
 }
 
@@ -70,7 +70,7 @@ impl Default for Throttle {
 
 impl Throttle {
     /// Waits for a turn.
-    pub async fn turn(&self) {
+    pub(crate) async fn turn(&self) {
         while let Some(wait) = self.take() {
             tokio::time::sleep(wait).await;
         }
@@ -92,14 +92,14 @@ impl Throttle {
     }
 
     /// Something is the matter: from now on once a second.
-    pub fn slow(&self) {
+    pub(crate) fn slow(&self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.count = 0;
         tokens.since = Instant::now();
     }
 
     /// The server is back: all watches may start.
-    pub fn back(&self) {
+    pub(crate) fn back(&self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         if tokens.returned.is_none_or(|at| now.duration_since(at) >= RETURN_EVERY) {

@@ -14,10 +14,10 @@ use crate::text::{Safe, wrap};
 use crate::theme::Role;
 
 /// A line in pieces.
-pub type Pieces = Vec<(String, Role)>;
+pub(crate) type Pieces = Vec<(String, Role)>;
 
 /// For the crumbs.
-pub fn detail_title(model: &Model, of: &Subject) -> String {
+pub(crate) fn detail_title(model: &Model, of: &Subject) -> String {
     let store = &model.store;
     let name = match of {
         Subject::Approval(id) => store.approvals.get(id).map(|r| format!("{}/{}", r.namespace, r.object)),
@@ -58,7 +58,7 @@ impl Page {
 }
 
 /// The lines of the shown object.
-pub fn detail_lines(model: &Model, columns: u16) -> Vec<Pieces> {
+pub(crate) fn detail_lines(model: &Model, columns: u16) -> Vec<Pieces> {
     let ScreenContent::Detail { of, yaml, .. } = &model.screen().shown else { return Vec::new() };
     let mut page = Page { lines: Vec::new(), columns: usize::from(columns.saturating_sub(2)) };
     match yaml {
@@ -103,7 +103,7 @@ fn warn_if_sanitized(model: &Model, is: bool, page: &mut Page) {
 }
 
 /// The moments that the shown ages count from.
-pub fn detail_ages(model: &Model, of: &Subject) -> Vec<Option<jiff::Timestamp>> {
+pub(crate) fn detail_ages(model: &Model, of: &Subject) -> Vec<Option<jiff::Timestamp>> {
     let store = &model.store;
     match of {
         Subject::Approval(id) => store.approvals.get(id).map_or_else(Vec::new, |row| {

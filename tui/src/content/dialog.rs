@@ -10,23 +10,23 @@ use crate::text::wrap;
 use crate::theme::{Glyphs, Role};
 
 /// Returns how many columns a question takes.
-pub fn question_columns(width: u16) -> u16 {
+pub(crate) fn question_columns(width: u16) -> u16 {
     76.min(width.saturating_sub(2))
 }
 
 /// Lines for a reason: on a low terminal, one.
-pub fn reason_rows(height: u16) -> u16 {
+pub(crate) fn reason_rows(height: u16) -> u16 {
     if height < 20 { 1 } else { 3 }
 }
 
 /// Lines of a question that are not its text: the frame, the fields, a blank and the buttons.
-pub fn fixed_lines(confirm: &Confirm, height: u16) -> u16 {
+pub(crate) fn fixed_lines(confirm: &Confirm, height: u16) -> u16 {
     let lines = |f: &Field| if matches!(f, Field::Reason(_)) { 1 + reason_rows(height) } else { 1 };
     4 + confirm.fields.iter().map(lines).sum::<u16>()
 }
 
 /// Lines that a question's text has, and that there is room for.
-pub fn question_extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
+pub(crate) fn question_extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
     let (width, height) = model.size;
     let inside = usize::from(question_columns(width).saturating_sub(4));
     let room = if is_drawn(model.size) { height.saturating_sub(fixed_lines(confirm, height)) } else { 0 };
@@ -35,7 +35,7 @@ pub fn question_extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
 }
 
 /// To what, what will be written, where. The objects come first.
-pub fn question(
+pub(crate) fn question(
     cluster: &ClusterLabel,
     glyphs: Glyphs,
     confirm: &Confirm,

@@ -16,7 +16,7 @@ const NOTES: usize = 4;
 const HELD: usize = 3;
 
 /// Lines under the body.
-pub fn footer_height(model: &Model) -> u16 {
+pub(crate) fn footer_height(model: &Model) -> u16 {
     let filter = usize::from(filter_line(model).is_some());
     let strip = usize::from(narrow_summary(model).is_some());
     u16::try_from(1 + notes(model).len() + filter + strip).unwrap_or(1)
@@ -26,7 +26,7 @@ pub fn footer_height(model: &Model) -> u16 {
 const NARROW: u16 = 100;
 
 /// Where the table has no room for it: all that one decides on, of the selected approval. Only names are cut.
-pub fn narrow_summary(model: &Model) -> Option<String> {
+pub(crate) fn narrow_summary(model: &Model) -> Option<String> {
     let ScreenContent::Table(View::Approvals, table) = &model.screen().shown else { return None };
     if model.size.0 >= NARROW || model.size.1 < SMALLEST.1 {
         return None;
@@ -65,7 +65,7 @@ fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<
 }
 
 /// What is held first: in a low terminal the first lines are what is left.
-pub fn notes(model: &Model) -> Vec<(String, Role)> {
+pub(crate) fn notes(model: &Model) -> Vec<(String, Role)> {
     let mut lines: Vec<(String, Role)> = Vec::new();
     let glyphs = model.settings.glyphs;
     let room = usize::from(model.size.0.saturating_sub(1));
@@ -117,7 +117,7 @@ pub fn notes(model: &Model) -> Vec<(String, Role)> {
 }
 
 /// Returns the line of the filter; `None` if nothing is typed.
-pub fn filter_line(model: &Model) -> Option<(String, Role)> {
+pub(crate) fn filter_line(model: &Model) -> Option<(String, Role)> {
     let (_, table) = model.screen().table_ref()?;
     let typing = model.filtering.is_some();
     if !typing && table.typed.is_empty() {

@@ -9,7 +9,7 @@ use crate::text::{fit, width};
 use crate::theme::Role;
 
 /// Returns the state of the connection, for the right end of the header.
-pub fn connection_words(model: &Model) -> (String, Role) {
+pub(crate) fn connection_words(model: &Model) -> (String, Role) {
     let glyphs = model.settings.glyphs;
     let (words, mut why) = model.link.words_of(KindName::Approvals, model.now);
     let others = model.link.others(model.now);
@@ -27,7 +27,7 @@ pub fn connection_words(model: &Model) -> (String, Role) {
 }
 
 /// Returns the tabs, where each starts, and its text.
-pub fn tabs(model: &Model) -> Vec<(View, u16, String)> {
+pub(crate) fn tabs(model: &Model) -> Vec<(View, u16, String)> {
     let mut x = 0;
     let wide = model.size.0 >= 76;
     View::ALL
@@ -50,7 +50,7 @@ pub fn tabs(model: &Model) -> Vec<(View, u16, String)> {
 }
 
 /// The tab at a column of the terminal.
-pub fn tab_at(model: &Model, x: u16) -> Option<View> {
+pub(crate) fn tab_at(model: &Model, x: u16) -> Option<View> {
     tabs(model)
         .into_iter()
         .find(|(_, from, text)| (*from..*from + u16::try_from(width(text)).unwrap_or(0)).contains(&x))
@@ -58,7 +58,7 @@ pub fn tab_at(model: &Model, x: u16) -> Option<View> {
 }
 
 /// How one came here, and what the list leaves out.
-pub fn crumbs(model: &Model) -> String {
+pub(crate) fn crumbs(model: &Model) -> String {
     let mut parts: Vec<String> = Vec::new();
     for screen in model.screens.iter().skip(1) {
         parts.push(match &screen.shown {

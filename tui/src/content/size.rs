@@ -11,7 +11,7 @@ use crate::rows::Row;
 use crate::table::{Rows, TableState};
 
 /// Lines of the shown object.
-pub fn detail_height(model: &Model) -> usize {
+pub(crate) fn detail_height(model: &Model) -> usize {
     detail_lines(model, model.size.0).len()
 }
 
@@ -47,12 +47,12 @@ pub fn next_age_change(model: &Model) -> Option<u64> {
 }
 
 /// Lines between the header and the footer.
-pub fn body_height(model: &Model) -> u16 {
+pub(crate) fn body_height(model: &Model) -> u16 {
     model.size.1.saturating_sub(HEADER + footer_height(model))
 }
 
 /// Tells the table how many rows fit.
-pub fn fit_table(model: &mut Model) {
+pub(crate) fn fit_table(model: &mut Model) {
     let height = usize::from(body_height(model).saturating_sub(1)).max(1);
     if let Some(table) = model.screen_mut().table_mut() {
         table.height = height;

@@ -12,7 +12,7 @@ const GUTTER: u16 = 2;
 
 /// A column on the screen.
 #[derive(Clone, Copy, Debug)]
-pub struct ColumnPlace {
+pub(crate) struct ColumnPlace {
     /// The column.
     pub column: &'static ColumnSpec,
     /// Where it starts.
@@ -22,7 +22,7 @@ pub struct ColumnPlace {
 }
 
 /// Returns which columns are shown, from where, and how wide.
-pub fn layout(columns: &'static [ColumnSpec], shift: usize, width: u16) -> Vec<ColumnPlace> {
+pub(crate) fn layout(columns: &'static [ColumnSpec], shift: usize, width: u16) -> Vec<ColumnPlace> {
     let room = width.saturating_sub(GUTTER);
     let last = columns.iter().rposition(|c| c.rank < WIDE).unwrap_or(0);
     let mut shown: Vec<_> = columns.iter().skip(shift.min(last)).filter(|c| c.rank < WIDE).collect();
@@ -60,7 +60,7 @@ pub fn layout(columns: &'static [ColumnSpec], shift: usize, width: u16) -> Vec<C
 }
 
 /// Returns which heading is at a column of the terminal.
-pub fn heading_at(model: &Model, x: u16) -> Option<&'static ColumnSpec> {
+pub(crate) fn heading_at(model: &Model, x: u16) -> Option<&'static ColumnSpec> {
     let (view, table) = model.screen().table_ref()?;
     let mut places = layout(view.columns(), table.shift, model.size.0).into_iter();
     places.find(|place| (place.x..=place.x + place.width).contains(&x)).map(|place| place.column)

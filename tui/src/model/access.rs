@@ -37,12 +37,12 @@ impl Access {
     }
 
     /// Keeps an answer.
-    pub fn answered(&mut self, namespace: Option<Arc<str>>, verb: Verb, answer: Answer) {
+    pub(crate) fn answered(&mut self, namespace: Option<Arc<str>>, verb: Verb, answer: Answer) {
         self.answers.insert(Question { namespace, verb }, answer);
     }
 
     /// Why not; `None` if we may, or nobody said no.
-    pub fn denied(&self, namespace: &str, verb: Verb) -> Option<&Safe> {
+    pub(crate) fn denied(&self, namespace: &str, verb: Verb) -> Option<&Safe> {
         let answer = |namespace: Option<Arc<str>>| self.answers.get(&Question { namespace, verb });
         if answer(None).is_some_and(|a| a.allowed) {
             return None;
@@ -72,7 +72,7 @@ impl Access {
     }
 
     /// Somebody wants to know anew.
-    pub fn renew(&mut self, now: Now) {
+    pub(crate) fn renew(&mut self, now: Now) {
         if self.renewed.is_none_or(|at| now.mono.saturating_sub(at) >= RENEWED) {
             self.renewed = Some(now.mono);
             self.forget();

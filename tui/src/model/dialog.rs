@@ -52,7 +52,7 @@ impl Field {
     }
 
     /// Whether it is filled in as it must be.
-    pub fn done(&self) -> bool {
+    pub(crate) fn done(&self) -> bool {
         match self {
             Field::Reason(area) => area.lines().iter().any(|l| !l.trim().is_empty()),
             Field::Typed { expected, value, .. } => value == expected,
@@ -75,7 +75,7 @@ pub struct Reading {
 
 impl Reading {
     /// The text has so many lines, and the screen room for so many.
-    pub fn fit(&mut self, lines: usize, room: usize) {
+    pub(crate) fn fit(&mut self, lines: usize, room: usize) {
         if lines != self.lines && self.seen < self.lines {
             (self.seen, self.scroll) = (0, 0);
         }
@@ -90,18 +90,18 @@ impl Reading {
     }
 
     /// Lines of the text on the screen; where there are more, one line tells so.
-    pub fn shown(&self) -> usize {
+    pub(crate) fn shown(&self) -> usize {
         if self.lines <= self.room { self.room } else { self.room.saturating_sub(1) }
     }
 
     /// Lines further down, or up; never past lines that were not drawn yet, however many keys come between two pictures.
-    pub fn step(&mut self, by: isize) {
+    pub(crate) fn step(&mut self, by: isize) {
         let end = self.lines.saturating_sub(self.shown()).min(self.seen);
         self.scroll = self.scroll.saturating_add_signed(by).min(end);
     }
 
     /// Why it has not been read: what is not on the screen is not confirmed.
-    pub fn missing(&self) -> Option<&'static str> {
+    pub(crate) fn missing(&self) -> Option<&'static str> {
         if self.room < LEAST {
             Some("a higher terminal")
         } else if self.seen < self.lines {
@@ -167,7 +167,7 @@ impl Confirm {
 
     /// The same, where it is about a part of what is marked, so many being hidden: the number is typed even of one.
     #[must_use]
-    pub fn of_marked(mut self, hidden: usize) -> Confirm {
+    pub(crate) fn of_marked(mut self, hidden: usize) -> Confirm {
         self.hidden = hidden;
         if self.targets.len() == 1 {
             let place = self.fields.iter().take_while(|f| matches!(f, Field::Reason(_))).count();
@@ -189,7 +189,7 @@ impl Confirm {
     }
 
     /// What is missing before it can be confirmed.
-    pub fn missing(&self) -> Option<&'static str> {
+    pub(crate) fn missing(&self) -> Option<&'static str> {
         let field = self.fields.iter().find(|f| !f.done()).map(|f| match f {
             Field::Reason(_) => "a reason",
             Field::Typed { prompt, .. } => prompt,
@@ -198,7 +198,7 @@ impl Confirm {
     }
 
     /// The next place for keys, or the one before.
-    pub fn turn(&mut self, forward: bool) {
+    pub(crate) fn turn(&mut self, forward: bool) {
         let mut all: Vec<Focus> = (0..self.fields.len()).map(Focus::Field).collect();
         all.extend([Focus::No, Focus::Yes]);
         let at = all.iter().position(|f| *f == self.focus).unwrap_or(0);
@@ -283,7 +283,7 @@ pub enum Dialog {
 
 impl Dialog {
     /// From when on it can be confirmed.
-    pub fn ready_at(&self) -> Option<Duration> {
+    pub(crate) fn ready_at(&self) -> Option<Duration> {
         match self {
             Dialog::Confirm(confirm) => Some(confirm.opened + SETTLE),
             Dialog::Leave(opened) | Dialog::Notice { opened, .. } => Some(*opened + SETTLE),

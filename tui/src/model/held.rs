@@ -66,18 +66,18 @@ pub struct Outcome {
 
 impl Outcome {
     /// Whether all of it has ended.
-    pub fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.done + self.not_done.len() >= self.total
     }
 
     /// `17 approved, 3 not: pg1/data: its proposal changed`.
-    pub fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         let (before, name, after) = self.parts();
         format!("{before}{name}{after}")
     }
 
     /// The same in three: what stands before the name of an object, that name, and why.
-    pub fn parts(&self) -> (String, String, String) {
+    pub(crate) fn parts(&self) -> (String, String, String) {
         let name = |t: &Target| format!("{}/{}", t.namespace, t.object);
         let done = self.action.done();
         let unknown = self.not_done.iter().filter(|n| n.unknown).count();

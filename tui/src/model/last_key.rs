@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::keymap::Key;
 
 /// A key that comes again within this time is held down, not pressed.
-pub const REPEAT: Duration = Duration::from_millis(700);
+pub(crate) const REPEAT: Duration = Duration::from_millis(700);
 
 /// Keys closer than this are pasted, not typed.
-pub const PASTED: Duration = Duration::from_millis(15);
+pub(crate) const PASTED: Duration = Duration::from_millis(15);
 
 /// The last key, to tell pressing from holding and typing from pasting.
 #[derive(Clone, Copy, Debug, Default)]

@@ -77,12 +77,12 @@ const GAP: Duration = Duration::from_secs(5);
 
 impl Link {
     /// One that is about to be made.
-    pub fn starting(now: Now) -> Link {
+    pub(crate) fn starting(now: Now) -> Link {
         Link { started: Some(now), ..Link::default() }
     }
 
     /// Contact. Says whether that is news.
-    pub fn contacted(&mut self, now: Now) -> bool {
+    pub(crate) fn contacted(&mut self, now: Now) -> bool {
         let news = self.outage.take().is_some() || self.contact.is_none();
         self.contact = Some(now);
         self.tries = 0;
@@ -90,7 +90,7 @@ impl Link {
     }
 
     /// No contact.
-    pub fn troubled(&mut self, trouble: Trouble, text: Safe, now: Now) {
+    pub(crate) fn troubled(&mut self, trouble: Trouble, text: Safe, now: Now) {
         let since = match &self.outage {
             Some(outage) => outage.since,
             None => self.contact.unwrap_or(now),
@@ -100,7 +100,7 @@ impl Link {
     }
 
     /// A kind cannot be listed.
-    pub fn deny(&mut self, kind: KindName, trouble: Trouble, text: Safe, now: Now) {
+    pub(crate) fn deny(&mut self, kind: KindName, trouble: Trouble, text: Safe, now: Now) {
         let since = self.denial(kind).filter(|d| d.trouble == trouble).map_or(now, |d| d.since);
         self.denied.retain(|d| d.kind != kind);
         self.denied.push(Denial { kind, trouble, since, text });
@@ -112,7 +112,7 @@ impl Link {
     }
 
     /// How it is for one kind, in one word.
-    pub fn state_of(&self, kind: KindName) -> LinkState {
+    pub(crate) fn state_of(&self, kind: KindName) -> LinkState {
         match &self.outage {
             Some(outage) => LinkState::Lost(outage.trouble),
             None if self.contact.is_none() => LinkState::Connecting,
@@ -126,7 +126,7 @@ impl Link {
     }
 
     /// How it is for what is decided on.
-    pub fn state(&self) -> LinkState {
+    pub(crate) fn state(&self) -> LinkState {
         self.state_of(KindName::Approvals)
     }
 
@@ -136,7 +136,7 @@ impl Link {
     }
 
     /// Notes since when changes do not come in. Whenever something of the connection changed.
-    pub fn noted(&mut self, now: Now) {
+    pub(crate) fn noted(&mut self, now: Now) {
         match self.state() {
             LinkState::Live => (self.gap, self.broken) = (None, false),
             LinkState::Behind | LinkState::Loading(_) => drop(self.gap.get_or_insert(now.mono)),
@@ -145,12 +145,12 @@ impl Link {
     }
 
     /// When the connection will count as lost, if changes do not come in until then.
-    pub fn lost_at(&self) -> Option<Duration> {
+    pub(crate) fn lost_at(&self) -> Option<Duration> {
         self.gap.filter(|_| !self.broken).map(|since| since + GAP)
     }
 
     /// Whether what is shown may be old: a moment in which a watch is taken up again is none.
-    pub fn is_lost(&self, now: Now) -> bool {
+    pub(crate) fn is_lost(&self, now: Now) -> bool {
         match self.state() {
             LinkState::Live => false,
             LinkState::Connecting | LinkState::Lost(_) => true,
@@ -161,7 +161,7 @@ impl Link {
     }
 
     /// Which other kinds are not live, and how they are, where approvals are: `events: denied`.
-    pub fn others(&self, now: Now) -> String {
+    pub(crate) fn others(&self, now: Now) -> String {
         let others =
             KindName::ALL.into_iter().filter(|k| self.is_live() && self.state_of(*k) != LinkState::Live);
         let others: Vec<String> =
@@ -170,7 +170,7 @@ impl Link {
     }
 
     /// For people: `live`, `stale for 41s`; and why.
-    pub fn words_of(&self, kind: KindName, now: Now) -> (String, String) {
+    pub(crate) fn words_of(&self, kind: KindName, now: Now) -> (String, String) {
         let since = |at: Now| age(seconds_since(at.wall, now.wall));
         match self.state_of(kind) {
             LinkState::Connecting => {
@@ -205,7 +205,7 @@ impl Link {
     }
 
     /// The moment that the youngest shown age counts from.
-    pub fn ages_from(&self) -> Option<Now> {
+    pub(crate) fn ages_from(&self) -> Option<Now> {
         match &self.outage {
             Some(outage) => Some(outage.since),
             None if self.contact.is_none() => self.started,

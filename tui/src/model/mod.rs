@@ -1,7 +1,7 @@
 //! Everything the console knows: plain data, changed by [`crate::update`] only, drawn by [`crate::view`].
 
 mod access;
-pub mod dialog;
+pub(crate) mod dialog;
 mod held;
 mod last_key;
 mod link;
@@ -24,17 +24,17 @@ use crate::table::TableState;
 use crate::text::Safe;
 use crate::theme::Role;
 
-pub use access::Access;
+pub(crate) use access::Access;
 pub use dialog::{Choice, Confirm, Dialog, Field, Focus, Picker, PickerEntry, PickerKind, SETTLE};
 pub use held::{HOLD, Held, NotDone, Outcome, Sending, held_subject};
-pub use last_key::{LastKey, PASTED, REPEAT};
+pub(crate) use last_key::{LastKey, PASTED, REPEAT};
 pub use link::{Denial, Link, LinkState, Outage};
-pub use screen::{Screen, ScreenContent};
-pub use store::Store;
+pub(crate) use screen::{Screen, ScreenContent};
+pub(crate) use store::Store;
 pub(crate) use store::with_rows;
 
 /// How long a message stays.
-pub const TOAST: Duration = Duration::from_secs(8);
+pub(crate) const TOAST: Duration = Duration::from_secs(8);
 
 /// A message that goes by itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,7 @@ pub struct FilterInput {
 
 /// A table together with the rows that it lists.
 #[derive(Debug)]
-pub struct ShownTable<'a> {
+pub(crate) struct ShownTable<'a> {
     /// Which table.
     pub view: View,
     /// Its state.
@@ -69,12 +69,12 @@ pub struct ShownTable<'a> {
 
 impl ShownTable<'_> {
     /// Brings order, selection and scroll position up to date.
-    pub fn refresh(&mut self, now: Timestamp) {
+    pub(crate) fn refresh(&mut self, now: Timestamp) {
         with_rows!(self.rows, self.view, rows => self.table.refresh(rows, now));
     }
 
     /// Selects the row at a place, or the last one before it.
-    pub fn select_at(&mut self, place: usize) {
+    pub(crate) fn select_at(&mut self, place: usize) {
         with_rows!(self.rows, self.view, rows => self.table.select_at(place, rows));
     }
 }
@@ -177,13 +177,13 @@ impl Model {
     }
 
     /// The same, to change it.
-    pub fn screen_mut(&mut self) -> &mut Screen {
+    pub(crate) fn screen_mut(&mut self) -> &mut Screen {
         let last = self.screens.len() - 1;
         &mut self.screens[last]
     }
 
     /// Returns the shown table and the rows that it lists; `None` if one object is shown in full.
-    pub fn shown_table(&mut self) -> Option<ShownTable<'_>> {
+    pub(crate) fn shown_table(&mut self) -> Option<ShownTable<'_>> {
         let last = self.screens.len() - 1;
         let Screen { shown, still } = &mut self.screens[last];
         let rows = still.as_deref().unwrap_or(&self.store);
@@ -194,7 +194,7 @@ impl Model {
     }
 
     /// A message.
-    pub fn toast(&mut self, tone: Tone, text: impl Into<Safe>) {
+    pub(crate) fn toast(&mut self, tone: Tone, text: impl Into<Safe>) {
         let text = text.into();
         self.toasts.retain(|t| t.text != text);
         self.toasts.push(Toast { text, tone, until: self.now.mono + TOAST });
@@ -205,13 +205,13 @@ impl Model {
     }
 
     /// Whether a decision on an approval is held or on its way.
-    pub fn busy(&self, uid: &str) -> bool {
+    pub(crate) fn busy(&self, uid: &str) -> bool {
         let held = self.held.iter().flat_map(|h| &h.targets);
         held.chain(self.sending.iter().map(|s| &s.write.target)).any(|t| &*t.uid == uid)
     }
 
     /// When what waits for changes to come in again has waited long enough.
-    pub fn waits_until(&self) -> Option<Duration> {
+    pub(crate) fn waits_until(&self) -> Option<Duration> {
         let asks = matches!(self.dialog, Some(Dialog::Confirm(_)));
         let waits = asks || !self.held.is_empty() || self.sending.iter().any(|s| !s.sent);
         self.link.lost_at().filter(|end| waits && *end > self.now.mono)
@@ -223,7 +223,7 @@ impl Model {
     }
 
     /// Returns how a role looks in the current theme.
-    pub fn style(&self, role: Role) -> Style {
+    pub(crate) fn style(&self, role: Role) -> Style {
         self.settings.theme.style(role)
     }
 

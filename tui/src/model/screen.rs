@@ -36,24 +36,24 @@ pub struct Screen {
 
 impl Screen {
     /// A table.
-    pub fn table(view: View) -> Screen {
+    pub(crate) fn table(view: View) -> Screen {
         Screen { shown: ScreenContent::Table(view, Box::new(TableState::new(view.columns()))), still: None }
     }
 
     /// A table of what belongs to something.
-    pub fn pinned(view: View, pin: Pin) -> Screen {
+    pub(crate) fn pinned(view: View, pin: Pin) -> Screen {
         let mut table = TableState::new(view.columns());
         table.pin = Some(pin);
         Screen { shown: ScreenContent::Table(view, Box::new(table)), still: None }
     }
 
     /// One object.
-    pub fn detail(of: Subject) -> Screen {
+    pub(crate) fn detail(of: Subject) -> Screen {
         Screen { shown: ScreenContent::Detail { of, scroll: 0, shift: 0, yaml: None }, still: None }
     }
 
     /// The rows that a list shows.
-    pub fn rows<'a>(&'a self, store: &'a Store) -> &'a Store {
+    pub(crate) fn rows<'a>(&'a self, store: &'a Store) -> &'a Store {
         self.still.as_deref().unwrap_or(store)
     }
 
@@ -66,7 +66,7 @@ impl Screen {
     }
 
     /// The same, to change it.
-    pub fn table_mut(&mut self) -> Option<&mut TableState> {
+    pub(crate) fn table_mut(&mut self) -> Option<&mut TableState> {
         match &mut self.shown {
             ScreenContent::Table(_, table) => Some(table),
             ScreenContent::Detail { .. } => None,
@@ -74,7 +74,7 @@ impl Screen {
     }
 
     /// The view it belongs to.
-    pub fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         match &self.shown {
             ScreenContent::Table(view, _) => *view,
             ScreenContent::Detail { of, .. } => of.view(),

@@ -70,26 +70,26 @@ pub(crate) use with_rows;
 
 impl Store {
     /// For one namespace, or for all.
-    pub fn within(namespace: Option<&Arc<str>>) -> Store {
+    pub(crate) fn within(namespace: Option<&Arc<str>>) -> Store {
         Store { scoped: namespace.is_some(), ..Store::default() }
     }
 
     /// An approval is there.
-    pub fn approval(&mut self, row: Approval) {
+    pub(crate) fn approval(&mut self, row: Approval) {
         self.seen(&row.namespace);
         self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.approvals.put(row);
     }
 
     /// An object is there.
-    pub fn object(&mut self, row: ObjectRow) {
+    pub(crate) fn object(&mut self, row: ObjectRow) {
         self.seen(&row.namespace);
         self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.objects.put(row);
     }
 
     /// Something happened.
-    pub fn event(&mut self, record: EventRecord) {
+    pub(crate) fn event(&mut self, record: EventRecord) {
         let id = pair(record.rule.as_str(), record.volume.as_str());
         let elsewhere = self.scoped && !record.volume.is_empty() && !self.pvcs.contains_key(&id);
         let rows = if elsewhere { &mut self.aside } else { &mut self.events };
@@ -108,12 +108,12 @@ impl Store {
     }
 
     /// Returns how many rows a view has.
-    pub fn len(&self, view: View) -> usize {
+    pub(crate) fn len(&self, view: View) -> usize {
         with_rows!(self, view, rows => rows.len())
     }
 
     /// A list of a kind begins: what does not come again before [`Self::sweep`] is gone.
-    pub fn mark(&mut self, kind: KindName) {
+    pub(crate) fn mark(&mut self, kind: KindName) {
         match kind {
             KindName::Approvals => self.approvals.mark(),
             KindName::Objects => self.objects.mark(),
@@ -124,7 +124,7 @@ impl Store {
     }
 
     /// The list of a kind is complete.
-    pub fn sweep(&mut self, kind: KindName) {
+    pub(crate) fn sweep(&mut self, kind: KindName) {
         match kind {
             KindName::Approvals => self.approvals.sweep(),
             KindName::Objects => self.objects.sweep(),
@@ -134,7 +134,7 @@ impl Store {
     }
 
     /// An object is gone.
-    pub fn remove(&mut self, kind: KindName, uid: &str) {
+    pub(crate) fn remove(&mut self, kind: KindName, uid: &str) {
         match kind {
             KindName::Approvals => drop(self.approvals.remove(uid)),
             KindName::Objects => drop(self.objects.remove(uid)),
@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// The rows of one view as they are now.
-    pub fn copy(&self, view: View) -> Store {
+    pub(crate) fn copy(&self, view: View) -> Store {
         let mut copy = Store::default();
         match view {
             View::Approvals => copy.approvals = self.approvals.clone(),
@@ -187,17 +187,17 @@ impl Store {
     }
 
     /// The journal of a rule's object.
-    pub fn journal(&self, rule: &str, volume: &str) -> Option<&ObjectRow> {
+    pub(crate) fn journal(&self, rule: &str, volume: &str) -> Option<&ObjectRow> {
         self.objects.iter().find(|o| o.rule.as_str() == rule && o.volume.as_str() == volume)
     }
 
     /// What happened to a rule's object.
-    pub fn happened(&self, rule: &str, volume: &str) -> Option<&PairRow> {
+    pub(crate) fn happened(&self, rule: &str, volume: &str) -> Option<&PairRow> {
         self.events.get(&pair(rule, volume))
     }
 
     /// The rule of this name.
-    pub fn rule(&self, name: &str) -> Option<&RuleRow> {
+    pub(crate) fn rule(&self, name: &str) -> Option<&RuleRow> {
         self.rules.iter().find(|r| r.name.as_str() == name)
     }
 }

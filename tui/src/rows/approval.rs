@@ -176,7 +176,7 @@ impl Approval {
     }
 
     /// Whether it waits for a person.
-    pub fn waits(&self) -> bool {
+    pub(crate) fn waits(&self) -> bool {
         self.decision.is_none()
             && !self.deleting
             && matches!(self.state, ApprovalState::Absent | ApprovalState::Pending | ApprovalState::Other(_))
@@ -206,7 +206,7 @@ impl Approval {
     }
 
     /// The first number that was measured.
-    pub fn usage(&self) -> Option<f64> {
+    pub(crate) fn usage(&self) -> Option<f64> {
         self.measured.first()?.number
     }
 

@@ -22,7 +22,7 @@ pub enum ColumnKind {
 }
 
 /// Rank of a column that is printed with `-o wide` and not drawn.
-pub const WIDE: u8 = 9;
+pub(crate) const WIDE: u8 = 9;
 
 /// A column of a table as text and numbers: what is the same for all tables.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,17 +60,17 @@ pub struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     /// A cell that looks like this.
-    pub fn new(text: impl Into<Cow<'a, str>>, role: Role) -> Cell<'a> {
+    pub(crate) fn new(text: impl Into<Cow<'a, str>>, role: Role) -> Cell<'a> {
         Cell { text: text.into(), role, middle: false }
     }
 
     /// A cell of plain text.
-    pub fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
+    pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
         Cell::new(text, Role::Text)
     }
 
     /// The middle goes when it is too long.
-    pub fn middle(mut self) -> Cell<'a> {
+    pub(crate) fn middle(mut self) -> Cell<'a> {
         self.middle = true;
         self
     }
@@ -142,7 +142,7 @@ pub(super) fn searchable(row: &impl Row) -> Box<str> {
 }
 
 /// Order of numbers where some are missing: those come last.
-pub fn by_number(a: Option<f64>, b: Option<f64>) -> Ordering {
+pub(crate) fn by_number(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.total_cmp(&b),
         (Some(_), None) => Ordering::Greater,

@@ -1,15 +1,15 @@
 //! Slim rows: what the console keeps of an object. Everything that can be shown is [`crate::text::Safe`]; what goes back
 //! to the API stays as it came.
 
-pub mod approval;
-pub mod column;
-pub mod event;
+pub(crate) mod approval;
+pub(crate) mod column;
+pub(crate) mod event;
 mod names;
-pub mod object;
+pub(crate) mod object;
 mod pair;
-pub mod parts;
+pub(crate) mod parts;
 mod pin;
-pub mod rule;
+pub(crate) mod rule;
 mod subject;
 pub mod wire;
 
@@ -19,7 +19,7 @@ pub use event::{EventKind, EventRecord, PairEvent};
 pub use names::{Names, PvcName, pair};
 pub use object::{ObjectColumn, ObjectRow, Step};
 pub use pair::{EventColumn, PairRow};
-pub use parts::{ApprovalState, ExecutionRow, PullRequestRow, SizeChange, Undecidable};
-pub use pin::Pin;
+pub(crate) use parts::{ApprovalState, ExecutionRow, PullRequestRow, SizeChange, Undecidable};
+pub(crate) use pin::Pin;
 pub use rule::{ConditionCell, RuleColumn, RuleRow};
 pub use subject::{Subject, View};

@@ -16,7 +16,7 @@ const KNOWN: usize = 20_000;
 
 impl Names {
     /// The text as [`Safe`], in shared memory.
-    pub fn safe(&mut self, raw: &str) -> Safe {
+    pub(crate) fn safe(&mut self, raw: &str) -> Safe {
         let safe = Safe::new(raw);
         if let Some(known) = self.known.get(&safe) {
             return known.clone();
@@ -28,7 +28,7 @@ impl Names {
     }
 
     /// The text as it came: shared with `safe` if that is the same.
-    pub fn raw(raw: &str, safe: &Safe) -> Arc<str> {
+    pub(crate) fn raw(raw: &str, safe: &Safe) -> Arc<str> {
         if safe.as_str() == raw { safe.shared() } else { raw.into() }
     }
 }

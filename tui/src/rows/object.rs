@@ -18,7 +18,7 @@ use crate::text::Safe;
 use crate::theme::{Glyphs, Role};
 
 /// How a state looks.
-pub fn state_role(state: &str) -> Role {
+pub(crate) fn state_role(state: &str) -> Role {
     match state {
         "Normal" | "ActiveActionsTaken" => Role::Good,
         "ActionAwaitingApproval" | "Triggered" => Role::Warn,
@@ -29,7 +29,7 @@ pub fn state_role(state: &str) -> Role {
 }
 
 /// The glyph of a state.
-pub fn state_glyph(state: &str, glyphs: Glyphs) -> &'static str {
+pub(crate) fn state_glyph(state: &str, glyphs: Glyphs) -> &'static str {
     match state {
         "Normal" | "ActiveActionsTaken" => glyphs.yes,
         "ActionAwaitingApproval" => glyphs.wait,
@@ -139,7 +139,7 @@ impl ObjectRow {
     }
 
     /// The state's word.
-    pub fn state_word(&self) -> &'static str {
+    pub(crate) fn state_word(&self) -> &'static str {
         self.state.map_or("", RuleState::as_str)
     }
 }

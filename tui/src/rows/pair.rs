@@ -33,7 +33,7 @@ pub struct PairRow {
 
 impl PairRow {
     /// The first happening of a pair.
-    pub fn new(event: &EventRecord) -> PairRow {
+    pub(crate) fn new(event: &EventRecord) -> PairRow {
         PairRow {
             id: pair(event.rule.as_str(), event.volume.as_str()),
             rule: event.rule.clone(),
@@ -44,7 +44,7 @@ impl PairRow {
     }
 
     /// One more. An event that is seen again (a list after a watch) is known by its time and content.
-    pub fn add(&mut self, record: EventRecord) {
+    pub(crate) fn add(&mut self, record: EventRecord) {
         let event = record.event;
         if self.events.contains(&event) {
             return;

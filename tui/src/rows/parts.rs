@@ -36,7 +36,7 @@ impl ApprovalState {
     }
 
     /// The word.
-    pub fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         match self {
             ApprovalState::Absent | ApprovalState::Pending => approval_state::PENDING,
             ApprovalState::Approved => approval_state::APPROVED,
@@ -103,7 +103,7 @@ impl DecisionRow {
     }
 
     /// `approved`, `declined`, `canceled`.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self.outcome {
             Outcome::Approved => approval_state::APPROVED,
             Outcome::Declined => approval_state::DECLINED,
@@ -157,7 +157,7 @@ impl PullRequestRow {
     }
 
     /// `open`, `merged`, `closed`.
-    pub fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self.state {
             PullRequestState::Open => "open",
             PullRequestState::Merged => "merged",

@@ -23,7 +23,7 @@ pub enum Pin {
 
 impl Pin {
     /// Returns the words for a title.
-    pub fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self {
             Pin::Rule { rule } => format!("rule {rule}"),
             Pin::Pair { rule, name, .. } => format!("{name} under {rule}"),
@@ -31,14 +31,14 @@ impl Pin {
     }
 
     /// `true` if a rule belongs to it.
-    pub fn has_rule(&self, name: &str) -> bool {
+    pub(crate) fn has_rule(&self, name: &str) -> bool {
         match self {
             Pin::Rule { rule } | Pin::Pair { rule, .. } => **rule == *name,
         }
     }
 
     /// `true` if an object under a rule belongs to it.
-    pub fn has_pair(&self, rule: &str, object: &str) -> bool {
+    pub(crate) fn has_pair(&self, rule: &str, object: &str) -> bool {
         match self {
             Pin::Rule { .. } => self.has_rule(rule),
             Pin::Pair { volume, .. } => self.has_rule(rule) && **volume == *object,

@@ -32,7 +32,7 @@ pub struct StateCounts([u32; RuleState::ALL.len()]);
 
 impl StateCounts {
     /// Returns how many objects are in a state.
-    pub fn count(&self, state: RuleState) -> u32 {
+    pub(crate) fn count(&self, state: RuleState) -> u32 {
         self.0[state as usize]
     }
 }
@@ -149,7 +149,7 @@ impl RuleRow {
     }
 
     /// Returns the states that have objects, and how many.
-    pub fn counts(&self) -> impl Iterator<Item = (RuleState, u32)> + '_ {
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (RuleState, u32)> + '_ {
         RuleState::ALL
             .into_iter()
             .map(|state| (state, self.states.count(state)))

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use strum::IntoStaticStr;
+
 use crate::connection::KindName;
 use crate::rows::approval::ApprovalColumn;
 use crate::rows::column::{Column as _, ColumnSpec};
@@ -10,7 +12,8 @@ use crate::rows::pair::EventColumn;
 use crate::rows::rule::RuleColumn;
 
 /// The four tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum View {
     /// What waits for me.
     Approvals,
@@ -27,7 +30,7 @@ impl View {
     pub const ALL: [View; 4] = [View::Approvals, View::Events, View::Objects, View::Rules];
 
     /// The title.
-    pub fn title(self) -> &'static str {
+    pub(crate) fn title(self) -> &'static str {
         match self {
             View::Approvals => "Approvals",
             View::Events => "Events",
@@ -37,17 +40,12 @@ impl View {
     }
 
     /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            View::Approvals => "approvals",
-            View::Events => "events",
-            View::Objects => "objects",
-            View::Rules => "rules",
-        }
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The kind that it shows.
-    pub fn kind(self) -> KindName {
+    pub(crate) fn kind(self) -> KindName {
         match self {
             View::Approvals => KindName::Approvals,
             View::Events => KindName::Events,
@@ -82,7 +80,7 @@ pub enum Subject {
 
 impl Subject {
     /// A row of a table.
-    pub fn new(view: View, id: Arc<str>) -> Subject {
+    pub(crate) fn new(view: View, id: Arc<str>) -> Subject {
         match view {
             View::Approvals => Subject::Approval(id),
             View::Events => Subject::Events(id),
@@ -91,15 +89,8 @@ impl Subject {
         }
     }
 
-    /// The identity of the row.
-    pub fn id(&self) -> &Arc<str> {
-        match self {
-            Subject::Approval(id) | Subject::Events(id) | Subject::Object(id) | Subject::Rule(id) => id,
-        }
-    }
-
     /// The table it is in.
-    pub fn view(&self) -> View {
+    pub(crate) fn view(&self) -> View {
         match self {
             Subject::Approval(_) => View::Approvals,
             Subject::Events(_) => View::Events,

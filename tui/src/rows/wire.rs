@@ -67,7 +67,7 @@ impl<S: DeserializeOwned, T: DeserializeOwned> Object<S, T> {
 
 impl Meta {
     /// As much as can be read.
-    pub fn read(value: &Value) -> Meta {
+    pub(crate) fn read(value: &Value) -> Meta {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         Meta::deserialize(value).unwrap_or_else(|_| Meta {
             name: text("name"),
@@ -112,7 +112,7 @@ pub struct Involved {
 
 /// A page of a list.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Page<K> {
+pub(crate) struct Page<K> {
     /// Where the list stands and how it goes on.
     #[serde(default)]
     pub metadata: PageMeta,
@@ -124,7 +124,7 @@ pub struct Page<K> {
 /// Where a list stands and how it goes on.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct PageMeta {
+pub(crate) struct PageMeta {
     /// Version of the whole list.
     pub resource_version: String,
     /// Token of the next page; empty at the end.

@@ -18,7 +18,7 @@ use crate::text::fit;
 use crate::theme::Role;
 
 /// Draws the model.
-pub fn view(model: &Model, frame: &mut Frame<'_>) {
+pub(crate) fn view(model: &Model, frame: &mut Frame<'_>) {
     let area = frame.area();
     if !is_drawn((area.width, area.height)) {
         let text = fit("too small", usize::from(area.width));

@@ -18,7 +18,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use serde_json::{Value, json};
 
 /// 02:13 at night.
-pub fn night() -> jiff::Timestamp {
+pub(crate) fn night() -> jiff::Timestamp {
     "2026-03-01T02:13:00Z".parse().unwrap()
 }
 
@@ -28,7 +28,7 @@ fn ago(minutes: i64) -> String {
 }
 
 /// An approval as the API has it.
-pub fn approval_json(number: usize, namespace: &str, claim: &str, value: &str, minutes: i64) -> Value {
+pub(crate) fn approval_json(number: usize, namespace: &str, claim: &str, value: &str, minutes: i64) -> Value {
     let volume = format!("pvc-{number:08x}-e367-4719-bf8f-bcfc69373434");
     let digest = format!("{number:016x}");
     json!({
@@ -66,11 +66,11 @@ pub fn approval_json(number: usize, namespace: &str, claim: &str, value: &str, m
 }
 
 /// What the console keeps of it.
-pub fn approval(value: Value) -> Approval {
+pub(crate) fn approval(value: Value) -> Approval {
     Approval::from_wire(serde_json::from_value(value).unwrap(), &mut Names::default())
 }
 
-pub fn object(number: usize, namespace: &str, claim: &str, state: &str, minutes: i64) -> ObjectRow {
+pub(crate) fn object(number: usize, namespace: &str, claim: &str, state: &str, minutes: i64) -> ObjectRow {
     let volume = format!("pvc-{number:08x}-e367-4719-bf8f-bcfc69373434");
     let step = |minutes: i64, state: &str| json!({ "lastProcessTimestamp": ago(minutes), "state": state, "message": "" });
     let value = json!({
@@ -110,7 +110,7 @@ fn rule(name: &str, ready: &str) -> RuleRow {
     RuleRow::from_wire(serde_json::from_value(value).unwrap(), &mut Names::default())
 }
 
-pub fn event(number: usize, from: &str, to: &str, minutes: i64) -> EventRecord {
+pub(crate) fn event(number: usize, from: &str, to: &str, minutes: i64) -> EventRecord {
     let text = format!(
         "rule: volume-resize:pvc-{number:08x}-e367-4719-bf8f-bcfc69373434 transition from {from} => {to}"
     );
@@ -127,7 +127,7 @@ const MOMENT: Duration = Duration::from_millis(1);
 
 /// A console, its clock and what it asked for.
 #[derive(Debug)]
-pub struct Stage {
+pub(crate) struct Stage {
     pub model: Model,
     pub now: Now,
     pub effects: Vec<Effect>,
@@ -135,7 +135,7 @@ pub struct Stage {
 
 impl Stage {
     /// Before anything is known.
-    pub fn empty(settings: Settings, size: (u16, u16)) -> Stage {
+    pub(crate) fn empty(settings: Settings, size: (u16, u16)) -> Stage {
         let cluster = ClusterLabel {
             context: Safe::own("prod-eu"),
             raw_context: "prod-eu".into(),
@@ -153,7 +153,7 @@ impl Stage {
     }
 
     /// Connected to a cluster in which nothing waits.
-    pub fn calm(settings: Settings, size: (u16, u16)) -> Stage {
+    pub(crate) fn calm(settings: Settings, size: (u16, u16)) -> Stage {
         let mut stage = Stage::empty(settings, size);
         stage.feed(ClusterEvent::Contact);
         for kind in KindName::ALL {
@@ -164,7 +164,7 @@ impl Stage {
     }
 
     /// A night with some work.
-    pub fn busy(settings: Settings, size: (u16, u16)) -> Stage {
+    pub(crate) fn busy(settings: Settings, size: (u16, u16)) -> Stage {
         let mut stage = Stage::calm(settings, size);
         stage.feed(ClusterEvent::Rules(vec![rule("volume-resize", "True"), rule("pool-expand", "False")]));
         let claims = [
@@ -211,20 +211,20 @@ impl Stage {
         stage
     }
 
-    pub fn msg(&mut self, msg: Msg) {
+    pub(crate) fn msg(&mut self, msg: Msg) {
         self.effects.extend(update(&mut self.model, self.now, msg));
     }
 
-    pub fn feed(&mut self, feed: ClusterEvent) {
+    pub(crate) fn feed(&mut self, feed: ClusterEvent) {
         self.msg(Msg::ClusterEvent(self.model.generation, feed));
     }
 
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.effects.extend(settle(&mut self.model));
     }
 
     /// Time goes by, without anything happening; while something counts down, the console looks at it as often as it must.
-    pub fn wait(&mut self, milliseconds: u64) {
+    pub(crate) fn wait(&mut self, milliseconds: u64) {
         let mut left = Duration::from_millis(milliseconds);
         while !left.is_zero() {
             let counts = !self.model.held.is_empty() && counts_down(&self.model);
@@ -237,31 +237,31 @@ impl Stage {
     }
 
     /// Time goes by in one: the console was stopped, or its terminal took nothing.
-    pub fn pause(&mut self, by: Duration) {
+    pub(crate) fn pause(&mut self, by: Duration) {
         self.now = self.now.after(by);
         self.msg(Msg::Tick);
     }
 
-    pub fn code(&mut self, code: KeyCode, kind: KeyEventKind) {
+    pub(crate) fn code(&mut self, code: KeyCode, kind: KeyEventKind) {
         self.settle();
         let event = KeyEvent::new_with_kind(code, KeyModifiers::NONE, kind);
         self.msg(Msg::Key(event));
     }
 
     /// Presses a key as a person does: a while after the one before.
-    pub fn press(&mut self, code: KeyCode) {
+    pub(crate) fn press(&mut self, code: KeyCode) {
         self.wait(120);
         self.code(code, KeyEventKind::Press);
     }
 
-    pub fn keys(&mut self, text: &str) {
+    pub(crate) fn keys(&mut self, text: &str) {
         for c in text.chars() {
             self.press(KeyCode::Char(c));
         }
     }
 
     /// What was sent to the cluster.
-    pub fn sent(&self) -> Vec<&autopilot_tui::decision::Write> {
+    pub(crate) fn sent(&self) -> Vec<&autopilot_tui::decision::Write> {
         self.effects
             .iter()
             .filter_map(|e| match e {
@@ -273,23 +273,23 @@ impl Stage {
 }
 
 /// A night with some work, in a wide terminal.
-pub fn stage() -> Stage {
+pub(crate) fn stage() -> Stage {
     Stage::busy(Settings::default(), (120, 40))
 }
 
 /// Whether a question is open.
-pub fn asks(stage: &Stage) -> bool {
+pub(crate) fn asks(stage: &Stage) -> bool {
     matches!(stage.model.dialog, Some(Dialog::Confirm(_)))
 }
 
 /// What is on the screen.
-pub fn screen(stage: &mut Stage) -> String {
+pub(crate) fn screen(stage: &mut Stage) -> String {
     let buffer = autopilot_tui::cli::snapshot::render(&mut stage.model).unwrap();
     autopilot_tui::cli::snapshot::text(&buffer).join("\n")
 }
 
 /// Asks whether to approve all of so many; the number is typed, the buttons have the keys.
-pub fn many(count: usize, size: (u16, u16)) -> Stage {
+pub(crate) fn many(count: usize, size: (u16, u16)) -> Stage {
     let mut stage = Stage::calm(Settings::default(), size);
     let rows = (0..count).map(|n| approval(approval_json(n, "ns", &format!("claim-{n}"), "80", 5)));
     stage.feed(ClusterEvent::Approvals(rows.collect()));
@@ -302,7 +302,7 @@ pub fn many(count: usize, size: (u16, u16)) -> Stage {
 }
 
 /// Whether nothing in a line is obeyed by a terminal, or hides.
-pub fn harmless(line: &str) -> bool {
+pub(crate) fn harmless(line: &str) -> bool {
     line.chars().all(|c| {
         !c.is_control()
             && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
@@ -311,12 +311,12 @@ pub fn harmless(line: &str) -> bool {
 }
 
 /// A folder of the checkout.
-pub fn checkout(path: &str) -> PathBuf {
+pub(crate) fn checkout(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
 /// Holds a generated file against the committed one; with `AUTOPILOT_UPDATE` set, writes it.
-pub fn committed(path: &Path, text: &str, stale: &mut Vec<String>) {
+pub(crate) fn committed(path: &Path, text: &str, stale: &mut Vec<String>) {
     if std::env::var_os("AUTOPILOT_UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::fixture::{Stage, approval, approval_json};
 
 /// A scene: its name, and how it comes about.
-pub type Scene = (&'static str, fn(Settings, (u16, u16)) -> Stage);
+pub(crate) type Scene = (&'static str, fn(Settings, (u16, u16)) -> Stage);
 
 fn with(settings: Settings, size: (u16, u16), play: impl FnOnce(&mut Stage)) -> Stage {
     let mut stage = Stage::busy(settings, size);
@@ -23,7 +23,7 @@ fn with(settings: Settings, size: (u16, u16), play: impl FnOnce(&mut Stage)) -> 
 }
 
 /// All of them.
-pub const SCENES: &[Scene] = &[
+pub(crate) const SCENES: &[Scene] = &[
     ("approvals", |s, z| with(s, z, |_| {})),
     ("approvals-empty", Stage::calm),
     ("events", |s, z| with(s, z, |t| t.keys("2"))),

@@ -23,7 +23,7 @@ fn refused(what: &str) -> Answer {
 
 /// A request, as far as answers depend on it.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -33,7 +33,7 @@ pub struct Asked {
 
 /// What a test wants to be answered otherwise.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(crate) enum Answer {
     Json(u16, Value),
     /// The connection stays, and nothing comes.
     Silence,
@@ -65,13 +65,13 @@ struct Inner {
 
 /// The server; it goes with the test's runtime.
 #[derive(Clone)]
-pub struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     inner: Arc<Inner>,
 }
 
 impl Server {
-    pub async fn start() -> Server {
+    pub(crate) async fn start() -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let world =
@@ -95,7 +95,7 @@ impl Server {
     }
 
     /// A kubeconfig for it, with this user.
-    pub fn kubeconfig(&self, name: &str, user: &Value) -> PathBuf {
+    pub(crate) fn kubeconfig(&self, name: &str, user: &Value) -> PathBuf {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
         let path = folder.join(format!("kubeconfig-{name}"));
         let text = json!({
@@ -109,12 +109,12 @@ impl Server {
     }
 
     /// From now on answers this first.
-    pub fn otherwise(&self, answer: impl Fn(&Asked) -> Option<Answer> + Send + 'static) {
+    pub(crate) fn otherwise(&self, answer: impl Fn(&Asked) -> Option<Answer> + Send + 'static) {
         self.inner.world.lock().unwrap().otherwise = Box::new(answer);
     }
 
     /// An object is there now; who watches is told.
-    pub fn put(&self, plural: &str, mut object: Value) {
+    pub(crate) fn put(&self, plural: &str, mut object: Value) {
         let mut world = self.inner.world.lock().unwrap();
         world.version += 1;
         object["metadata"]["resourceVersion"] = world.version.to_string().into();
@@ -125,47 +125,47 @@ impl Server {
     }
 
     /// An object is gone, and nobody is told.
-    pub fn vanish(&self, plural: &str, name: &str) {
+    pub(crate) fn vanish(&self, plural: &str, name: &str) {
         let mut world = self.inner.world.lock().unwrap();
         world.objects.entry(plural.to_owned()).or_default().remove(name).unwrap();
     }
 
     /// What watchers of a kind hear.
-    pub fn say(&self, plural: &str, line: Value) {
+    pub(crate) fn say(&self, plural: &str, line: Value) {
         let _ = self.inner.changes.send((plural.to_owned(), line));
     }
 
     /// Watches of a kind break off.
-    pub fn break_off(&self, plural: &str) {
+    pub(crate) fn break_off(&self, plural: &str) {
         self.say(plural, Value::Null);
     }
 
     /// The cable is pulled: no connection says anything any more, and none is closed.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         let dead = self.inner.connections.load(Ordering::SeqCst);
         self.inner.net.send_replace(Net { dead, down: true });
     }
 
     /// There is a new path; what went over the old one stays dead.
-    pub fn heal(&self) {
+    pub(crate) fn heal(&self) {
         let dead = self.inner.connections.load(Ordering::SeqCst);
         self.inner.net.send_replace(Net { dead, down: false });
     }
 
     /// Requests so far that fulfil this.
-    pub fn count(&self, which: impl Fn(&Asked) -> bool) -> usize {
+    pub(crate) fn count(&self, which: impl Fn(&Asked) -> bool) -> usize {
         self.inner.world.lock().unwrap().log.iter().filter(|a| which(a)).count()
     }
 }
 
 impl Asked {
     /// Whether it is a watch of this kind.
-    pub fn watches(&self, plural: &str) -> bool {
+    pub(crate) fn watches(&self, plural: &str) -> bool {
         self.path.ends_with(plural) && self.query.contains("watch=true") && !self.query.contains(INITIAL)
     }
 
     /// Whether it is a list of this kind.
-    pub fn lists(&self, plural: &str) -> bool {
+    pub(crate) fn lists(&self, plural: &str) -> bool {
         self.method == "GET" && self.path.ends_with(plural) && !self.query.contains("watch=true")
     }
 }

@@ -13,14 +13,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 /// For everything that must come.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Short times, so that nobody waits for long ones.
-pub fn times() -> Times {
+pub(crate) fn times() -> Times {
     Times { patience: Duration::from_millis(500), page: Duration::from_secs(2), ..Times::default() }
 }
 
-pub struct Watcher {
+pub(crate) struct Watcher {
     pub model: Model,
     pub feeder: ClusterTask,
     feed: mpsc::Receiver<Msg>,
@@ -28,14 +28,14 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    pub fn start(source: Source) -> Watcher {
+    pub(crate) fn start(source: Source) -> Watcher {
         let (out, feed) = mpsc::channel(256);
         let model = Model::new(Settings::default(), ClusterLabel::default(), None, (120, 40));
         Watcher { model, feeder: ClusterTask::start(source, None, 0, out), feed, began: Instant::now() }
     }
 
     /// Takes what comes, until the model is so.
-    pub async fn until(&mut self, what: &str, so: impl Fn(&Model) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, so: impl Fn(&Model) -> bool) {
         let end = Instant::now() + SOON;
         while !so(&self.model) {
             let Ok(msg) = timeout_at(end, self.feed.recv()).await else {
@@ -48,7 +48,7 @@ impl Watcher {
 }
 
 /// Waits for what the server must see.
-pub async fn seen(what: &str, so: impl Fn() -> bool) {
+pub(crate) async fn seen(what: &str, so: impl Fn() -> bool) {
     let end = Instant::now() + SOON;
     while !so() {
         assert!(Instant::now() < end, "not within {SOON:?}: {what}");
