@@ -14,7 +14,7 @@ pub struct Now {
 }
 
 impl Now {
-    /// Both clocks so much later.
+    /// Returns the moment so much later, by both clocks.
     pub fn after(self, by: Duration) -> Now {
         Now { mono: self.mono + by, wall: self.wall + by }
     }
@@ -26,12 +26,12 @@ impl Default for Now {
     }
 }
 
-/// Whole seconds since a moment; none before it.
+/// Returns whole seconds since a moment; 0 before it.
 pub(crate) fn seconds_since(then: Timestamp, now: Timestamp) -> u64 {
     u64::try_from(now.as_second().saturating_sub(then.as_second())).unwrap_or(0)
 }
 
-/// An age as people say it: `41s`, `12m`, `3h05m`, `2d4h`, `31d`.
+/// Returns an age as people say it: `41s`, `12m`, `3h05m`, `2d4h`, `31d`.
 pub(crate) fn age(seconds: u64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
     if seconds < 60 {
@@ -47,7 +47,7 @@ pub(crate) fn age(seconds: u64) -> String {
     }
 }
 
-/// After how many seconds the text of an age is another.
+/// Returns after how many seconds the text of an age changes.
 pub(crate) fn age_changes_in(seconds: u64) -> u64 {
     let unit = match seconds {
         0..60 => 1,
@@ -73,7 +73,7 @@ pub(crate) fn parse_age(text: &str) -> Option<f64> {
     digits.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0).map(|n| n * unit)
 }
 
-/// The day and time, UTC, to the second.
+/// Returns the day and time, UTC, to the second.
 pub(crate) fn stamp(at: Timestamp) -> String {
     let text = at.to_string();
     let short = text.get(..19).unwrap_or(&text).replace('T', " ");

@@ -1,7 +1,7 @@
 //! One table of everything the console can do. Dispatch, help, bottom bar, palette, man page, completions and the key
 //! table of the guide are all read from it.
 
-/// What can be done.
+/// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs, reason = "each is described in COMMANDS")]
 pub enum Command {
@@ -94,7 +94,7 @@ impl Group {
         Group::Answer,
     ];
 
-    /// The heading.
+    /// Returns the heading.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Group::Move => "Move",
@@ -111,7 +111,7 @@ impl Group {
 /// One line of the table.
 #[derive(Debug)]
 pub struct Entry {
-    /// What it is.
+    /// The command.
     pub command: Command,
     /// Its name in the palette and in the configuration.
     pub name: &'static str,
@@ -119,11 +119,11 @@ pub struct Entry {
     pub keys: &'static [&'static str],
     /// A word for the bottom bar.
     pub short: &'static str,
-    /// What it does.
+    /// Its effect, in a sentence.
     pub title: &'static str,
-    /// Where help lists it.
+    /// Heading under which help lists it.
     pub group: Group,
-    /// Whether it ends in a write to the cluster.
+    /// `true` if it ends in a write to the cluster.
     pub writes: bool,
 }
 
@@ -203,13 +203,13 @@ commands! {
 }
 
 impl Command {
-    /// Its line in the table.
+    /// Returns its line in the table.
     pub fn entry(self) -> &'static Entry {
         // Every command has a line; a test proves it. The first stands in so that this cannot panic.
         COMMANDS.iter().find(|e| e.command == self).unwrap_or(&COMMANDS[0])
     }
 
-    /// The command of this name.
+    /// Returns the command of this name.
     pub(crate) fn named(name: &str) -> Option<Command> {
         COMMANDS.iter().find(|e| e.name == name).map(|e| e.command)
     }

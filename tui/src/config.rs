@@ -17,19 +17,19 @@ pub(crate) struct File {
     pub theme: Option<String>,
     /// ASCII only.
     pub ascii: bool,
-    /// Whether the mouse is ours.
+    /// `true` if the mouse is ours.
     pub mouse: Option<bool>,
-    /// Whether links may be written as OSC 8.
+    /// `true` if links may be written as OSC 8.
     pub hyperlinks: Option<bool>,
     /// Hosts whose links may be opened; all if empty.
     pub hosts: Vec<String>,
     /// Keys by command: `approve: ["A"]`.
     pub keys: BTreeMap<String, Vec<String>>,
-    /// What is said of contexts.
+    /// Per-context settings.
     pub contexts: Vec<ContextRule>,
 }
 
-/// What is said of contexts.
+/// Per-context settings.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ContextRule {
@@ -38,26 +38,26 @@ pub struct ContextRule {
     /// Looks different, and wants its name typed before every write.
     #[serde(default)]
     pub production: bool,
-    /// Nothing is written.
+    /// The console writes nothing.
     #[serde(default)]
     pub read_only: bool,
 }
 
 impl ContextRule {
-    /// Whether this speaks of a context.
+    /// `true` if this speaks of a context.
     pub fn matches(&self, context: &str) -> bool {
         glob(&self.name.to_ascii_lowercase(), context)
     }
 }
 
-/// What was understood.
+/// The settings of all contexts.
 #[derive(Clone, Debug, Default)]
 pub struct ContextSettings {
-    /// What is said of contexts.
+    /// Per-context settings.
     pub contexts: Vec<ContextRule>,
 }
 
-/// What the configuration and the flags say.
+/// Settings from the configuration and the flags.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Keys.
@@ -66,9 +66,9 @@ pub struct Settings {
     pub theme: Theme,
     /// Unicode or ASCII.
     pub glyphs: Glyphs,
-    /// Whether the mouse is ours.
+    /// `true` if the mouse is ours.
     pub mouse: bool,
-    /// Whether links may be written as OSC 8.
+    /// `true` if links may be written as OSC 8.
     pub hyperlinks: bool,
     /// Hosts of pull requests that may be opened; empty: all.
     pub hosts: Vec<String>,
@@ -87,7 +87,7 @@ impl Default for Settings {
     }
 }
 
-/// What is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
     /// It cannot be read.
@@ -116,10 +116,10 @@ fn place() -> Option<PathBuf> {
     Some(xdg_folder("XDG_CONFIG_HOME", ".config")?.join("autopilot/config.yaml"))
 }
 
-/// Reads a file; none is an empty one, unless it was asked for by name.
+/// Reads a file; a missing one is empty, unless it was asked for by name.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Error in the filter.
 pub(crate) fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
     let Some(path) = asked.map(Path::to_owned).or_else(place) else {
         return Ok((File::default(), PathBuf::new()));
@@ -140,7 +140,7 @@ pub(crate) fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError>
     }
 }
 
-/// What the flags say.
+/// The flags that change settings.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Flags {
     /// `--theme`.
@@ -151,14 +151,14 @@ pub(crate) struct Flags {
     pub ascii: bool,
     /// `NO_COLOR` is set and not empty.
     pub no_color: bool,
-    /// Whether the terminal is one that knows links, or leaves them out: all but `dumb` and the kernel's own.
+    /// `true` if the terminal is one that knows links, or leaves them out: all but `dumb` and the kernel's own.
     pub links: bool,
 }
 
-/// File and flags together; flags win, `NO_COLOR` wins over all but a theme that was asked for.
+/// Joins file and flags; flags win, `NO_COLOR` wins over all but a theme that was asked for.
 ///
 /// # Errors
-/// What is wrong with them.
+/// When a theme or a key is wrong.
 pub(crate) fn settings(file: &File, path: &Path, flags: &Flags) -> Result<Settings, ConfigError> {
     let named = |name: &String| Theme::named(name).ok_or_else(|| ConfigError::Theme(name.clone()));
     let theme = match (&flags.theme, flags.no_color, &file.theme) {

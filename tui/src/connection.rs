@@ -1,4 +1,4 @@
-//! What the server and the kubeconfig say about the connection: names and verdicts that all layers share.
+//! Names and verdicts about the connection that all layers share. Imports nothing but texts.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ pub struct ClusterLabel {
     pub cluster: Safe,
     /// Address of the server.
     pub server: Safe,
-    /// Who the server says we are; before it said so, the kubeconfig's user.
+    /// The authenticated user; before the server named one, the kubeconfig's.
     pub user: Safe,
-    /// Whether the configuration marks it as production.
+    /// `true` if the configuration marks it as production.
     pub production: bool,
-    /// Whether it is read-only for good: `--read-only` or the configuration.
+    /// `true` if it is read-only for good: `--read-only` or the configuration.
     pub sealed: bool,
 }
 
-/// What is the matter, as far as it can be told apart.
+/// Kinds of trouble, as far as they can be told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// No kubeconfig, no such context, or nothing to connect to.
@@ -61,7 +61,7 @@ impl KindName {
     pub const ALL: [KindName; 4] =
         [KindName::Approvals, KindName::Rules, KindName::Objects, KindName::Events];
 
-    /// Plural, as the API spells it.
+    /// Returns the plural, as the API spells it.
     pub fn plural(self) -> &'static str {
         match self {
             KindName::Approvals => "actionapprovals",
@@ -71,13 +71,13 @@ impl KindName {
         }
     }
 
-    /// For people.
+    /// Returns the name for people.
     pub(crate) fn name(self) -> &'static str {
         self.into()
     }
 }
 
-/// What we want to do to approvals.
+/// A verb that is needed for approvals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Verb {
@@ -88,7 +88,7 @@ pub enum Verb {
 }
 
 impl Verb {
-    /// As RBAC spells it.
+    /// Returns the verb, as RBAC spells it.
     pub(crate) fn as_str(self) -> &'static str {
         self.into()
     }
@@ -97,8 +97,8 @@ impl Verb {
 /// An answer of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether we may.
+    /// `true` if we may do it.
     pub allowed: bool,
-    /// Why not.
+    /// Reason.
     pub reason: Safe,
 }

@@ -13,7 +13,7 @@ use crate::text::Safe;
 /// Value of the annotation that says with what was decided.
 pub(crate) const VIA: &str = "console";
 
-/// What a person decides.
+/// A decision of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Action {
@@ -26,12 +26,12 @@ pub enum Action {
 }
 
 impl Action {
-    /// `approve`.
+    /// Returns `approve`.
     pub(crate) fn verb(self) -> &'static str {
         self.into()
     }
 
-    /// `approved`.
+    /// Returns `approved`.
     pub(crate) fn done(self) -> &'static str {
         match self {
             Action::Approve => "approved",
@@ -64,32 +64,32 @@ pub struct Target {
     pub object: Safe,
     /// The rule.
     pub rule: Safe,
-    /// What would happen.
+    /// Size, as it was shown.
     pub from: Safe,
-    /// What would happen.
+    /// Size, as it was shown.
     pub to: Safe,
     /// Digest of the proposal, for the API.
     pub digest: Option<Arc<str>>,
     /// Digest of the proposal, for people.
     pub proposal: Safe,
-    /// What `spec.approvalState` said.
+    /// Value of `spec.approvalState`.
     pub state: ApprovalState,
-    /// Whether it was decided.
+    /// `true` if it was decided.
     pub decided: bool,
     /// Its pull request.
     pub pull_request: Option<PullRequestRow>,
-    /// Whether it has annotations.
+    /// `true` if it has annotations.
     pub annotated: bool,
     /// The version that was seen.
     pub version: Arc<str>,
-    /// Whether something was taken out of what is shown.
+    /// `true` if something was taken out of what is shown.
     pub sanitized: bool,
-    /// Whether it could not be read: then only its version tells it from what it becomes.
+    /// `true` if it could not be read: then only its version tells it from what it becomes.
     pub unreadable: bool,
 }
 
 impl Target {
-    /// An approval as it is shown now.
+    /// Returns an approval as it is shown now.
     pub fn of(row: &Approval) -> Target {
         Target {
             uid: Arc::clone(&row.uid),
@@ -113,7 +113,7 @@ impl Target {
         }
     }
 
-    /// Why this is not what the row is any more; `None` if it is.
+    /// Returns why the row is no longer what was shown; `None` if it is.
     pub(crate) fn changed(&self, row: Option<&Approval>, action: Action) -> Option<&'static str> {
         let Some(row) = row else { return Some("it is gone") };
         let pull = |p: &Option<PullRequestRow>| p.as_ref().map(|p| (p.number, p.state));
@@ -136,7 +136,7 @@ impl Target {
         }
     }
 
-    /// `pg1/pgbench-data 10Gi → 20Gi`.
+    /// Returns `pg1/pgbench-data 10Gi → 20Gi`.
     pub(crate) fn title(&self, arrow: &str) -> String {
         format!("{}/{} {} {arrow} {}", self.namespace, self.object, self.from, self.to)
     }
@@ -157,13 +157,13 @@ pub struct Write {
     pub context: Safe,
     /// At which server.
     pub server: Safe,
-    /// When it is sent.
+    /// Time at which it is sent.
     pub at: Timestamp,
-    /// Whether the server only says what it would do.
+    /// `true` if the server only says what it would do.
     pub dry_run: bool,
 }
 
-/// How a write ended.
+/// Result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Done.
@@ -181,7 +181,7 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// A word for logs.
+    /// Returns a word for logs.
     pub fn word(&self) -> &'static str {
         match self {
             Ending::Done => "done",
@@ -193,7 +193,7 @@ impl Ending {
         }
     }
 
-    /// Why others are not sent after this one: whatever keeps one away, or its answer, keeps them away too.
+    /// Returns why others are not sent after this one: whatever keeps one away, or its answer, keeps them away too.
     pub(crate) fn keeps_others(&self) -> Option<&'static str> {
         match self {
             Ending::Unknown(_) => Some("no answer came about another one"),
@@ -202,7 +202,7 @@ impl Ending {
         }
     }
 
-    /// Why it is not done.
+    /// Returns why it is not done; `None` if it is done.
     pub fn why(&self) -> Option<&Safe> {
         match self {
             Ending::Done => None,
@@ -215,19 +215,19 @@ impl Ending {
     }
 }
 
-/// What was written, or was not, for the log and the end.
+/// A write and its result, for the log and the summary.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Written {
     /// When.
     pub at: Timestamp,
     /// The write.
     pub write: Write,
-    /// How it ended.
+    /// Its result.
     pub ending: Ending,
 }
 
 impl Written {
-    /// For people, in one line.
+    /// Returns a line for people.
     pub(crate) fn line(&self) -> String {
         let target = &self.write.target;
         let why = self.ending.why().map(|w| format!(" ({w})")).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! What must happen outside the console, as data.
+//! Actions outside the console, as data.
 
 use std::sync::Arc;
 
 use crate::decision::{Write, Written};
 use crate::rows::Subject;
 
-/// What must happen outside.
+/// An action outside the console.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Writes to the cluster.
@@ -40,7 +40,7 @@ pub enum Effect {
         context: Option<Arc<str>>,
         /// The namespace; all if none.
         namespace: Option<Arc<str>>,
-        /// What the new feed is called.
+        /// Generation of the new task.
         generation: u64,
     },
     /// Tries the cluster now.

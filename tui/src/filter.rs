@@ -8,7 +8,7 @@ use crate::clock::parse_age;
 use crate::rows::{Column, ColumnKind, ColumnSpec, Row};
 use crate::text::glob;
 
-/// How a column is compared.
+/// A comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Operator {
     Is,
@@ -39,8 +39,8 @@ pub(crate) struct Filter {
     fuzzy: Option<String>,
 }
 
-/// Why a filter is not understood.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+/// An error in a filter.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum FilterError {
     /// No such column here.
     #[error("no column {0:?} here: {1}")]
@@ -66,7 +66,7 @@ impl Filter {
     /// Understands a filter for a table with these columns.
     ///
     /// # Errors
-    /// What is not understood; an unfinished term (`age>`) counts as not there yet.
+    /// When a term is not understood; an unfinished term (`age>`) is ignored.
     pub(crate) fn parse(text: &str, columns: &'static [ColumnSpec]) -> Result<Filter, FilterError> {
         let mut terms = Vec::new();
         for token in text.split_whitespace() {
@@ -102,17 +102,17 @@ impl Filter {
         Filter { terms: Vec::new(), fuzzy: (!text.is_empty()).then(|| text.to_owned()) }
     }
 
-    /// Whether it lets everything through.
+    /// `true` if it lets everything through.
     pub(crate) fn is_empty(&self) -> bool {
         self.terms.is_empty() && self.fuzzy.is_none()
     }
 
-    /// Whether what it lets through changes with time alone.
+    /// `true` if what it lets through changes with time alone.
     pub(crate) fn depends_on_time(&self) -> bool {
         self.terms.iter().any(|t| matches!(t, Term::Column { column, .. } if column.kind == ColumnKind::Age))
     }
 
-    /// Whether a row passes; fuzzy filters pass everything here, see [`Scorer`].
+    /// `true` if a row passes; fuzzy filters pass everything here, see [`Scorer`].
     pub(crate) fn passes<R: Row>(&self, row: &R, now: Timestamp) -> bool {
         self.terms.iter().all(|term| match term {
             Term::Word { word, not } => {
@@ -143,7 +143,7 @@ impl std::fmt::Debug for Scorer {
 }
 
 impl Scorer {
-    /// For a text.
+    /// Returns a scorer for a text.
     pub(crate) fn new(text: &str) -> Scorer {
         Scorer {
             pattern: Pattern::parse(text, CaseMatching::Ignore, Normalization::Smart),
@@ -152,17 +152,17 @@ impl Scorer {
         }
     }
 
-    /// For a filter, if it is fuzzy.
+    /// Returns a scorer for a filter; `None` if it is not fuzzy.
     pub(crate) fn of(filter: &Filter) -> Option<Scorer> {
         filter.fuzzy.as_deref().map(Scorer::new)
     }
 
-    /// How well a text fits; `None` if it does not.
+    /// Returns how well a text fits; `None` if it does not.
     pub(crate) fn score(&mut self, text: &str) -> Option<u32> {
         self.pattern.score(Utf32Str::new(text, &mut self.buffer), &mut self.matcher)
     }
 
-    /// The best score of any text of a row.
+    /// Returns the best score of any text of a row.
     pub(crate) fn row<R: Row>(&mut self, row: &R) -> Option<u32> {
         let mut best = None;
         row.any_text(&mut |text| {
@@ -232,7 +232,7 @@ fn compare<R: Row>(row: &R, column: R::Column, operator: Operator, value: &Value
     }
 }
 
-/// Whether a text contains a word, whatever the case of ASCII letters. The word is lower case.
+/// `true` if a text contains a word, whatever the case of ASCII letters. The word is lower case.
 fn contains(text: &str, word: &str) -> bool {
     let (text, word) = (text.as_bytes(), word.as_bytes());
     let Some((&first, rest)) = word.split_first() else { return true };

@@ -13,14 +13,14 @@ use crate::commands::{COMMANDS, Command, Group};
 pub struct Key {
     /// The key.
     pub code: KeyCode,
-    /// Whether Control is held.
+    /// `true` if Control is held.
     pub ctrl: bool,
-    /// Whether Alt is held.
+    /// `true` if Alt is held.
     pub alt: bool,
 }
 
 impl Key {
-    /// The character that it types, if it types one.
+    /// Returns the character that it types, if it types one.
     pub(crate) fn text(self) -> Option<char> {
         match self.code {
             KeyCode::Char(c) if !self.ctrl && !self.alt => Some(c),
@@ -119,7 +119,7 @@ pub struct Keymap {
     keys: Vec<(Key, Command)>,
 }
 
-/// What is wrong with the keys of a configuration.
+/// An error in the keys of a configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum KeymapError {
     /// Not in the table.
@@ -138,7 +138,7 @@ pub enum KeymapError {
         /// The other.
         second: &'static str,
     },
-    /// What is held could not be taken back.
+    /// Undo has no key: what is held could not be taken back.
     #[error(
         "keys: undo has no key: {0:?} took it, or it was given none; what is held must be taken back with one key"
     )]
@@ -165,10 +165,10 @@ impl Default for Keymap {
 }
 
 impl Keymap {
-    /// The default keys, with the configuration's in their place.
+    /// Returns the default keys, with the configuration's in their place.
     ///
     /// # Errors
-    /// What is wrong with the configuration's.
+    /// When the configuration's are wrong.
     pub fn with(changes: &BTreeMap<String, Vec<String>>) -> Result<Keymap, KeymapError> {
         let mut map = Keymap::default();
         let mut given: Vec<(Key, Command)> = Vec::new();
@@ -202,7 +202,7 @@ impl Keymap {
         Ok(map)
     }
 
-    /// Whether questions can be left, and not confirmed by accident.
+    /// Checks that questions can be left, and not confirmed by accident.
     fn answers(&self) -> Result<(), KeymapError> {
         let ways: [(&'static str, &[Command]); 3] = [
             ("cancel", &[Command::Cancel]),
@@ -224,35 +224,35 @@ impl Keymap {
         Ok(())
     }
 
-    /// What a key means where nothing else has the keys.
+    /// Returns the command of a key where no dialog has the keys.
     pub(crate) fn command(&self, key: Key) -> Option<Command> {
         self.keys.iter().find(|(k, c)| *k == key && !answers(*c)).map(|(_, c)| *c)
     }
 
-    /// What a key means in a question, a list to choose from, or the filter; while a text is typed, characters mean
+    /// Returns the command of a key in a question, a list to choose from, or the filter; while a text is typed, characters mean
     /// themselves.
     pub(crate) fn answer(&self, key: Key, typing: bool) -> Option<Command> {
         let text = typing && key.text().is_some();
         self.keys.iter().find(|(k, c)| *k == key && answers(*c) && !text).map(|(_, c)| *c)
     }
 
-    /// The keys of a command.
+    /// Returns the keys of a command.
     pub(crate) fn keys(&self, command: Command) -> impl Iterator<Item = Key> + '_ {
         self.keys.iter().filter(move |(_, c)| *c == command).map(|(k, _)| *k)
     }
 
-    /// The first key of a command, as text; empty if it has none.
+    /// Returns the first key of a command, as text; empty if it has none.
     pub(crate) fn key(&self, command: Command) -> String {
         self.keys(command).next().map(|k| k.to_string()).unwrap_or_default()
     }
 }
 
-/// Whether it is an answer to what has taken the keys.
+/// `true` if it is an answer to what has taken the keys.
 fn answers(command: Command) -> bool {
     command.entry().group == Group::Answer
 }
 
-/// Whether two commands are there at the same time, so that a key can mean only one of them.
+/// `true` if two commands are there at the same time, so that a key can mean only one of them.
 fn together(one: Command, other: Command) -> bool {
     answers(one) == answers(other)
 }

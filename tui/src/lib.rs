@@ -1,8 +1,15 @@
 //! The console and the command line of Autopilot: what waits for a person, live, and the decision, bound to what was
 //! shown.
 //!
-//! `feed` turns watches into messages; `update` (pure) turns messages into a changed `model` and effects; `view` (pure)
-//! draws the model; `effect` does what must happen outside. Everything from outside passes through [`text::Safe`].
+//! `cluster` turns watches into messages; `update` (pure) turns messages into a changed `model` and effects; `content`
+//! (pure) turns the model into lines, and `view` paints them; `app` and `cluster` carry out effects. Everything from outside
+//! passes through [`text::Safe`].
+//!
+//! Each module imports only modules to its left: `text clock theme`, `commands`, `keymap connection`, `config`, `rows`,
+//! `filter decision`, `table message effect`, `model cluster`, `selection`, `permitted`, `content`, `update view`, `app`,
+//! `cli`. There is no import circle between files.
+//!
+//! What is `pub` here is for `main.rs` and for tests; there is no promise to others.
 
 pub mod app;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! What reaches the console from outside, as data.
+//! Messages from outside, as data.
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ pub enum Yaml {
     Asked,
     /// Its lines.
     Lines(Vec<Safe>),
-    /// Why not.
+    /// Reason.
     Failed(Safe),
 }
 
-/// How serious a message is.
+/// Tone of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// For the record.
@@ -31,7 +31,7 @@ pub enum Tone {
     Bad,
 }
 
-/// What the feed saw.
+/// An observation of the task that watches a cluster.
 #[derive(Clone, Debug)]
 pub enum ClusterEvent {
     /// A list begins.
@@ -42,15 +42,15 @@ pub enum ClusterEvent {
     Following(KindName),
     /// Changes of a kind do not come in, though the server answers.
     Behind(KindName),
-    /// Are there.
+    /// Objects that were added or changed.
     Approvals(Vec<Approval>),
-    /// Are there.
+    /// Objects that were added or changed.
     Objects(Vec<ObjectRow>),
-    /// Are there.
+    /// Objects that were added or changed.
     Rules(Vec<RuleRow>),
-    /// Happened.
+    /// Events that were added or changed.
     Events(Vec<EventRecord>),
-    /// Is gone, by UID.
+    /// An object was deleted: its UID.
     Gone(KindName, Arc<str>),
     /// The server said something.
     Contact,
@@ -60,13 +60,13 @@ pub enum ClusterEvent {
     Denied(KindName, Trouble, Safe),
     /// Which cluster this is, once that is known.
     Cluster(Box<ClusterLabel>),
-    /// Who we are.
+    /// The authenticated user.
     Identity(Safe),
     /// The credentials were read anew: who we are, and what we may do, is not known before the server said so.
     Credentials(Safe),
 }
 
-/// What happened.
+/// A message to [`crate::update::update`].
 #[derive(Clone, Debug)]
 pub enum Msg {
     /// A key.
@@ -79,11 +79,11 @@ pub enum Msg {
     Resize(u16, u16),
     /// A deadline of the model came.
     Tick,
-    /// The feed of this generation.
+    /// An observation of the cluster task of this generation.
     ClusterEvent(u64, ClusterEvent),
     /// A write ended.
     Sent(Box<Written>),
-    /// What we may do.
+    /// Permissions that the server confirmed or denied.
     Access {
         /// Number of the round in which it was asked.
         round: u64,

@@ -1,4 +1,4 @@
-//! What can be done here and now, and why not.
+//! Commands that are possible here and now, and why others are not. A query on the model, below `update` and `view`.
 
 use crate::commands::Command;
 use crate::connection::Verb;
@@ -8,7 +8,7 @@ use crate::rows::{Approval, Undecidable, View};
 use crate::selection::{Chosen, chosen, shown_approvals};
 use crate::text::Safe;
 
-/// The action of a command.
+/// Returns the action of a command.
 pub(crate) fn action(command: Command) -> Option<Action> {
     match command {
         Command::Approve => Some(Action::Approve),
@@ -18,7 +18,7 @@ pub(crate) fn action(command: Command) -> Option<Action> {
     }
 }
 
-/// Why a command cannot be carried out now, for people.
+/// Reason why a command cannot be carried out now.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Obstacle {
     /// All that was marked is gone; the selected row is not meant.
@@ -84,7 +84,7 @@ fn refused(model: &Model, row: &Approval, action: Action) -> Option<Obstacle> {
 pub(crate) struct Permitted {
     /// Those that it can be about.
     pub targets: Vec<Target>,
-    /// Why the first of the others is left out.
+    /// Reason why the first of the others is left out.
     pub left_out: Option<Obstacle>,
 }
 
@@ -142,7 +142,7 @@ pub(crate) fn enabled(model: &Model, command: Command) -> Result<(), Obstacle> {
 /// Checks whether there is an approval that an action can be about.
 fn decidable(model: &Model, action: Action) -> Result<(), Obstacle> {
     // First of all: where another reason is told, that one is not over.
-    if model.screen().table_ref().is_some_and(|(_, table)| table.bereft) {
+    if model.screen().table_ref().is_some_and(|(_, table)| table.marks_lost) {
         return Err(Obstacle::MarksGone);
     }
     if model.read_only {
@@ -155,7 +155,7 @@ fn decidable(model: &Model, action: Action) -> Result<(), Obstacle> {
     let mut first = None;
     for row in &chosen.rows {
         match refused(model, row, action) {
-            // One that can be is enough.
+            // One approval is enough.
             None => return Ok(()),
             Some(obstacle) => first = first.or(Some(obstacle)),
         }

@@ -1,4 +1,5 @@
-//! What a command is about: the marked rows, the selected one, or the one that is shown in full.
+//! The rows that a command is about: the marked ones, the selected one, or the one that is shown in full. A query on the
+//! model, below `update` and `view`.
 
 use std::sync::Arc;
 
@@ -7,18 +8,18 @@ use crate::rows::{Approval, Subject, View};
 use crate::text;
 use crate::text::Safe;
 
-/// What a command is about.
+/// The approvals that a command is about.
 #[derive(Default)]
 pub(crate) struct Chosen<'a> {
     /// The approvals.
     pub rows: Vec<&'a Approval>,
-    /// How many are marked, here or not.
+    /// Number of marked rows, shown or not.
     pub marked: usize,
     /// Marked ones that the list does not show: nobody sees them, so nothing is about them.
     pub hidden: usize,
 }
 
-/// The approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
+/// Returns the approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
 /// Never more. Where all that is marked is hidden, it is about none.
 pub(crate) fn chosen(model: &Model) -> Chosen<'_> {
     let approvals = &model.store.approvals;
@@ -41,17 +42,17 @@ pub(crate) fn chosen(model: &Model) -> Chosen<'_> {
     }
 }
 
-/// The approvals that a command is about.
+/// Returns the approvals that a command is about.
 pub(crate) fn shown_approvals(model: &Model) -> Vec<&Approval> {
     chosen(model).rows
 }
 
-/// Marked rows that the list does not show.
+/// Returns how many marked rows the list does not show.
 pub(crate) fn hidden_marks(model: &Model) -> usize {
     chosen(model).hidden
 }
 
-/// What is selected, or shown in full.
+/// Returns what is selected, or shown in full.
 pub(crate) fn subject(model: &Model) -> Option<Subject> {
     match &model.screen().shown {
         ScreenContent::Detail { of, .. } => Some(of.clone()),
@@ -59,7 +60,7 @@ pub(crate) fn subject(model: &Model) -> Option<Subject> {
     }
 }
 
-/// Why the link of a pull request is not opened.
+/// Reason why the link of a pull request is not opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum LinkError {
     /// The approval has no pull request, or no approval is selected.

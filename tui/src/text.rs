@@ -35,32 +35,32 @@ impl Safe {
         Safe { text: text.into(), sanitized }
     }
 
-    /// Text of our own, from the source code.
+    /// Returns text of our own, from the source code.
     pub fn own(text: &'static str) -> Safe {
         Safe { text: text.into(), sanitized: false }
     }
 
-    /// Foreign text of several lines, each made fit.
+    /// Returns the lines of a foreign text, each made fit.
     pub fn lines(raw: &str) -> Vec<Safe> {
         raw.split('\n').map(Safe::new).collect()
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether something was taken out: the reader must know that this is not what stands in the cluster.
+    /// `true` if something was taken out: the reader must know that this is not what stands in the cluster.
     pub fn sanitized(&self) -> bool {
         self.sanitized
     }
 
-    /// Whether there is no text.
+    /// `true` if there is no text.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
-    /// The same text in shared memory.
+    /// Returns the same text in shared memory.
     pub(crate) fn shared(&self) -> Arc<str> {
         Arc::clone(&self.text)
     }
@@ -151,7 +151,7 @@ fn clean(raw: &str, longest: usize) -> (String, bool) {
     (out, sanitized)
 }
 
-/// After ESC: the rest of the sequence, if it is one that is known.
+/// Skips the rest of a sequence after ESC, if it is one that is known.
 fn skip_escape(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     match chars.peek() {
         Some('[') => {
@@ -201,12 +201,12 @@ fn skip_csi(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) {
     }
 }
 
-/// Roughly: emoji and dingbats.
+/// `true` for pictures; roughly: emoji and dingbats.
 fn picture(c: char) -> bool {
     matches!(c, '\u{231a}'..='\u{23ff}' | '\u{2600}'..='\u{27bf}' | '\u{2b00}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// JSON in which nothing hides: what a reader would not see is written as `\uXXXX`, which means the same.
+/// Returns JSON in which nothing hides: what a reader would not see is written as `\uXXXX`, which means the same.
 pub(crate) fn escape(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
@@ -221,12 +221,12 @@ pub(crate) fn escape(json: &str) -> String {
     out
 }
 
-/// Columns that a text takes.
+/// Returns columns that a text takes.
 pub fn width(text: &str) -> usize {
     text.width()
 }
 
-/// The start of a text that fits into so many columns; what is cut ends in `…`.
+/// Returns the start of a text that fits into so many columns; what is cut ends in `…`.
 pub fn fit(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -247,7 +247,7 @@ pub fn fit(text: &str, columns: usize) -> String {
     out
 }
 
-/// As [`fit`], but it is the middle that goes: names of volumes differ at their ends.
+/// Fits a text as [`fit`] does, but cuts its middle: names of volumes differ at their ends.
 pub fn fit_middle(text: &str, columns: usize) -> String {
     let whole = text.width();
     if whole <= columns || columns < 5 {
@@ -305,7 +305,7 @@ fn take(text: &str, columns: usize) -> String {
     out
 }
 
-/// A link that may be opened: `https`, printable ASCII, no credentials.
+/// Returns a link that may be opened: `https`, printable ASCII, no credentials.
 pub fn link(raw: &str) -> Option<&str> {
     let rest = raw.strip_prefix("https://")?;
     let printable = raw.bytes().all(|b| (0x21..0x7f).contains(&b) && !b"\"'<>\\^`{|}".contains(&b));
@@ -313,7 +313,7 @@ pub fn link(raw: &str) -> Option<&str> {
     (printable && raw.len() <= LONGEST && !host.is_empty() && !host.contains('@')).then_some(raw)
 }
 
-/// Whether a text is of a form with `*` for anything. The form is lower case.
+/// `true` if a text is of a form with `*` for anything. The form is lower case.
 pub(crate) fn glob(form: &str, text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     let mut parts = form.split('*');

@@ -3,7 +3,7 @@
 use ratatui::style::{Color, Modifier, Style};
 use strum::{EnumString, IntoStaticStr};
 
-/// What a piece of text is.
+/// Meaning of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are the meaning")]
 pub enum Role {
@@ -56,13 +56,13 @@ impl Theme {
         name.parse().ok()
     }
 
-    /// The one after this.
+    /// Returns the one after this.
     pub(crate) fn next(self) -> Theme {
         let at = Theme::ALL.iter().position(|t| *t == self).unwrap_or(0);
         Theme::ALL[(at + 1) % Theme::ALL.len()]
     }
 
-    /// How such text looks.
+    /// Returns the style of a role.
     pub fn style(self, role: Role) -> Style {
         let rgb = |hex: u32| {
             let [_, r, g, b] = hex.to_be_bytes();

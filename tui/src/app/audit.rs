@@ -9,12 +9,12 @@ use crate::config::xdg_folder;
 use crate::decision::Written;
 use crate::text::escape;
 
-/// Where the log is: `autopilot/decisions.jsonl` under `XDG_STATE_HOME`, or `~/.local/state`.
+/// Returns the path of the log: `autopilot/decisions.jsonl` under `XDG_STATE_HOME`, or `~/.local/state`.
 pub(crate) fn place() -> Option<PathBuf> {
     Some(xdg_folder("XDG_STATE_HOME", ".local/state")?.join("autopilot/decisions.jsonl"))
 }
 
-/// A line of the log, and of the summary at the end.
+/// Returns a line of the log, and of the summary at the end.
 pub fn line(written: &Written) -> String {
     let write = &written.write;
     let target = &write.target;

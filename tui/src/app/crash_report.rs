@@ -1,4 +1,4 @@
-//! What is told and noted of decisions even where the console ends in a panic, on whatever thread: what was held is not sent,
+//! Decisions are told and logged even where the console ends in a panic, on whatever thread: what was held is not sent,
 //! and of what is on its way nobody will know.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +21,7 @@ pub struct CrashReport {
     /// By number of the decision and UID of the object; whether it was sent.
     open: BTreeMap<u64, BTreeMap<Arc<str>, (Write, bool)>>,
     told: Vec<String>,
-    /// What of the model tells that there is something new.
+    /// Numbers of the model that change whenever a decision does.
     seen: (u64, usize, usize),
 }
 
@@ -32,7 +32,7 @@ impl Default for CrashReport {
 }
 
 impl CrashReport {
-    /// Nothing was decided.
+    /// Returns a report without decisions.
     pub const fn new() -> CrashReport {
         CrashReport { open: BTreeMap::new(), told: Vec::new(), seen: (0, 0, 0) }
     }
@@ -54,7 +54,7 @@ impl CrashReport {
         self.open.retain(|number, _| open.contains(number));
     }
 
-    /// A write is on its way.
+    /// Notes that a write is on its way.
     pub fn sent(&mut self, write: &Write) {
         for decision in self.open.values_mut() {
             if let Some(open) = decision.get_mut(&write.target.uid) {
@@ -63,7 +63,7 @@ impl CrashReport {
         }
     }
 
-    /// A write ended, and is in the log.
+    /// Notes that a write ended, and is in the log.
     pub fn ended(&mut self, written: &Written) {
         for decision in self.open.values_mut() {
             decision.remove(&written.write.target.uid);
@@ -71,7 +71,7 @@ impl CrashReport {
         self.told.push(written.line());
     }
 
-    /// How what is open ends if the console does.
+    /// Returns how the open decisions end if the console does.
     pub fn interrupted(&self) -> Vec<Written> {
         let open = self.open.values().flat_map(BTreeMap::values);
         open.map(|(write, sent)| Written {
@@ -91,7 +91,7 @@ pub(super) fn kept(with: impl FnOnce(&mut CrashReport)) {
     with(&mut LAST.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// Into the log, and onto the terminal that was given back. The thread that failed may be the one that has them, or another
+/// Writes it to the log, and to the terminal that was given back. The thread that failed may be the one that has them, or another
 /// may for a moment: what cannot be had is not waited for.
 pub(super) fn speak() {
     for _ in 0..50 {

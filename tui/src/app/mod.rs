@@ -29,35 +29,35 @@ use crate::model::Model;
 use crate::text::Safe;
 use crate::update::{abandon, settle, stop, update};
 
-/// At most one picture in this time for what the feed brings; keys are drawn at once.
+/// At most one picture in this time for what the cluster brings; keys are drawn at once.
 const FRAME: Duration = Duration::from_millis(100);
 /// Messages between two pictures: a storm must not starve keys.
 const DRAIN: usize = 256;
 
-/// What the console is started with.
+/// Parameters of the console.
 #[derive(Debug)]
 pub(crate) struct Start {
-    /// Where the cluster comes from.
+    /// Source of the cluster.
     pub source: Source,
     /// The namespace; all if none.
     pub namespace: Option<String>,
-    /// What the configuration says.
+    /// Settings from the configuration and the flags.
     pub settings: Settings,
 }
 
 struct Outside {
-    feeder: ClusterTask,
+    cluster: ClusterTask,
     source: Source,
     out: mpsc::Sender<Msg>,
     results: mpsc::UnboundedSender<Msg>,
 }
 
-/// How the console ended.
+/// Result of a session.
 #[derive(Debug)]
-pub(crate) struct Left {
-    /// What was decided, for the summary.
+pub(crate) struct Ended {
+    /// Decisions, for the summary.
     pub written: Vec<Written>,
-    /// Whether it was the terminal that failed.
+    /// `true` if it was the terminal that failed.
     pub outcome: anyhow::Result<()>,
 }
 
@@ -65,20 +65,20 @@ pub(crate) struct Left {
 ///
 /// # Errors
 /// When the terminal cannot be taken.
-pub(crate) async fn run(mut start: Start) -> anyhow::Result<Left> {
+pub(crate) async fn run(mut start: Start) -> anyhow::Result<Ended> {
     start.source.log_in().await;
     start.source.taken = true;
     let mut screen = Screen::enter(start.settings.mouse)?;
-    let left = turn(start, &mut screen).await;
+    let left = run_loop(start, &mut screen).await;
     screen.leave();
     left
 }
 
-async fn turn(start: Start, screen: &mut Screen) -> anyhow::Result<Left> {
+async fn run_loop(start: Start, screen: &mut Screen) -> anyhow::Result<Ended> {
     let began = Instant::now();
     let now = || Now { mono: began.elapsed(), wall: jiff::Timestamp::now() };
     // Bounded: a fast server waits for a slow terminal, not the other way round.
-    let (out, mut feed) = mpsc::channel(512);
+    let (out, mut messages) = mpsc::channel(512);
     let (results, mut done) = mpsc::unbounded_channel();
     let namespace: Option<Arc<str>> = start.namespace.as_deref().map(Arc::from);
     let label = ClusterLabel {
@@ -90,8 +90,8 @@ async fn turn(start: Start, screen: &mut Screen) -> anyhow::Result<Left> {
     model.now = now();
     model.link.started = Some(model.now);
     model.contexts = start.source.contexts();
-    let feeder = ClusterTask::start(start.source.clone(), namespace, 0, out.clone());
-    let mut outside = Outside { feeder, source: start.source, out, results };
+    let cluster = ClusterTask::start(start.source.clone(), namespace, 0, out.clone());
+    let mut outside = Outside { cluster, source: start.source, out, results };
     let mut input = EventStream::new();
     let (mut term, mut hup) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let mut int = signal(SignalKind::interrupt())?;
@@ -134,10 +134,10 @@ async fn turn(start: Start, screen: &mut Screen) -> anyhow::Result<Left> {
                 handle(&mut model, now(), msg, screen, &mut outside);
             }
             () = sleep_until(drawn + FRAME), if model.dirty => at_once = true,
-            Some(msg) = feed.recv() => {
+            Some(msg) = messages.recv() => {
                 handle(&mut model, now(), msg, screen, &mut outside);
                 for _ in 0..DRAIN {
-                    let Ok(msg) = feed.try_recv() else { break };
+                    let Ok(msg) = messages.try_recv() else { break };
                     handle(&mut model, now(), msg, screen, &mut outside);
                 }
                 at_once = drawn.elapsed() >= FRAME;
@@ -165,7 +165,7 @@ async fn turn(start: Start, screen: &mut Screen) -> anyhow::Result<Left> {
     for effect in abandon(&mut model) {
         outside.carry_out(effect, screen);
     }
-    Ok(Left { written: model.written, outcome })
+    Ok(Ended { written: model.written, outcome })
 }
 
 fn read(event: &Event) -> Option<Msg> {
@@ -200,7 +200,7 @@ fn handle(model: &mut Model, now: Now, msg: Msg, screen: &mut Screen, outside: &
 impl Outside {
     fn carry_out(&mut self, effect: Effect, screen: &mut Screen) {
         let results = self.results.clone();
-        let session = self.feeder.session();
+        let session = self.cluster.session();
         match effect {
             Effect::Send(write) => {
                 crash_report::kept(|last| last.sent(&write));
@@ -258,18 +258,18 @@ impl Outside {
                     // The context that is shown, whatever the kubeconfig says by now.
                     self.source.context = Some(session.context().to_owned());
                 }
-                self.feeder =
+                self.cluster =
                     ClusterTask::start(self.source.clone(), namespace, generation, self.out.clone());
             }
-            Effect::Reconnect => self.feeder.wake(),
-            Effect::Awake => self.feeder.awake(),
+            Effect::Reconnect => self.cluster.wake(),
+            Effect::Awake => self.cluster.awake(),
             Effect::Mouse(on) => screen.mouse(on),
             Effect::Redraw => screen.redraw(),
         }
     }
 }
 
-/// Into the local log. That a decision could not be logged is said, and does not undo it.
+/// Writes to the local log. A decision that could not be logged is not undone; that is said.
 fn note(written: &Written, results: &mpsc::UnboundedSender<Msg>) {
     // The log first: what ended is no concern of the last words any more.
     if let Some(place) = audit::place()
@@ -281,7 +281,7 @@ fn note(written: &Written, results: &mpsc::UnboundedSender<Msg>) {
     crash_report::kept(|last| last.ended(written));
 }
 
-/// A line for each decision, for the terminal that is left behind.
+/// Returns a line for each decision, for the terminal that is left behind.
 pub fn summary(written: &[Written]) -> Vec<String> {
     written.iter().map(Written::line).collect()
 }

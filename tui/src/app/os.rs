@@ -10,7 +10,7 @@ const COPIED: usize = 70_000;
 /// Opens a link with `AUTOPILOT_BROWSER`, `BROWSER`, or what the system has for it.
 ///
 /// # Errors
-/// When there is nothing that opens it.
+/// When no program opens it.
 pub(crate) async fn browse(url: &str) -> std::io::Result<()> {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let system = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
@@ -25,7 +25,7 @@ pub(crate) async fn browse(url: &str) -> std::io::Result<()> {
     if status.success() { Ok(()) } else { Err(std::io::Error::other(format!("it ended with {status}"))) }
 }
 
-/// The sequence that makes a terminal copy a text (OSC 52). The text is sent encoded: nothing in it is obeyed.
+/// Returns the sequence that makes a terminal copy a text (OSC 52). The text is sent encoded: nothing in it is obeyed.
 pub(crate) fn copy_sequence(text: &str) -> Option<String> {
     (text.len() <= COPIED)
         .then(|| format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text)))

@@ -18,7 +18,7 @@ use crate::message::Msg;
 use crate::model::Model;
 use crate::view;
 
-/// Whether the terminal is ours; it is given back once.
+/// `true` if the terminal is ours; it is given back once.
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Collects a picture and writes it at once, as one synchronized update: no half pictures.
@@ -140,7 +140,7 @@ impl Screen {
         }
     }
 
-    /// Columns and lines.
+    /// Returns how many columns and lines it has.
     ///
     /// # Errors
     /// When the terminal does not say.
@@ -166,9 +166,9 @@ impl Screen {
         out.flush()
     }
 
-    /// The next picture is drawn from nothing: somebody else wrote to the terminal.
+    /// Draws the next picture from nothing: somebody else wrote to the terminal.
     pub(crate) fn redraw(&mut self) {
-        // One that cannot be cleared fails at the next picture, and that is said.
+        // A terminal that cannot be cleared fails at the next picture, and that is said.
         let _ = self.terminal.clear();
     }
 
@@ -190,7 +190,7 @@ impl Drop for Screen {
     }
 }
 
-/// As it was before. Nobody is left to tell when this fails.
+/// Gives the terminal back as it was. Nobody is left to tell if this fails.
 fn give_back() {
     if !OURS.swap(false, Ordering::SeqCst) {
         return;
@@ -201,7 +201,7 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
-/// For the test that a panic gives the terminal back: `AUTOPILOT_PANIC` in debug builds, at the first `!`.
+/// Panics for the test that a panic gives the terminal back: `AUTOPILOT_PANIC` in debug builds, at the first `!`.
 #[cfg(debug_assertions)]
 pub(super) fn panic_if_asked(msg: &Msg) {
     if let Msg::Key(key) = msg

@@ -189,7 +189,7 @@ impl Cli {
             kubeconfig: self.target.kubeconfig.clone(),
             context: self.target.context.clone(),
             read_only: self.target.read_only,
-            settled: Arc::new(ContextSettings { contexts: file.contexts }),
+            context_settings: Arc::new(ContextSettings { contexts: file.contexts }),
             ..Source::default()
         };
         Ok((source, settings))

@@ -21,7 +21,7 @@ use crate::rows::{Approval, Names, wire};
 use crate::text::Safe;
 use crate::theme::Glyphs;
 
-/// Why nothing is written.
+/// Reason why nothing is written, with an exit code.
 #[derive(Debug)]
 struct Refusal {
     code: u8,
@@ -235,7 +235,7 @@ pub async fn carry_out(
     }
 }
 
-/// Where the approvals of these names are: only there one needs the right to list them. Everywhere, if a name does not say.
+/// Returns the namespaces of these names: only there one needs the right to list approvals. Everywhere, if a name has none.
 fn places<'a>(namespace: Option<&'a str>, names: &'a [String]) -> Vec<Option<&'a str>> {
     // What is no name of a namespace leads to none.
     let label = |n: &&str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -256,7 +256,7 @@ fn named(row: &Approval, name: &str) -> bool {
     }
 }
 
-/// Why `--yes` is not enough here; none if it is.
+/// Returns why `--yes` is not enough here; `None` if it is.
 pub fn unnamed(cluster: &ClusterLabel, named: Option<&str>) -> Option<String> {
     let context = &cluster.context;
     match named {

@@ -40,7 +40,7 @@ const OBJECTS: [ObjectColumn; 5] = [
 const RULES: [RuleColumn; 5] =
     [RuleColumn::Rule, RuleColumn::Ready, RuleColumn::Data, RuleColumn::Asks, RuleColumn::Objects];
 
-/// What is asked for.
+/// A request for a list.
 #[derive(Debug)]
 pub struct Asked<'a> {
     /// Of what.
@@ -76,7 +76,7 @@ pub async fn get(session: &Session, asked: &Asked<'_>, settings: &Settings) -> a
     }
 }
 
-/// A row; where the object could not be read whole, that is told.
+/// Returns a row; where the object could not be read whole, that is told.
 fn told<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &mut Names) -> R) -> R {
     if let Some(why) = &object.unreadable {
         let wire::Meta { namespace, name, .. } = &object.metadata;
@@ -86,7 +86,7 @@ fn told<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &m
     row(object, &mut Names::default())
 }
 
-/// A list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML, too.
+/// Returns a list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML, too.
 fn text(list: &Value, output: Output) -> anyhow::Result<String> {
     if output == Output::Yaml {
         let yaml = serde_saphyr::to_string(list)?;

@@ -31,10 +31,10 @@ use crate::decision::Action;
 
 pub use args::{Cli, DecideArgs, Do, Output, Resource, called};
 
-/// Carries out a call. That nobody reads to the end is nothing that went wrong.
+/// Carries out a call. A reader that leaves early is no failure.
 ///
 /// # Errors
-/// What went wrong.
+/// When a call fails.
 pub async fn main(cli: Cli) -> anyhow::Result<ExitCode> {
     let closed = |error: &std::io::Error| error.kind() == std::io::ErrorKind::BrokenPipe;
     match call(cli).await {

@@ -1,4 +1,4 @@
-//! What is printed about the program itself: the key table, completions, the man page.
+//! The program's own documentation: the key table, completions, the man page.
 
 use clap::CommandFactory as _;
 
@@ -6,7 +6,7 @@ use crate::cli::args::Cli;
 use crate::commands::{COMMANDS, Group};
 use crate::config::Settings;
 
-/// The key table of the guide.
+/// Returns the key table of the guide.
 pub fn keys(settings: &Settings) -> String {
     let mut text = "| key | command | what it does |\n|---|---|---|\n".to_owned();
     for group in Group::ALL {
@@ -23,14 +23,14 @@ pub fn keys(settings: &Settings) -> String {
     text
 }
 
-/// A completion script.
+/// Returns a completion script.
 pub fn completions(shell: clap_complete::Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "autopilot", &mut script);
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// The man page: what clap knows of the console and of each command, and the keys.
+/// Returns the man page: what clap knows of the console and of each command, and the keys.
 ///
 /// # Errors
 /// When it cannot be written.

@@ -21,10 +21,10 @@ use crate::text::width;
 use crate::update::{settle, update};
 use crate::view;
 
-/// How long the lists may take.
+/// Time that the lists may take.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A buffer as lines of text, without what is blank at their ends.
+/// Returns a buffer as lines of text, without what is blank at their ends.
 pub fn text(buffer: &Buffer) -> Vec<String> {
     let area = buffer.area;
     (area.top()..area.bottom())
@@ -72,17 +72,17 @@ pub(crate) async fn print(
         eprintln!("autopilot: --size: such as 120x40");
         return Ok(ExitCode::from(USAGE));
     };
-    let (out, mut feed) = mpsc::channel(64);
+    let (out, mut messages) = mpsc::channel(64);
     let namespace: Option<Arc<str>> = namespace.as_deref().map(Arc::from);
     // Text for a file or a report: no sequences in it.
     let settings = Settings { hyperlinks: false, ..settings };
     let mut model = Model::new(settings, ClusterLabel::default(), namespace.clone(), size);
     model.screens = vec![Screen::table(view)];
     let began = Instant::now();
-    let _feeder = ClusterTask::start(source, namespace, 0, out);
+    let _task = ClusterTask::start(source, namespace, 0, out);
     let end = began + PATIENCE;
     loop {
-        let Ok(Some(msg)) = timeout_at(end, feed.recv()).await else { break };
+        let Ok(Some(msg)) = timeout_at(end, messages.recv()).await else { break };
         let now = Now { mono: began.elapsed(), wall: jiff::Timestamp::now() };
         update(&mut model, now, msg);
         let settled =

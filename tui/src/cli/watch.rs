@@ -28,8 +28,8 @@ pub(crate) async fn watch(
     output: Option<Output>,
     seconds: Option<u64>,
 ) -> anyhow::Result<u8> {
-    let (out, mut feed) = mpsc::channel(256);
-    let _feeder = ClusterTask::start(source, namespace.as_deref().map(Arc::from), 0, out);
+    let (out, mut messages) = mpsc::channel(256);
+    let _task = ClusterTask::start(source, namespace.as_deref().map(Arc::from), 0, out);
     let end = Instant::now() + Duration::from_secs(seconds.unwrap_or(u64::from(u32::MAX)));
     let mut known: HashMap<Arc<str>, (Approval, String)> = HashMap::new();
     // What the list that is being read has; what was known and is not in it is gone.
@@ -57,9 +57,11 @@ pub(crate) async fn watch(
         stdout.flush()
     };
     loop {
-        let Ok(msg) = timeout_at(end, feed.recv()).await else { return Ok(if seen { OK } else { FAILED }) };
-        let Some(Msg::ClusterEvent(_, feed)) = msg else { return Ok(FAILED) };
-        match feed {
+        let Ok(msg) = timeout_at(end, messages.recv()).await else {
+            return Ok(if seen { OK } else { FAILED });
+        };
+        let Some(Msg::ClusterEvent(_, event)) = msg else { return Ok(FAILED) };
+        match event {
             ClusterEvent::Start(KindName::Approvals) => listed.clear(),
             ClusterEvent::Approvals(rows) => {
                 for row in rows {

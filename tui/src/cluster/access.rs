@@ -17,10 +17,10 @@ fn post(uri: &str, body: &Value) -> Result<http::Request<Vec<u8>>, kube::Error> 
         .map_err(kube::Error::HttpError)
 }
 
-/// Whether the server answers. The cheapest question that also tells whether the credentials are taken.
+/// Asks whether the server answers: the cheapest question that also tells whether the credentials are taken.
 ///
 /// # Errors
-/// What is the matter.
+/// Kind of trouble.
 pub(crate) async fn alive(client: &Client) -> Result<(), kube::Error> {
     let request = http::Request::get(format!("/apis/{GROUP}/v1alpha1")).body(Vec::new());
     match client.request_text(request.map_err(kube::Error::HttpError)?).await {
@@ -30,7 +30,7 @@ pub(crate) async fn alive(client: &Client) -> Result<(), kube::Error> {
     }
 }
 
-/// Who we are, in the server's words.
+/// Returns the authenticated user, as the server names it.
 ///
 /// # Errors
 /// When the server does not say.
@@ -42,7 +42,7 @@ pub(crate) async fn identity(client: &Client) -> Result<Safe, kube::Error> {
     Ok(Safe::new(name))
 }
 
-/// Whether we may do something to approvals in a namespace, or everywhere; none where the server could not find out: an
+/// Asks whether we may do something in a namespace, or everywhere; `None` if the server could not find out: an
 /// authorizer that fails has not said no.
 ///
 /// # Errors
@@ -80,7 +80,7 @@ pub(crate) async fn may(
     Ok(Some(Answer { allowed, reason }))
 }
 
-/// What we may do to approvals in a namespace, or everywhere. What is not answered is unknown.
+/// Returns our permissions on approvals in a namespace, or everywhere. What is not answered is unknown.
 pub async fn access(session: &Session, namespace: Option<&Arc<str>>) -> Vec<(Verb, Answer)> {
     let mut answers = Vec::new();
     for verb in [Verb::Patch, Verb::Delete] {

@@ -1,4 +1,4 @@
-//! What an error of the client means for the person who waits.
+//! Errors of the client, classified for the person who waits.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio::time::timeout;
 use crate::connection::Trouble;
 use crate::text::Safe;
 
-/// Nothing came in time.
+/// Error: no answer came in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the server accepts connections and does not answer")]
 struct NoAnswer;
 
-/// The answer to a question, or that none came within this time.
+/// Returns the answer to a question, or that none came within this time.
 ///
 /// # Errors
 /// Either.
@@ -25,7 +25,7 @@ pub(crate) async fn within<T>(
     timeout(patience, asked).await.unwrap_or_else(|_| Err(kube::Error::Service(NoAnswer.into())))
 }
 
-/// Class and text.
+/// Returns the kind of trouble, and a text for people.
 pub(crate) fn classify(error: &kube::Error) -> (Trouble, Safe) {
     let trouble = match error {
         kube::Error::Api(status) => match status.code {
@@ -54,7 +54,7 @@ pub(crate) fn classify(error: &kube::Error) -> (Trouble, Safe) {
     (trouble, Safe::new(&text))
 }
 
-/// What the credentials lack, if it is that.
+/// Returns the error of the credentials; `None` if it is another error.
 fn credentials(error: &kube::Error) -> Option<&AuthError> {
     match error {
         kube::Error::Auth(error) => Some(error),
@@ -63,7 +63,7 @@ fn credentials(error: &kube::Error) -> Option<&AuthError> {
     }
 }
 
-/// The innermost cause: `Connection refused (os error 111)` says more than what wraps it.
+/// Returns the innermost cause: `Connection refused (os error 111)` says more than what wraps it.
 pub(crate) fn root(error: &dyn Error) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
@@ -72,7 +72,7 @@ pub(crate) fn root(error: &dyn Error) -> String {
     last.to_string()
 }
 
-/// Whether the error proves that nothing reached the server.
+/// `true` if the error proves that nothing reached the server.
 pub(crate) fn never_sent(error: &kube::Error) -> bool {
     let mut cause: Option<&dyn Error> = Some(error);
     while let Some(error) = cause {

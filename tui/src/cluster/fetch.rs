@@ -8,7 +8,7 @@ use crate::cluster::error::{classify, within};
 use crate::cluster::session::Session;
 use crate::rows::wire::Page;
 
-/// Why an object cannot be shown as the cluster has it.
+/// Reason why an object cannot be shown as the cluster has it.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// There is no connection yet.
@@ -22,13 +22,13 @@ pub enum FetchError {
     Yaml(#[from] serde_saphyr::SerializeError),
 }
 
-/// Path of a collection.
+/// Returns the path of a collection.
 fn path(plural: &str, namespace: Option<&str>) -> String {
     let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();
     format!("/apis/{GROUP}/v1alpha1{within}/{plural}")
 }
 
-/// A whole list, page by page.
+/// Returns a whole list, page by page.
 ///
 /// # Errors
 /// When the server refuses.
@@ -56,7 +56,7 @@ pub(crate) async fn list<K: DeserializeOwned>(
     }
 }
 
-/// An object as the cluster has it, without what only machines read.
+/// Returns an object as the cluster has it, without what only machines read.
 ///
 /// # Errors
 /// When the server refuses, or it cannot be written as YAML.
@@ -75,10 +75,10 @@ pub async fn yaml(
     Ok(serde_saphyr::to_string(&value)?)
 }
 
-/// Whether a kind can be listed at all.
+/// Checks that a kind can be listed at all.
 ///
 /// # Errors
-/// Why not.
+/// Reason.
 pub(crate) async fn list_some(
     session: &Session,
     plural: &str,

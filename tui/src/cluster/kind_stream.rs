@@ -46,7 +46,7 @@ pub(super) enum Resume {
     Never,
 }
 
-/// Why nothing more comes.
+/// Reason why nothing more comes.
 pub(super) enum StreamError {
     /// The server refused, or was not reached.
     Client(kube::Error),
@@ -77,20 +77,20 @@ pub(super) struct KindStream {
     version: Option<String>,
 }
 
-/// What follows from an event of a watch, besides its object.
+/// Consequence of an event of a watch, besides its object.
 enum Followup {
-    /// Nothing: the next event may join the batch.
+    /// The next event may join the batch.
     Continue,
-    /// What was kept back is shown.
+    /// Objects that were kept back are shown.
     Flush,
-    /// What was kept back is shown, and then this is told.
+    /// Objects that were kept back are shown, and then this is told.
     Tell(ClusterEvent),
     /// The watch has ended.
     End(Result<Resume, StreamError>),
 }
 
 impl KindStream {
-    /// A kind of which nothing was read yet.
+    /// Returns a kind of which nothing was read yet.
     pub(super) fn new(kind: KindName, task: TaskContext) -> KindStream {
         let (path, selector) = watch_path(kind, task.namespace.as_deref());
         KindStream { kind, task, path, selector, names: Names::default(), version: None }

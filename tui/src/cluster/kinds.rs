@@ -12,11 +12,11 @@ use crate::connection::KindName;
 use crate::message::ClusterEvent;
 use crate::rows::{Approval, EventRecord, Names, ObjectRow, RuleRow, wire};
 
-/// How objects of a kind become rows.
+/// A kind that is watched, and how its objects become rows.
 pub(super) trait Watched: DeserializeOwned + Clone + Send + 'static {
     fn rows(items: Vec<Self>, names: &mut Names) -> ClusterEvent;
     fn meta(&self) -> &wire::Meta;
-    /// What can be read of an object that cannot be read whole.
+    /// Reads what can be read of an object that cannot be read whole.
     fn in_part(value: &Value) -> Self;
 }
 
@@ -47,7 +47,7 @@ pub(super) type WireApproval = wire::Object<ActionApprovalSpec, ActionApprovalSt
 pub(super) type WireObject = wire::Object<AutopilotRuleObjectSpec, AutopilotRuleObjectStatus>;
 pub(super) type WireRule = wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>;
 
-/// What tells a kind that has spec and status from the others.
+/// A kind with spec and status.
 pub(super) trait IntoClusterEvents: Sized {
     fn told(items: Vec<Self>, names: &mut Names) -> ClusterEvent;
 }
@@ -103,7 +103,7 @@ impl Watched for wire::Event {
     }
 }
 
-/// Path and selector of a kind. Rules belong to no namespace; their events are in `default`.
+/// Returns the path and the selector of a kind. Rules belong to no namespace; their events are in `default`.
 pub(super) fn watch_path(kind: KindName, namespace: Option<&str>) -> (String, &'static str) {
     let group = format!("/apis/{GROUP}/v1alpha1");
     let within = namespace.map(|n| format!("/namespaces/{n}")).unwrap_or_default();

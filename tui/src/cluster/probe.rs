@@ -16,7 +16,7 @@ use crate::connection::Trouble;
 use crate::message::ClusterEvent;
 use crate::text::Safe;
 
-/// Who we are, in the server's words; asked again when the credentials were read anew.
+/// Learns who the authenticated user is; asks again when the credentials were read anew.
 pub(super) async fn learn_identity(task: TaskContext) {
     let times = task.session.times();
     let mut renewed = task.session.renewed();
@@ -60,7 +60,7 @@ impl Renewal {
         renewed.map_err(|error| Safe::new(&error.to_string()))
     }
 
-    /// The server knows us: what an earlier attempt came to says nothing any more.
+    /// Forgets an attempt that has ended: the server accepts our credentials.
     fn over(&mut self) {
         self.0.take_if(|task| task.is_finished());
     }

@@ -16,19 +16,19 @@ use crate::decision::{Action, Ending, Target, VIA, Write};
 use crate::rows::{Approval, ApprovalState, Names, wire};
 use crate::text::Safe;
 
-/// How long a write may take.
+/// Time that a write may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// Name of the field manager.
 const MANAGER: &str = "autopilot-console";
 
 type Wire = wire::Object<ActionApprovalSpec, ActionApprovalStatus>;
 
-/// The path of an approval.
+/// Returns the path of an approval.
 fn path(target: &Target) -> String {
     format!("/apis/{GROUP}/v1alpha1/namespaces/{}/actionapprovals/{}", target.raw_namespace, target.raw_name)
 }
 
-/// The JSON patch of an approval or refusal: first what must be so, then what is to be.
+/// Returns the JSON patch of an approval or refusal: first what must be so, then what is to be.
 pub fn patch(write: &Write) -> Value {
     let target = &write.target;
     let mut steps = vec![
@@ -118,7 +118,7 @@ async fn delete(client: &Client, write: &Write) -> Result<Ending, kube::Error> {
     Ok(Ending::Done)
 }
 
-/// The approval as it is now.
+/// Returns the approval as it is now.
 async fn fresh(client: &Client, target: &Target) -> Result<Option<Approval>, kube::Error> {
     let request = http::Request::get(path(target)).body(Vec::new()).map_err(kube::Error::HttpError)?;
     match client.request::<Value>(request).await {
@@ -128,7 +128,7 @@ async fn fresh(client: &Client, target: &Target) -> Result<Option<Approval>, kub
     }
 }
 
-/// What an error means: where a test failed, what is different now.
+/// Returns what an error means: where a test failed, what is different now.
 async fn refused(client: &Client, write: &Write, error: &kube::Error) -> Ending {
     let (trouble, text) = classify(error);
     let code = if let kube::Error::Api(status) = error { status.code } else { 0 };

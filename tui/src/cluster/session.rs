@@ -16,12 +16,12 @@ use crate::config::ContextSettings;
 use crate::connection::{ClusterLabel, Trouble};
 use crate::text::Safe;
 
-/// How long a connection may take.
+/// Time that a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A credential plugin that takes longer is named: nobody knows otherwise what a blank terminal waits for.
 const SILENT: Duration = Duration::from_secs(1);
 
-/// Where clusters come from.
+/// Source of clusters.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     /// A kubeconfig; `KUBECONFIG` or the usual place if none.
@@ -30,11 +30,11 @@ pub struct Source {
     pub context: Option<String>,
     /// `--read-only`.
     pub read_only: bool,
-    /// What the configuration file says of contexts.
-    pub settled: Arc<ContextSettings>,
-    /// How long is waited for what.
+    /// Per-context settings.
+    pub context_settings: Arc<ContextSettings>,
+    /// Timeouts.
     pub times: Times,
-    /// Whether the terminal is taken: a credential plugin may not ask anything on it, nor write to it.
+    /// `true` if the terminal is taken: a credential plugin may not ask anything on it, nor write to it.
     pub taken: bool,
 }
 
@@ -63,7 +63,7 @@ pub enum SessionError {
     Moved,
 }
 
-/// What the kubeconfig says of a context.
+/// A context of the kubeconfig.
 struct ContextConfig {
     config: Config,
     context: String,
@@ -78,13 +78,13 @@ pub struct Session {
     context: String,
     url: String,
     client: RwLock<Client>,
-    /// How often the credentials were read anew.
+    /// Number of times that the credentials were read anew.
     renewed: watch::Sender<u64>,
     /// For the header.
     pub label: ClusterLabel,
     /// Namespace of the context.
     pub namespace: Option<String>,
-    /// Whether a program makes the credentials, each time they are read.
+    /// `true` if a program makes the credentials, each time they are read.
     pub plugin: bool,
 }
 
@@ -98,7 +98,7 @@ impl std::fmt::Debug for Session {
 }
 
 impl SessionError {
-    /// What it means for the person who waits.
+    /// Returns what it means for the person who waits.
     pub(crate) fn trouble(&self) -> Trouble {
         match self {
             SessionError::Plugin => Trouble::Unauthorized,
@@ -119,16 +119,16 @@ impl Source {
         .map_err(SessionError::Kubeconfig)
     }
 
-    /// Contexts of the kubeconfig.
+    /// Returns the contexts of the kubeconfig.
     pub(crate) fn contexts(&self) -> Vec<Safe> {
         let contexts = self.read().map(|k| k.contexts).unwrap_or_default();
         contexts.iter().map(|c| Safe::new(&c.name)).filter(|c| !c.sanitized()).collect()
     }
 
-    /// What is known of the context before there is a connection.
+    /// Returns what is known of the context before there is a connection.
     pub(crate) fn label(&self) -> ClusterLabel {
         let context = self.context.clone().unwrap_or_default();
-        let contexts = &self.settled.contexts;
+        let contexts = &self.context_settings.contexts;
         ClusterLabel {
             context: Safe::new(&context),
             raw_context: context.as_str().into(),
@@ -184,7 +184,7 @@ impl Source {
         let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
         let mut config =
             Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(SessionError::Kubeconfig)?;
-        // Trying again is the feed's, which says so on the screen and keeps to its pace.
+        // Trying again is for the cluster task, which says so on the screen and keeps to its pace.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT);
         if let (true, Some(plugin)) = (self.taken, &mut config.auth_info.exec) {
@@ -200,12 +200,12 @@ impl Source {
     }
 }
 
-/// The program that makes the credentials.
+/// Returns the program that makes the credentials.
 fn plugin_of(config: &Config) -> Option<String> {
     config.auth_info.exec.as_ref().map(|plugin| plugin.command.clone().unwrap_or_default())
 }
 
-/// What a credential plugin makes; one that takes its time is named where it was started.
+/// Awaits what a credential plugin makes; one that takes its time is named where it was started.
 async fn named<T>(plugin: Option<String>, made: impl Future<Output = T>) -> T {
     let mut made = std::pin::pin!(made);
     let Some(plugin) = plugin else { return made.await };
@@ -218,33 +218,33 @@ async fn named<T>(plugin: Option<String>, made: impl Future<Output = T>) -> T {
     }
 }
 
-/// A client. A credential plugin runs here, for as long as it likes: not on a thread that others wait for.
+/// Returns a client. A credential plugin runs here, for as long as it likes: not on a thread that others wait for.
 async fn client(config: Config, context: &str) -> Result<Client, SessionError> {
     let made = tokio::task::spawn_blocking(move || Client::try_from(config)).await;
     let made = made.unwrap_or_else(|error| Err(kube::Error::Service(error.into())));
     made.map_err(|error| SessionError::Client { context: context.to_owned(), error: Box::new(error) })
 }
 
-/// The kubeconfig's name of a user, until the server says who that is.
+/// Returns the kubeconfig's name of a user, until the server says who that is.
 fn unconfirmed(user: &str) -> Safe {
     Safe::new(format!("{user} (unconfirmed)").trim_start())
 }
 
 impl Session {
-    /// The client as it is now.
+    /// Returns the client as it is now.
     pub(crate) fn client(&self) -> Client {
         self.client.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How long is waited for what.
+    /// Timeouts.
     pub(crate) fn times(&self) -> Times {
         self.source.times
     }
 
-    /// The answer to a small question, within the time that one may take.
+    /// Returns the answer to a small question, within the time that one may take.
     ///
     /// # Errors
-    /// What the server says, or that it says nothing.
+    /// When the server refuses, or does not answer.
     pub(crate) async fn ask<T>(
         &self,
         asked: impl Future<Output = Result<T, kube::Error>>,
@@ -252,7 +252,7 @@ impl Session {
         within(self.times().patience, asked).await
     }
 
-    /// The context.
+    /// Returns the context.
     pub(crate) fn context(&self) -> &str {
         &self.context
     }

@@ -14,7 +14,7 @@ use crate::connection::{KindName, Trouble};
 use crate::message::{ClusterEvent, Msg};
 use crate::text::Safe;
 
-/// A running feed. Dropping it ends it.
+/// A running task that watches a cluster. Dropping it ends it.
 #[derive(Debug)]
 pub struct ClusterTask {
     task: JoinHandle<()>,
@@ -51,7 +51,7 @@ impl ClusterTask {
         self.again.notify_waiters();
     }
 
-    /// The connection, once there is one.
+    /// Returns the connection, once there is one.
     pub(crate) fn session(&self) -> Option<Arc<Session>> {
         self.session.borrow().clone()
     }
@@ -79,15 +79,15 @@ async fn run(
         }
     }
     let trouble = async |error: &SessionError| {
-        let feed = ClusterEvent::Trouble(error.trouble(), Safe::new(&error.to_string()));
-        out.send(Msg::ClusterEvent(generation, feed)).await.is_ok()
+        let event = ClusterEvent::Trouble(error.trouble(), Safe::new(&error.to_string()));
+        out.send(Msg::ClusterEvent(generation, event)).await.is_ok()
     };
     let mut pause = LONGEST_PAUSE;
     let session = loop {
         let mut opened = std::pin::pin!(source.open());
         let opened = match timeout(source.times.patience, &mut opened).await {
             Ok(opened) => opened,
-            // One that hangs is not started a second time.
+            // A plugin that hangs is not started a second time.
             Err(_) if trouble(&SessionError::Plugin).await => opened.await,
             Err(_) => return,
         };

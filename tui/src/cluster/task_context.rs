@@ -1,4 +1,4 @@
-//! What all tasks of a connection share.
+//! State that all tasks of a connection share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::connection::Trouble;
 use crate::message::{ClusterEvent, Msg};
 use crate::text::Safe;
 
-/// What all tasks of a feed share.
+/// State that all tasks of a connection share.
 #[derive(Clone)]
 pub(super) struct TaskContext {
     pub(super) session: Arc<Session>,
@@ -19,7 +19,7 @@ pub(super) struct TaskContext {
     pub(super) generation: u64,
     pub(super) out: mpsc::Sender<Msg>,
     pub(super) throttle: Arc<Throttle>,
-    /// Whether the server answers; a watch that failed waits for it.
+    /// `true` if the server answers; a watch that failed waits for it.
     pub(super) open: Arc<watch::Sender<bool>>,
     /// The server was not reached: watches that hang on a former path would say nothing, and look well.
     pub(super) lost: Arc<Notify>,
@@ -30,11 +30,11 @@ pub(super) struct TaskContext {
 }
 
 impl TaskContext {
-    pub(super) async fn say(&self, feed: ClusterEvent) -> bool {
-        self.out.send(Msg::ClusterEvent(self.generation, feed)).await.is_ok()
+    pub(super) async fn say(&self, event: ClusterEvent) -> bool {
+        self.out.send(Msg::ClusterEvent(self.generation, event)).await.is_ok()
     }
 
-    /// A watch ended before its time: the probe looks first whether somebody is there.
+    /// Marks the connection as suspect, since a watch ended before its time: the probe looks first whether somebody is there.
     pub(super) fn mark_suspect(&self) {
         if self.open.send_if_modified(|open| std::mem::replace(open, false)) {
             self.throttle.slow();
@@ -49,7 +49,7 @@ impl TaskContext {
         }
     }
 
-    /// A watch failed: nobody connects until the probe was answered.
+    /// Stops all connections, since a watch failed, until the probe was answered.
     pub(super) async fn trip(&self, trouble: Trouble, text: Safe) {
         let news = self.open.send_if_modified(|open| std::mem::replace(open, false));
         self.give_up(trouble);

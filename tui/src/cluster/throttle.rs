@@ -1,20 +1,20 @@
-//! How often the console knocks: freely at first, once a second when something is the matter.
+//! Limits how often the console connects: freely at first, once a second when something is the matter.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long is waited for what.
+/// Timeouts.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
     /// Between two probes of a healthy server: four a minute.
     pub probe: Duration,
-    /// How long a small question may take.
+    /// Time that a small question may take.
     pub patience: Duration,
-    /// How long a page of a list may take.
+    /// Time that a page of a list may take.
     pub page: Duration,
-    /// How long a watch with bookmarks may say nothing: there is one about once a minute.
+    /// Time for which a watch with bookmarks may be silent: there is one about once a minute.
     pub quiet: Duration,
 }
 
@@ -34,7 +34,7 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// browser's window, or a lock after so many wrong passwords.
 const PLUGIN: Duration = Duration::from_secs(30);
 
-/// The pause after this one.
+/// Returns the pause after this one.
 pub(super) fn longer(pause: Duration, plugin: bool) -> Duration {
     (pause * 3 / 2).min(if plugin { PLUGIN } else { LONGEST_PAUSE })
 }
@@ -91,14 +91,14 @@ impl Throttle {
         Some(EVERY.saturating_sub(now.duration_since(tokens.since)).max(Duration::from_millis(10)))
     }
 
-    /// Something is the matter: from now on once a second.
+    /// Slows down, since something is the matter: from now on once a second.
     pub(crate) fn slow(&self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         tokens.count = 0;
         tokens.since = Instant::now();
     }
 
-    /// The server is back: all watches may start.
+    /// Lets all watches start, since the server is back.
     pub(crate) fn back(&self) {
         let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -54,7 +54,7 @@ struct KindWatch {
     hasty: usize,
     /// `true` if the next request follows from an answer: it need not wait for its turn.
     follows: bool,
-    /// When the last request was made that a new list followed from.
+    /// Time of the last request that a new list followed from.
     renewed: Option<Instant>,
 }
 
@@ -149,7 +149,7 @@ impl KindWatch {
             Resume::Anew => {
                 self.tell_behind().await?;
                 self.stream.forget();
-                // A server that started again knows no old versions. One that says so all the time is not asked in a circle.
+                // A server that started again knows no old versions. If it always says so, it is not asked in a circle.
                 self.follows = self.renewed.is_none_or(|at| at.elapsed() > RENEWED);
                 self.renewed = Some(began);
             }

@@ -16,7 +16,7 @@ use crate::theme::Role;
 /// A line in pieces.
 pub(crate) type Pieces = Vec<(String, Role)>;
 
-/// For the crumbs.
+/// Returns the title of a subject, for the header.
 pub(crate) fn detail_title(model: &Model, of: &Subject) -> String {
     let store = &model.store;
     let name = match of {
@@ -45,7 +45,7 @@ impl Page {
         self.lines.push(vec![(text, role)]);
     }
 
-    /// A name and its value, the value broken into lines.
+    /// Adds a name and its value, the value broken into lines.
     fn field(&mut self, name: &str, value: &str, role: Role) {
         if value.is_empty() {
             return;
@@ -57,7 +57,7 @@ impl Page {
     }
 }
 
-/// The lines of the shown object.
+/// Returns the lines of the shown object.
 pub(crate) fn detail_lines(model: &Model, columns: u16) -> Vec<Pieces> {
     let ScreenContent::Detail { of, yaml, .. } = &model.screen().shown else { return Vec::new() };
     let mut page = Page { lines: Vec::new(), columns: usize::from(columns.saturating_sub(2)) };
@@ -102,7 +102,7 @@ fn warn_if_sanitized(model: &Model, is: bool, page: &mut Page) {
     }
 }
 
-/// The moments that the shown ages count from.
+/// Returns the moments that the shown ages count from.
 pub(crate) fn detail_ages(model: &Model, of: &Subject) -> Vec<Option<jiff::Timestamp>> {
     let store = &model.store;
     match of {
@@ -184,7 +184,7 @@ fn approval(model: &Model, row: &Approval, page: &mut Page) {
     }
 }
 
-/// The part of a history, oldest first, in which something was asked: since the object was last Normal before, until it
+/// Returns the part of a history, oldest first, in which something was asked: since the object was last Normal before, until it
 /// is Normal again.
 fn episode(states: &[(Option<jiff::Timestamp>, &str)], asked: Option<jiff::Timestamp>) -> Range<usize> {
     let normal =

@@ -14,18 +14,18 @@ pub(crate) fn question_columns(width: u16) -> u16 {
     76.min(width.saturating_sub(2))
 }
 
-/// Lines for a reason: on a low terminal, one.
+/// Returns how many lines a reason has: on a low terminal, one.
 pub(crate) fn reason_rows(height: u16) -> u16 {
     if height < 20 { 1 } else { 3 }
 }
 
-/// Lines of a question that are not its text: the frame, the fields, a blank and the buttons.
+/// Returns how many lines of a question are not its text: the frame, the fields, a blank and the buttons.
 pub(crate) fn fixed_lines(confirm: &Confirm, height: u16) -> u16 {
     let lines = |f: &Field| if matches!(f, Field::Reason(_)) { 1 + reason_rows(height) } else { 1 };
     4 + confirm.fields.iter().map(lines).sum::<u16>()
 }
 
-/// Lines that a question's text has, and that there is room for.
+/// Returns how many lines the text of a question has, and for how many there is room.
 pub(crate) fn question_extent(model: &Model, confirm: &Confirm) -> (usize, usize) {
     let (width, height) = model.size;
     let inside = usize::from(question_columns(width).saturating_sub(4));
@@ -34,7 +34,7 @@ pub(crate) fn question_extent(model: &Model, confirm: &Confirm) -> (usize, usize
     (lines, usize::from(room))
 }
 
-/// To what, what will be written, where. The objects come first.
+/// Returns the text of a question: what will be written, to what, where. The objects come first.
 pub(crate) fn question(
     cluster: &ClusterLabel,
     glyphs: Glyphs,

@@ -15,7 +15,7 @@ const NOTES: usize = 4;
 /// Decisions that are held, each on its line.
 const HELD: usize = 3;
 
-/// Lines under the body.
+/// Returns how many lines are under the body.
 pub(crate) fn footer_height(model: &Model) -> u16 {
     let filter = usize::from(filter_line(model).is_some());
     let strip = usize::from(narrow_summary(model).is_some());
@@ -25,7 +25,7 @@ pub(crate) fn footer_height(model: &Model) -> u16 {
 /// Narrower than this, columns of the approvals are left out or cut.
 const NARROW: u16 = 100;
 
-/// Where the table has no room for it: all that one decides on, of the selected approval. Only names are cut.
+/// Returns all that one decides on of the selected approval, where the table has no room for it. Only names are cut.
 pub(crate) fn narrow_summary(model: &Model) -> Option<String> {
     let ScreenContent::Table(View::Approvals, table) = &model.screen().shown else { return None };
     if model.size.0 >= NARROW || model.size.1 < SMALLEST.1 {
@@ -49,7 +49,7 @@ pub(crate) fn narrow_summary(model: &Model) -> Option<String> {
 /// The least that tells objects apart which have long names.
 const NAME: usize = 24;
 
-/// A line of which the name's middle goes where there is no room: names of volumes differ at their ends, and what stands
+/// Returns a line of which the name's middle goes where there is no room: names of volumes differ at their ends, and what stands
 /// around the name counts. Where it is narrower still, what follows the name has a line of its own.
 fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<(String, Role)> {
     let left = room.saturating_sub(width(before) + width(after));
@@ -64,7 +64,7 @@ fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<
     lines
 }
 
-/// What is held first: in a low terminal the first lines are what is left.
+/// Returns the lines of what is held, on its way and said; what is held comes first, since a low terminal cuts the last ones.
 pub(crate) fn notes(model: &Model) -> Vec<(String, Role)> {
     let mut lines: Vec<(String, Role)> = Vec::new();
     let glyphs = model.settings.glyphs;
@@ -125,7 +125,7 @@ pub(crate) fn filter_line(model: &Model) -> Option<(String, Role)> {
     }
     let sign = if table.fuzzy { "fuzzy" } else { "filter" };
     let cursor = if typing { if model.settings.glyphs.ascii { "_" } else { "▏" } } else { "" };
-    let complaint = table.complaint.as_ref().map(|c| format!("   {c}")).unwrap_or_default();
-    let role = if table.complaint.is_some() { Role::Bad } else { Role::Title };
+    let complaint = table.filter_error.as_ref().map(|c| format!("   {c}")).unwrap_or_default();
+    let role = if table.filter_error.is_some() { Role::Bad } else { Role::Title };
     Some((format!("{sign}: {}{cursor}{complaint}", Safe::new(&table.typed)), role))
 }

@@ -37,7 +37,7 @@ pub(crate) fn tabs(model: &Model) -> Vec<(View, u16, String)> {
             let count = model.store.len(*view);
             let count = match model.link.state_of(view.kind()) {
                 _ if !wide => String::new(),
-                // None is what is not known, too.
+                // An empty list may be one that is not known yet.
                 state if count == 0 && state != LinkState::Live => " ?".to_owned(),
                 _ => format!(" {count}"),
             };
@@ -49,7 +49,7 @@ pub(crate) fn tabs(model: &Model) -> Vec<(View, u16, String)> {
         .collect()
 }
 
-/// The tab at a column of the terminal.
+/// Returns the tab at a column of the terminal.
 pub(crate) fn tab_at(model: &Model, x: u16) -> Option<View> {
     tabs(model)
         .into_iter()
@@ -57,7 +57,7 @@ pub(crate) fn tab_at(model: &Model, x: u16) -> Option<View> {
         .map(|(view, ..)| view)
 }
 
-/// How one came here, and what the list leaves out.
+/// Returns the way here, and what the list leaves out.
 pub(crate) fn crumbs(model: &Model) -> String {
     let mut parts: Vec<String> = Vec::new();
     for screen in model.screens.iter().skip(1) {

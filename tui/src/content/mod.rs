@@ -1,4 +1,4 @@
-//! What is on the screen, as lines and extents: pure, and without a frame. [`crate::update`] measures with it,
+//! The screen as lines and extents: pure, and without a frame. [`crate::update`] measures with it,
 //! [`crate::view`] paints it. Never imports either.
 
 pub(crate) mod detail;

@@ -1,4 +1,4 @@
-//! How much fits on the screen, and when what it shows is to be drawn anew.
+//! Sizes that depend on the model, and when the screen must be drawn anew.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::model::{Dialog, Model, ScreenContent, with_rows};
 use crate::rows::Row;
 use crate::table::{Rows, TableState};
 
-/// Lines of the shown object.
+/// Returns how many lines the shown object has.
 pub(crate) fn detail_height(model: &Model) -> usize {
     detail_lines(model, model.size.0).len()
 }
@@ -18,7 +18,7 @@ pub(crate) fn detail_height(model: &Model) -> usize {
 /// Ages that are shown to the minute are brought up to date together, this often.
 const TOGETHER: u64 = 20;
 
-/// In how many seconds the ages that are on the screen are to be drawn anew.
+/// Returns in how many seconds the ages that are on the screen must be drawn anew.
 pub fn next_age_change(model: &Model) -> Option<u64> {
     let wall = model.now.wall;
     let in_seconds = |at: jiff::Timestamp| match seconds_since(at, wall) {
@@ -46,7 +46,7 @@ pub fn next_age_change(model: &Model) -> Option<u64> {
     [link, ages].into_iter().flatten().min()
 }
 
-/// Lines between the header and the footer.
+/// Returns how many lines are between the header and the footer.
 pub(crate) fn body_height(model: &Model) -> u16 {
     model.size.1.saturating_sub(HEADER + footer_height(model))
 }

@@ -15,9 +15,9 @@ const GUTTER: u16 = 2;
 pub(crate) struct ColumnPlace {
     /// The column.
     pub column: &'static ColumnSpec,
-    /// Where it starts.
+    /// Its first column on the terminal.
     pub x: u16,
-    /// How wide it is.
+    /// Its width.
     pub width: u16,
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn heading_at(model: &Model, x: u16) -> Option<&'static ColumnSpec> {
     places.find(|place| (place.x..=place.x + place.width).contains(&x)).map(|place| place.column)
 }
 
-/// A table as plain lines, for the command line.
+/// Returns a table as plain lines, for the command line.
 pub fn print_table<'a, R: Row + 'a>(
     rows: impl Iterator<Item = &'a R>,
     context: &CellContext,

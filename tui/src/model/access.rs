@@ -1,4 +1,4 @@
-//! What the server lets us do. Unknown is not no: the server has the last word.
+//! Our permissions, as far as the server was asked. Unknown is not no: the server has the last word.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,12 +8,12 @@ use crate::clock::Now;
 use crate::connection::{Answer, Verb};
 use crate::text::Safe;
 
-/// How long an answer is believed.
+/// Time for which an answer is believed.
 const BELIEVED: Duration = Duration::from_secs(300);
 /// All answers are asked for anew by hand at most this often: the key may be held down.
 const RENEWED: Duration = Duration::from_secs(1);
 
-/// What was asked.
+/// A question to the server.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Question {
     /// All namespaces if `None`.
@@ -31,7 +31,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// What questions of now are numbered with: an answer to one of a former context, or of somebody else, is none.
+    /// Returns the number of this round of questions: an answer from a former context, or about another user, is dropped.
     pub fn round(&self) -> u64 {
         self.round
     }
@@ -41,7 +41,7 @@ impl Access {
         self.answers.insert(Question { namespace, verb }, answer);
     }
 
-    /// Why not; `None` if we may, or nobody said no.
+    /// Returns why not; `None` if we may, or the server has not said no.
     pub(crate) fn denied(&self, namespace: &str, verb: Verb) -> Option<&Safe> {
         let answer = |namespace: Option<Arc<str>>| self.answers.get(&Question { namespace, verb });
         if answer(None).is_some_and(|a| a.allowed) {
@@ -51,7 +51,7 @@ impl Access {
         answer(Some(namespace.into())).filter(|a| !a.allowed).map(|a| &a.reason)
     }
 
-    /// Whether the server should be asked about a namespace (or all), and notes that it is.
+    /// `true` if the server should be asked about a namespace (or all); notes that it is.
     pub fn should_ask(&mut self, namespace: Option<&Arc<str>>, now: Now) -> bool {
         let everywhere =
             |verb| self.answers.get(&Question { namespace: None, verb }).is_some_and(|a| a.allowed);
@@ -66,12 +66,12 @@ impl Access {
         !fresh
     }
 
-    /// Another context, other credentials, or a 403: what was believed is not so, and what was asked is of then.
+    /// Forgets all answers: after another context, other credentials, or a 403 they may be wrong.
     pub fn forget(&mut self) {
         *self = Access { round: self.round + 1, renewed: self.renewed, ..Access::default() };
     }
 
-    /// Somebody wants to know anew.
+    /// Forgets all answers at a person's request, at most once a second.
     pub(crate) fn renew(&mut self, now: Now) {
         if self.renewed.is_none_or(|at| now.mono.saturating_sub(at) >= RENEWED) {
             self.renewed = Some(now.mono);

@@ -1,4 +1,4 @@
-//! What asks for an answer and takes all keys.
+//! Dialogs: they ask for an answer and take all keys.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use crate::decision::{Action, Target};
 use crate::rows::ColumnSpec;
 use crate::text::Safe;
 
-/// How long a dialog must have been on the screen before it can be confirmed.
+/// Time for which a dialog must have been on the screen before it can be confirmed.
 pub const SETTLE: Duration = Duration::from_millis(300);
 
-/// Where keys go.
+/// The field or button that gets the keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Focus {
     /// A field, by place.
@@ -31,27 +31,27 @@ pub enum Field {
     Reason(Box<TextArea<'static>>),
     /// Something that must be typed exactly.
     Typed {
-        /// What to type.
+        /// Name of the text to type.
         prompt: &'static str,
         /// Exactly this.
         expected: String,
-        /// What was typed.
+        /// The text so far.
         value: String,
     },
 }
 
 impl Field {
-    /// Something to type.
+    /// Returns a field in which a text must be typed.
     fn typed(prompt: &'static str, expected: String) -> Field {
         Field::Typed { prompt, expected, value: String::new() }
     }
 
-    /// How many it is about.
+    /// Returns a field in which the number of approvals must be typed.
     fn number(count: usize) -> Field {
         Field::typed("number of approvals", count.to_string())
     }
 
-    /// Whether it is filled in as it must be.
+    /// `true` if it is filled in as it must be.
     pub(crate) fn done(&self) -> bool {
         match self {
             Field::Reason(area) => area.lines().iter().any(|l| !l.trim().is_empty()),
@@ -63,7 +63,7 @@ impl Field {
 /// Fewest lines of a question's text that let it be read.
 const LEAST: usize = 3;
 
-/// How far the text of a question was on the screen.
+/// The part of a question's text that was on the screen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reading {
     /// First line that is shown.
@@ -74,7 +74,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The text has so many lines, and the screen room for so many.
+    /// Takes note of how many lines the text has, and for how many there is room.
     pub(crate) fn fit(&mut self, lines: usize, room: usize) {
         if lines != self.lines && self.seen < self.lines {
             (self.seen, self.scroll) = (0, 0);
@@ -89,7 +89,7 @@ impl Reading {
         }
     }
 
-    /// Lines of the text on the screen; where there are more, one line tells so.
+    /// Returns how many lines of the text are on the screen; where there are more, one line tells so.
     pub(crate) fn shown(&self) -> usize {
         if self.lines <= self.room { self.room } else { self.room.saturating_sub(1) }
     }
@@ -100,7 +100,7 @@ impl Reading {
         self.scroll = self.scroll.saturating_add_signed(by).min(end);
     }
 
-    /// Why it has not been read: what is not on the screen is not confirmed.
+    /// Returns what is missing before it has been read: text that was not on the screen is not confirmed.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         if self.room < LEAST {
             Some("a higher terminal")
@@ -119,22 +119,22 @@ pub struct Confirm {
     pub action: Action,
     /// On exactly these.
     pub targets: Vec<Target>,
-    /// When it was opened.
+    /// Time at which it was opened.
     pub opened: Duration,
-    /// Where keys go.
+    /// The field or button that gets the keys.
     pub focus: Focus,
-    /// What must be filled in.
+    /// Fields to fill in.
     pub fields: Vec<Field>,
-    /// Whether what is shown may be old: asks for a word more.
+    /// `true` if what is shown may be old: asks for a word more.
     pub stale: bool,
     /// Marked ones that the list does not show: it is not about them.
     pub hidden: usize,
-    /// How far it was read.
+    /// The part that was read.
     pub reading: Reading,
 }
 
 impl Confirm {
-    /// A question about these targets.
+    /// Returns a question about these targets.
     pub fn new(
         action: Action,
         targets: Vec<Target>,
@@ -165,7 +165,7 @@ impl Confirm {
         Confirm { action, targets, opened, focus, fields, stale, hidden: 0, reading: Reading::default() }
     }
 
-    /// The same, where it is about a part of what is marked, so many being hidden: the number is typed even of one.
+    /// Returns the same, where it is about a part of what is marked, so many being hidden: the number is typed even of one.
     #[must_use]
     pub(crate) fn of_marked(mut self, hidden: usize) -> Confirm {
         self.hidden = hidden;
@@ -177,7 +177,7 @@ impl Confirm {
         self
     }
 
-    /// The reason that was written.
+    /// Returns the reason that was written.
     pub fn reason(&self) -> String {
         self.fields
             .iter()
@@ -188,7 +188,7 @@ impl Confirm {
             .unwrap_or_default()
     }
 
-    /// What is missing before it can be confirmed.
+    /// Returns what is missing before it can be confirmed.
     pub(crate) fn missing(&self) -> Option<&'static str> {
         let field = self.fields.iter().find(|f| !f.done()).map(|f| match f {
             Field::Reason(_) => "a reason",
@@ -197,7 +197,7 @@ impl Confirm {
         self.reading.missing().or(field)
     }
 
-    /// The next place for keys, or the one before.
+    /// Gives the keys to the next place, or to the one before.
     pub(crate) fn turn(&mut self, forward: bool) {
         let mut all: Vec<Focus> = (0..self.fields.len()).map(Focus::Field).collect();
         all.extend([Focus::No, Focus::Yes]);
@@ -207,7 +207,7 @@ impl Confirm {
     }
 }
 
-/// What can be chosen from a list.
+/// Kinds of lists to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PickerKind {
     /// Commands.
@@ -218,7 +218,7 @@ pub enum PickerKind {
     Context,
 }
 
-/// What a choice does.
+/// The effect of a choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Does a command.
@@ -236,11 +236,11 @@ pub enum Choice {
 /// A line of a list to choose from.
 #[derive(Clone, Debug)]
 pub struct PickerEntry {
-    /// What it does.
+    /// Its effect, in a sentence.
     pub choice: Choice,
-    /// What is typed for.
+    /// Text that the typed letters are compared with first.
     pub name: Safe,
-    /// What is said about it.
+    /// Text beside it.
     pub description: Safe,
 }
 
@@ -249,40 +249,40 @@ pub struct PickerEntry {
 pub struct Picker {
     /// Of what.
     pub kind: PickerKind,
-    /// What was typed.
+    /// The text so far.
     pub typed: String,
-    /// What it offers.
+    /// Its entries.
     pub all: Vec<PickerEntry>,
-    /// What fits what was typed, best first, by place in `all`.
+    /// Entries that fit what was typed, best first, by place in `all`.
     pub found: Vec<usize>,
     /// The selected one, by place in `found`.
     pub cursor: usize,
 }
 
-/// What asks for an answer.
+/// A dialog: takes all keys until it is answered.
 #[derive(Clone, Debug)]
 pub enum Dialog {
     /// Before a write.
     Confirm(Box<Confirm>),
     /// A list to choose from.
     Picker(Box<Picker>),
-    /// What each key does; first line.
+    /// The keys of all commands; first line that is shown.
     Help(usize),
-    /// What was decided here; first line.
+    /// The decisions of this session; first line that is shown.
     Decisions(usize),
     /// Decisions are held or on their way: leave without them, or stay.
     Leave(Duration),
     /// A question was withdrawn while somebody may have been typing: takes all keys until it was read.
     Notice {
-        /// When it was opened, or the last key came that was not for it.
+        /// Time at which it was opened, or at which the last key came that was not for it.
         opened: Duration,
-        /// What happened.
+        /// Text of what happened.
         text: Safe,
     },
 }
 
 impl Dialog {
-    /// From when on it can be confirmed.
+    /// Returns from when on it can be confirmed; `None` if there is nothing to confirm.
     pub(crate) fn ready_at(&self) -> Option<Duration> {
         match self {
             Dialog::Confirm(confirm) => Some(confirm.opened + SETTLE),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::decision::{Action, Target, Write};
 use crate::text::Safe;
 
-/// How long a decision is held before it is sent.
+/// Time for which a decision is held before it is sent.
 pub const HOLD: Duration = Duration::from_secs(5);
 
 /// A decision that has been confirmed and not been sent.
@@ -19,9 +19,9 @@ pub struct Held {
     pub targets: Vec<Target>,
     /// Why.
     pub reason: String,
-    /// How long it can still be taken back; this goes down only while its line and the key for it are at hand.
+    /// Time in which it can still be taken back; goes down only while its line and the key for it are at hand.
     pub remaining: Duration,
-    /// Whether it was known that what is shown may be old.
+    /// `true` if it was known that what is shown may be old.
     pub stale: bool,
 }
 
@@ -32,9 +32,9 @@ pub struct Sending {
     pub number: u64,
     /// The write.
     pub write: Write,
-    /// Whether it was known that what is shown may be old.
+    /// `true` if it was known that what is shown may be old.
     pub stale: bool,
-    /// Whether it has been sent; else it waits for its turn.
+    /// `true` if it has been sent; else it waits for its turn.
     pub sent: bool,
 }
 
@@ -49,34 +49,34 @@ pub struct NotDone {
     pub unknown: bool,
 }
 
-/// How a decision ends: one line for all that it is about.
+/// The result of a decision: one line for all of its approvals.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// Number of the decision.
     pub number: u64,
     /// What.
     pub action: Action,
-    /// How many it is about.
+    /// Number of its approvals.
     pub total: usize,
-    /// How many are done.
+    /// Number of those that are done.
     pub done: usize,
-    /// What is not done.
+    /// Those that are not done.
     pub not_done: Vec<NotDone>,
 }
 
 impl Outcome {
-    /// Whether all of it has ended.
+    /// `true` if all of it has ended.
     pub(crate) fn ended(&self) -> bool {
         self.done + self.not_done.len() >= self.total
     }
 
-    /// `17 approved, 3 not: pg1/data: its proposal changed`.
+    /// Returns `17 approved, 3 not: pg1/data: its proposal changed`.
     pub(crate) fn words(&self) -> String {
         let (before, name, after) = self.parts();
         format!("{before}{name}{after}")
     }
 
-    /// The same in three: what stands before the name of an object, that name, and why.
+    /// Returns the same in three: what stands before the name of an object, that name, and why.
     pub(crate) fn parts(&self) -> (String, String, String) {
         let name = |t: &Target| format!("{}/{}", t.namespace, t.object);
         let done = self.action.done();
@@ -107,7 +107,7 @@ impl Outcome {
     }
 }
 
-/// What a held decision is about.
+/// Returns what a held decision is about, for people.
 pub fn held_subject(held: &Held) -> String {
     match held.targets.as_slice() {
         [one] => format!("{}/{}", one.namespace, one.object),

@@ -17,8 +17,8 @@ pub struct LastKey {
     pub key: Option<Key>,
     /// When.
     pub at: Duration,
-    /// When this key came before.
+    /// Time at which this key came before.
     pub same_at: Option<Duration>,
-    /// When a key came before this one.
+    /// Time of the key before this one.
     pub before: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! How the connection to the cluster is, and since when.
+//! State of the connection to the cluster, and since when.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub enum LinkState {
     Loading(usize),
     /// The server answers, and changes do not come in yet.
     Behind,
-    /// What is shown is what is there.
+    /// Rows are complete, and changes come in.
     Live,
     /// It was, and is not any more.
     Lost(Trouble),
@@ -25,7 +25,7 @@ pub enum LinkState {
 /// The server was not reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// What is the matter.
+    /// Kind of trouble.
     pub trouble: Trouble,
     /// Since the last contact, not since it was noticed.
     pub since: Now,
@@ -38,9 +38,9 @@ pub struct Outage {
 pub struct Denial {
     /// The kind.
     pub kind: KindName,
-    /// What is the matter.
+    /// Kind of trouble.
     pub trouble: Trouble,
-    /// When this was noticed first.
+    /// Time at which this was noticed first.
     pub since: Now,
     /// The server's words.
     pub text: Safe,
@@ -49,13 +49,13 @@ pub struct Denial {
 /// The connection.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
-    /// When the server last said something.
+    /// Time of the server's last answer.
     pub contact: Option<Now>,
-    /// What is the matter.
+    /// Kind of trouble.
     pub outage: Option<Outage>,
     /// Attempts since.
     pub tries: u32,
-    /// When the console started to try.
+    /// Time of the first attempt.
     pub started: Option<Now>,
     /// Kinds whose list is complete.
     pub synced: Vec<KindName>,
@@ -67,7 +67,7 @@ pub struct Link {
     pub loading: BTreeMap<KindName, usize>,
     /// Since when changes of approvals do not come in though the server answers.
     gap: Option<Duration>,
-    /// Whether the connection was lost and is not live again.
+    /// `true` if the connection was lost and is not live again.
     broken: bool,
 }
 
@@ -76,12 +76,12 @@ pub struct Link {
 const GAP: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// One that is about to be made.
+    /// Returns a connection that is about to be made.
     pub(crate) fn starting(now: Now) -> Link {
         Link { started: Some(now), ..Link::default() }
     }
 
-    /// Contact. Says whether that is news.
+    /// Notes an answer of the server; `true` if that is news.
     pub(crate) fn contacted(&mut self, now: Now) -> bool {
         let news = self.outage.take().is_some() || self.contact.is_none();
         self.contact = Some(now);
@@ -89,7 +89,7 @@ impl Link {
         news
     }
 
-    /// No contact.
+    /// Notes that the server was not reached.
     pub(crate) fn troubled(&mut self, trouble: Trouble, text: Safe, now: Now) {
         let since = match &self.outage {
             Some(outage) => outage.since,
@@ -99,7 +99,7 @@ impl Link {
         self.tries += 1;
     }
 
-    /// A kind cannot be listed.
+    /// Notes that a kind cannot be listed.
     pub(crate) fn deny(&mut self, kind: KindName, trouble: Trouble, text: Safe, now: Now) {
         let since = self.denial(kind).filter(|d| d.trouble == trouble).map_or(now, |d| d.since);
         self.denied.retain(|d| d.kind != kind);
@@ -111,7 +111,7 @@ impl Link {
         self.denied.iter().find(|d| d.kind == kind)
     }
 
-    /// How it is for one kind, in one word.
+    /// Returns the state of one kind.
     pub(crate) fn state_of(&self, kind: KindName) -> LinkState {
         match &self.outage {
             Some(outage) => LinkState::Lost(outage.trouble),
@@ -125,12 +125,12 @@ impl Link {
         }
     }
 
-    /// How it is for what is decided on.
+    /// Returns the state of the approvals.
     pub(crate) fn state(&self) -> LinkState {
         self.state_of(KindName::Approvals)
     }
 
-    /// Whether the approvals that are shown are those that are there.
+    /// `true` if the approvals that are shown are those that are there.
     pub fn is_live(&self) -> bool {
         self.state() == LinkState::Live
     }
@@ -144,12 +144,12 @@ impl Link {
         }
     }
 
-    /// When the connection will count as lost, if changes do not come in until then.
+    /// Returns when the connection will count as lost, if changes do not come in until then.
     pub(crate) fn lost_at(&self) -> Option<Duration> {
         self.gap.filter(|_| !self.broken).map(|since| since + GAP)
     }
 
-    /// Whether what is shown may be old: a moment in which a watch is taken up again is none.
+    /// `true` if what is shown may be old: a moment in which a watch is taken up again is none.
     pub(crate) fn is_lost(&self, now: Now) -> bool {
         match self.state() {
             LinkState::Live => false,
@@ -160,7 +160,7 @@ impl Link {
         }
     }
 
-    /// Which other kinds are not live, and how they are, where approvals are: `events: denied`.
+    /// Returns which other kinds are not live, and how they are, where approvals are: `events: denied`.
     pub(crate) fn others(&self, now: Now) -> String {
         let others =
             KindName::ALL.into_iter().filter(|k| self.is_live() && self.state_of(*k) != LinkState::Live);
@@ -169,7 +169,7 @@ impl Link {
         others.join(", ")
     }
 
-    /// For people: `live`, `stale for 41s`; and why.
+    /// Returns words for people: `live`, `stale for 41s`; and why.
     pub(crate) fn words_of(&self, kind: KindName, now: Now) -> (String, String) {
         let since = |at: Now| age(seconds_since(at.wall, now.wall));
         match self.state_of(kind) {
@@ -204,7 +204,7 @@ impl Link {
         }
     }
 
-    /// The moment that the youngest shown age counts from.
+    /// Returns the moment that the youngest shown age counts from.
     pub(crate) fn ages_from(&self) -> Option<Now> {
         match &self.outage {
             Some(outage) => Some(outage.since),

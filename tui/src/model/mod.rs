@@ -33,7 +33,7 @@ pub(crate) use screen::{Screen, ScreenContent};
 pub(crate) use store::Store;
 pub(crate) use store::with_rows;
 
-/// How long a message stays.
+/// Time for which a message stays.
 pub(crate) const TOAST: Duration = Duration::from_secs(8);
 
 /// A message that goes by itself.
@@ -41,9 +41,9 @@ pub(crate) const TOAST: Duration = Duration::from_secs(8);
 pub struct Toast {
     /// The text.
     pub text: Safe,
-    /// How serious.
+    /// Its tone.
     pub tone: Tone,
-    /// When it goes.
+    /// Time at which it goes.
     pub until: Duration,
 }
 
@@ -52,7 +52,7 @@ pub struct Toast {
 pub struct FilterInput {
     /// The filter as it was.
     pub before: String,
-    /// Whether it was fuzzy.
+    /// `true` if it was fuzzy.
     pub was_fuzzy: bool,
 }
 
@@ -84,7 +84,7 @@ impl ShownTable<'_> {
 pub struct Model {
     /// Now.
     pub now: Now,
-    /// What the configuration says.
+    /// Settings from the configuration and the flags.
     pub settings: Settings,
     /// Which cluster.
     pub cluster: ClusterLabel,
@@ -92,19 +92,19 @@ pub struct Model {
     pub namespace: Option<Arc<str>>,
     /// Contexts of the kubeconfig.
     pub contexts: Vec<Safe>,
-    /// How the connection is.
+    /// State of the connection.
     pub link: Link,
-    /// The feed that is listened to; what others say is of a former context or namespace.
+    /// The cluster task that is listened to; what others say is of a former context or namespace.
     pub generation: u64,
     /// Rows.
     pub store: Store,
     /// Screens, the shown one last; never empty.
     pub screens: Vec<Screen>,
-    /// Where each view was left.
+    /// Views that are not shown, as they were left.
     pub background: Vec<Screen>,
-    /// What asks for an answer.
+    /// A dialog: takes all keys until it is answered.
     pub dialog: Option<Dialog>,
-    /// Whether a filter is being typed.
+    /// `true` if a filter is being typed.
     pub filtering: Option<FilterInput>,
     /// Confirmed and not sent.
     pub held: Vec<Held>,
@@ -114,11 +114,11 @@ pub struct Model {
     pub outcomes: Vec<Outcome>,
     /// Messages.
     pub toasts: Vec<Toast>,
-    /// What was written, for the end.
+    /// Writes that have ended, for the summary.
     pub written: Vec<Written>,
-    /// What we may do.
+    /// Permissions that the server confirmed or denied.
     pub access: Access,
-    /// Whether nothing is written.
+    /// `true` if nothing is written.
     pub read_only: bool,
     /// Numbers decisions.
     pub decisions: u64,
@@ -126,14 +126,14 @@ pub struct Model {
     pub last_key: LastKey,
     /// Size of the terminal.
     pub size: (u16, u16),
-    /// Whether to leave.
+    /// `true` if the console should end.
     pub quit: bool,
-    /// Whether something changed that may be seen.
+    /// `true` if something changed that may be seen.
     pub dirty: bool,
 }
 
 impl Model {
-    /// An empty console of this size.
+    /// Returns an empty console of this size.
     pub fn new(
         settings: Settings,
         cluster: ClusterLabel,
@@ -170,13 +170,13 @@ impl Model {
         }
     }
 
-    /// The shown screen.
+    /// Returns the shown screen.
     pub fn screen(&self) -> &Screen {
         // Never empty: `Model::new` puts one in, `back` keeps the last.
         &self.screens[self.screens.len() - 1]
     }
 
-    /// The same, to change it.
+    /// Returns the same, to change it.
     pub(crate) fn screen_mut(&mut self) -> &mut Screen {
         let last = self.screens.len() - 1;
         &mut self.screens[last]
@@ -193,7 +193,7 @@ impl Model {
         }
     }
 
-    /// A message.
+    /// Shows a message for a while.
     pub(crate) fn toast(&mut self, tone: Tone, text: impl Into<Safe>) {
         let text = text.into();
         self.toasts.retain(|t| t.text != text);
@@ -204,20 +204,20 @@ impl Model {
         self.dirty = true;
     }
 
-    /// Whether a decision on an approval is held or on its way.
+    /// `true` if a decision on an approval is held or on its way.
     pub(crate) fn busy(&self, uid: &str) -> bool {
         let held = self.held.iter().flat_map(|h| &h.targets);
         held.chain(self.sending.iter().map(|s| &s.write.target)).any(|t| &*t.uid == uid)
     }
 
-    /// When what waits for changes to come in again has waited long enough.
+    /// Returns when what waits for changes to come in again has waited long enough.
     pub(crate) fn waits_until(&self) -> Option<Duration> {
         let asks = matches!(self.dialog, Some(Dialog::Confirm(_)));
         let waits = asks || !self.held.is_empty() || self.sending.iter().any(|s| !s.sent);
         self.link.lost_at().filter(|end| waits && *end > self.now.mono)
     }
 
-    /// Whether what is decided on may be old.
+    /// `true` if what is decided on may be old.
     pub fn stale(&self) -> bool {
         self.link.is_lost(self.now)
     }
@@ -227,7 +227,7 @@ impl Model {
         self.settings.theme.style(role)
     }
 
-    /// Whether what is shown may be old, and so is dim.
+    /// `true` if what is shown may be old, and so is dim.
     pub fn dim(&self) -> bool {
         self.link.state_of(self.screen().view().kind()) != LinkState::Live
     }

@@ -1,4 +1,4 @@
-//! What is on the screen, and the way back.
+//! Screens: a table or one object, and the rows of a list that is held still.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use crate::model::store::Store;
 use crate::rows::{Pin, Subject, View};
 use crate::table::TableState;
 
-/// What is shown.
+/// Content of a screen.
 #[derive(Clone, Debug)]
 pub enum ScreenContent {
     /// A table.
@@ -28,36 +28,36 @@ pub enum ScreenContent {
 /// A screen.
 #[derive(Clone, Debug)]
 pub struct Screen {
-    /// What is shown.
+    /// Content of a screen.
     pub shown: ScreenContent,
     /// The rows of a list that is held still. What is decided is decided on what is there, not on these.
     pub still: Option<Arc<Store>>,
 }
 
 impl Screen {
-    /// A table.
+    /// Returns a table.
     pub(crate) fn table(view: View) -> Screen {
         Screen { shown: ScreenContent::Table(view, Box::new(TableState::new(view.columns()))), still: None }
     }
 
-    /// A table of what belongs to something.
+    /// Returns a table of what belongs to something.
     pub(crate) fn pinned(view: View, pin: Pin) -> Screen {
         let mut table = TableState::new(view.columns());
         table.pin = Some(pin);
         Screen { shown: ScreenContent::Table(view, Box::new(table)), still: None }
     }
 
-    /// One object.
+    /// Returns a screen with one object.
     pub(crate) fn detail(of: Subject) -> Screen {
         Screen { shown: ScreenContent::Detail { of, scroll: 0, shift: 0, yaml: None }, still: None }
     }
 
-    /// The rows that a list shows.
+    /// Returns the rows that a list shows.
     pub(crate) fn rows<'a>(&'a self, store: &'a Store) -> &'a Store {
         self.still.as_deref().unwrap_or(store)
     }
 
-    /// The table, if it is one.
+    /// Returns the table, if it is one.
     pub fn table_ref(&self) -> Option<(View, &TableState)> {
         match &self.shown {
             ScreenContent::Table(view, table) => Some((*view, table)),
@@ -65,7 +65,7 @@ impl Screen {
         }
     }
 
-    /// The same, to change it.
+    /// Returns the same, to change it.
     pub(crate) fn table_mut(&mut self) -> Option<&mut TableState> {
         match &mut self.shown {
             ScreenContent::Table(_, table) => Some(table),
@@ -73,7 +73,7 @@ impl Screen {
         }
     }
 
-    /// The view it belongs to.
+    /// Returns the view it belongs to.
     pub(crate) fn view(&self) -> View {
         match &self.shown {
             ScreenContent::Table(view, _) => *view,

@@ -8,7 +8,7 @@ use crate::rows::{Approval, EventRecord, ObjectRow, PairRow, PvcName, Row as _, 
 use crate::table::Rows;
 use crate::text::Safe;
 
-/// Rules' objects whose happenings are kept; the cluster keeps events for an hour, a console stays for weeks.
+/// Rules' objects whose events are kept; the cluster keeps events for an hour, a console stays for weeks.
 const PAIRS: usize = 50_000;
 /// Names of PVCs that may be of objects that are gone.
 const SPARE: usize = 1000;
@@ -26,7 +26,7 @@ pub struct Store {
     pub rules: Rows<RuleRow>,
     /// Namespaces that were seen.
     pub namespaces: BTreeSet<Safe>,
-    /// Whether only one namespace is shown. Events are about rules and so in no namespace: what is about an object that
+    /// `true` if only one namespace is shown. Events are about rules and so in no namespace: what is about an object that
     /// is not known there is kept aside.
     scoped: bool,
     aside: Rows<PairRow>,
@@ -69,26 +69,26 @@ macro_rules! with_rows {
 pub(crate) use with_rows;
 
 impl Store {
-    /// For one namespace, or for all.
+    /// Returns an empty store for one namespace, or for all.
     pub(crate) fn within(namespace: Option<&Arc<str>>) -> Store {
         Store { scoped: namespace.is_some(), ..Store::default() }
     }
 
-    /// An approval is there.
+    /// Keeps an approval.
     pub(crate) fn approval(&mut self, row: Approval) {
         self.seen(&row.namespace);
         self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.approvals.put(row);
     }
 
-    /// An object is there.
+    /// Keeps an object.
     pub(crate) fn object(&mut self, row: ObjectRow) {
         self.seen(&row.namespace);
         self.learn_pvc(&row.rule, &row.volume, &row.uid, &row.namespace, &row.object);
         self.objects.put(row);
     }
 
-    /// Something happened.
+    /// Keeps an event.
     pub(crate) fn event(&mut self, record: EventRecord) {
         let id = pair(record.rule.as_str(), record.volume.as_str());
         let elsewhere = self.scoped && !record.volume.is_empty() && !self.pvcs.contains_key(&id);
@@ -112,7 +112,7 @@ impl Store {
         with_rows!(self, view, rows => rows.len())
     }
 
-    /// A list of a kind begins: what does not come again before [`Self::sweep`] is gone.
+    /// Begins a list of a kind: what does not come again before [`Self::sweep`] is gone.
     pub(crate) fn mark(&mut self, kind: KindName) {
         match kind {
             KindName::Approvals => self.approvals.mark(),
@@ -123,7 +123,7 @@ impl Store {
         }
     }
 
-    /// The list of a kind is complete.
+    /// Ends the list of a kind.
     pub(crate) fn sweep(&mut self, kind: KindName) {
         match kind {
             KindName::Approvals => self.approvals.sweep(),
@@ -133,7 +133,7 @@ impl Store {
         }
     }
 
-    /// An object is gone.
+    /// Removes an object that is gone.
     pub(crate) fn remove(&mut self, kind: KindName, uid: &str) {
         match kind {
             KindName::Approvals => drop(self.approvals.remove(uid)),
@@ -143,7 +143,7 @@ impl Store {
         }
     }
 
-    /// The rows of one view as they are now.
+    /// Returns the rows of one view as they are now.
     pub(crate) fn copy(&self, view: View) -> Store {
         let mut copy = Store::default();
         match view {
@@ -186,23 +186,23 @@ impl Store {
         }
     }
 
-    /// The journal of a rule's object.
+    /// Returns the journal of a rule's object.
     pub(crate) fn journal(&self, rule: &str, volume: &str) -> Option<&ObjectRow> {
         self.objects.iter().find(|o| o.rule.as_str() == rule && o.volume.as_str() == volume)
     }
 
-    /// What happened to a rule's object.
+    /// Returns the events of a rule's object.
     pub(crate) fn happened(&self, rule: &str, volume: &str) -> Option<&PairRow> {
         self.events.get(&pair(rule, volume))
     }
 
-    /// The rule of this name.
+    /// Returns the rule of this name.
     pub(crate) fn rule(&self, name: &str) -> Option<&RuleRow> {
         self.rules.iter().find(|r| r.name.as_str() == name)
     }
 }
 
-/// A tenth of what happened goes, the oldest first.
+/// Forgets a tenth of the events, the oldest first.
 fn forget(rows: &mut Rows<PairRow>) {
     let mut all: Vec<_> = rows.iter().map(|row| (row.ages_from(), Arc::clone(&row.id))).collect();
     let (oldest, ..) = all.select_nth_unstable(PAIRS / 10);

@@ -39,7 +39,7 @@ pub struct Approval {
     pub volume: Safe,
     /// The workload.
     pub workload: Safe,
-    /// What would happen, in the controller's words.
+    /// The controller's preview of the action.
     pub preview: Safe,
     /// Short name of the action.
     pub action: Safe,
@@ -47,17 +47,17 @@ pub struct Approval {
     pub from: Safe,
     /// Size after.
     pub to: Safe,
-    /// What was measured.
+    /// Values that were measured.
     pub measured: Vec<Measure>,
-    /// How far the value is beyond its threshold, as a ratio; higher is more urgent.
+    /// Ratio of the value to its threshold; higher is more urgent.
     pub urgency: f64,
     /// Since when it waits.
     pub since: Option<Timestamp>,
-    /// What the spec says.
+    /// Value in the spec.
     pub state: ApprovalState,
-    /// What is latched.
+    /// The latched decision.
     pub decision: Option<DecisionRow>,
-    /// What became of it.
+    /// Result of the action.
     pub execution: Option<ExecutionRow>,
     /// Its pull request.
     pub pull_request: Option<PullRequestRow>,
@@ -65,17 +65,17 @@ pub struct Approval {
     pub digest: Option<Arc<str>>,
     /// The same, as shown.
     pub proposal: Safe,
-    /// How many actions the spec names.
+    /// Number of actions in the spec.
     pub actions: usize,
     /// Digest in `status.proposal`.
     pub proposed: Option<Arc<str>>,
-    /// What the controller says is wrong with it.
+    /// Condition in which the controller says what is wrong with it.
     pub trouble: Safe,
-    /// Why it could not be read; then only its name is known.
+    /// Error because of which only its name is known.
     pub unreadable: Option<Safe>,
-    /// Whether there are annotations at all: a JSON patch cannot add to what is not there.
+    /// `true` if there are annotations at all: a JSON patch cannot add to what is not there.
     pub annotated: bool,
-    /// Whether it is being deleted.
+    /// `true` if it is being deleted.
     pub deleting: bool,
     /// Version that was seen.
     pub version: Arc<str>,
@@ -175,7 +175,7 @@ impl Approval {
         row
     }
 
-    /// Whether it waits for a person.
+    /// `true` if it waits for a person.
     pub(crate) fn waits(&self) -> bool {
         self.decision.is_none()
             && !self.deleting
@@ -205,12 +205,12 @@ impl Approval {
         }
     }
 
-    /// The first number that was measured.
+    /// Returns the first number that was measured.
     pub(crate) fn usage(&self) -> Option<f64> {
         self.measured.first()?.number
     }
 
-    /// The word of the state column: what is latched counts before what is asked for.
+    /// Returns the word of the state column: what is latched counts before what is asked for.
     pub fn state_word(&self) -> &str {
         match (&self.decision, &self.execution) {
             _ if self.deleting => "deleting",

@@ -35,7 +35,7 @@ pub struct ColumnSpec {
     pub aliases: &'static [&'static str],
     /// Its heading.
     pub title: &'static str,
-    /// How it compares.
+    /// Kind of its values.
     pub kind: ColumnKind,
     /// Narrowest.
     pub min: u16,
@@ -43,40 +43,40 @@ pub struct ColumnSpec {
     pub max: u16,
     /// 0 is always shown; higher ones go first where there is no room, and [`WIDE`] ones are for the command line.
     pub rank: u8,
-    /// Whether it starts with the greatest.
+    /// `true` if it starts with the greatest.
     pub descending: bool,
 }
 
-/// What is shown in a cell. The text is made of [`crate::text::Safe`] and of our own words only.
+/// Content of a cell. The text is made of [`crate::text::Safe`] and of our own words only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell<'a> {
     /// The text.
     pub text: Cow<'a, str>,
-    /// How it looks.
+    /// Its role.
     pub role: Role,
-    /// Whether the middle goes when it is too long.
+    /// `true` if the middle goes when it is too long.
     pub middle: bool,
 }
 
 impl<'a> Cell<'a> {
-    /// A cell that looks like this.
+    /// Returns a cell that looks like this.
     pub(crate) fn new(text: impl Into<Cow<'a, str>>, role: Role) -> Cell<'a> {
         Cell { text: text.into(), role, middle: false }
     }
 
-    /// A cell of plain text.
+    /// Returns a cell of plain text.
     pub(crate) fn text(text: impl Into<Cow<'a, str>>) -> Cell<'a> {
         Cell::new(text, Role::Text)
     }
 
-    /// The middle goes when it is too long.
+    /// Lets the middle go when the text is too long.
     pub(crate) fn middle(mut self) -> Cell<'a> {
         self.middle = true;
         self
     }
 }
 
-/// What cells depend on besides their row.
+/// Parameters of cells besides their row.
 #[derive(Clone, Copy, Debug)]
 pub struct CellContext {
     /// Now.
@@ -105,31 +105,31 @@ pub trait Column: Copy + Eq + std::fmt::Debug + 'static {
 pub trait Row {
     /// The columns of the table.
     type Column: Column;
-    /// What tells it from all others, whatever its place.
+    /// Returns its identity.
     fn id(&self) -> &Arc<str>;
-    /// Whether something was taken out of its texts.
+    /// `true` if something was taken out of its texts.
     fn sanitized(&self) -> bool;
-    /// What is shown.
+    /// Returns the content of a cell.
     fn cell<'a>(&'a self, column: Self::Column, context: &CellContext) -> Cell<'a>;
-    /// What a filter compares as text.
+    /// Returns what a filter compares as text.
     fn text(&self, column: Self::Column) -> Cow<'_, str>;
-    /// What a filter compares as a number; for ages, seconds.
+    /// Returns what a filter compares as a number; for ages, seconds.
     fn number(&self, column: Self::Column, now: Timestamp) -> Option<f64>;
-    /// Order by a column.
+    /// Returns order by a column.
     fn compare(&self, other: &Self, column: Self::Column) -> Ordering;
-    /// Whether any text that words are searched in fulfils this.
+    /// `true` if any text that words are searched in fulfils this.
     fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool;
-    /// The same texts in lower case, one a line, where there are so many rows that going to each text takes too long.
+    /// Returns the same texts in lower case, one a line, where there are so many rows that going to each text takes too long.
     fn lower(&self) -> Option<&str> {
         None
     }
-    /// The moment that its shown age counts from.
+    /// Returns the moment that its shown age counts from.
     fn ages_from(&self) -> Option<Timestamp>;
     /// `true` if the row is about what a list is narrowed to.
     fn belongs_to(&self, pin: &Pin) -> bool;
 }
 
-/// Its texts in one.
+/// Returns its texts in one.
 pub(super) fn searchable(row: &impl Row) -> Box<str> {
     let mut all = String::new();
     row.any_text(&mut |text| {
@@ -141,7 +141,7 @@ pub(super) fn searchable(row: &impl Row) -> Box<str> {
     all.into()
 }
 
-/// Order of numbers where some are missing: those come last.
+/// Returns order of numbers where some are missing: those come last.
 pub(crate) fn by_number(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.total_cmp(&b),

@@ -9,7 +9,7 @@ use crate::rows::names::Names;
 use crate::rows::wire;
 use crate::text::Safe;
 
-/// What happened.
+/// Kinds of events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// From one state to another.
@@ -28,7 +28,7 @@ pub enum EventKind {
     },
 }
 
-/// What happened to an object, and when.
+/// An event of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairEvent {
     /// When.
@@ -46,7 +46,7 @@ pub struct EventRecord {
     pub rule: Safe,
     /// The object's id; empty where the text names none.
     pub volume: Safe,
-    /// What happened.
+    /// The event.
     pub event: PairEvent,
 }
 

@@ -15,7 +15,7 @@ pub struct Names {
 const KNOWN: usize = 20_000;
 
 impl Names {
-    /// The text as [`Safe`], in shared memory.
+    /// Returns the text as [`Safe`], in shared memory.
     pub(crate) fn safe(&mut self, raw: &str) -> Safe {
         let safe = Safe::new(raw);
         if let Some(known) = self.known.get(&safe) {
@@ -27,7 +27,7 @@ impl Names {
         safe
     }
 
-    /// The text as it came: shared with `safe` if that is the same.
+    /// Returns the text as it came: shared with `safe` if that is the same.
     pub(crate) fn raw(raw: &str, safe: &Safe) -> Arc<str> {
         if safe.as_str() == raw { safe.shared() } else { raw.into() }
     }
@@ -42,7 +42,7 @@ pub struct PvcName {
     pub name: Safe,
 }
 
-/// What joins a rule's object across kinds: rule and volume.
+/// Returns the key that joins a rule's object across kinds: rule and volume.
 pub fn pair(rule: &str, volume: &str) -> Arc<str> {
     format!("{rule}\u{0}{volume}").into()
 }

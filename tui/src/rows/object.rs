@@ -17,7 +17,7 @@ use crate::rows::wire;
 use crate::text::Safe;
 use crate::theme::{Glyphs, Role};
 
-/// How a state looks.
+/// Returns the role of a state.
 pub(crate) fn state_role(state: &str) -> Role {
     match state {
         "Normal" | "ActiveActionsTaken" => Role::Good,
@@ -28,7 +28,7 @@ pub(crate) fn state_role(state: &str) -> Role {
     }
 }
 
-/// The glyph of a state.
+/// Returns the glyph of a state.
 pub(crate) fn state_glyph(state: &str, glyphs: Glyphs) -> &'static str {
     match state {
         "Normal" | "ActiveActionsTaken" => glyphs.yes,
@@ -72,9 +72,9 @@ pub struct ObjectRow {
     pub state: Option<RuleState>,
     /// Since when.
     pub since: Option<Timestamp>,
-    /// Why it stays.
+    /// Reason for staying in the state.
     pub why: Safe,
-    /// What is proposed.
+    /// The proposed change.
     pub change: Option<SizeChange>,
     /// The last transitions, newest last.
     pub steps: Vec<Step>,
@@ -138,7 +138,7 @@ impl ObjectRow {
         }
     }
 
-    /// The state's word.
+    /// Returns the state's word.
     pub(crate) fn state_word(&self) -> &'static str {
         self.state.map_or("", RuleState::as_str)
     }

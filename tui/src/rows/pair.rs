@@ -16,7 +16,7 @@ use crate::rows::pin::Pin;
 use crate::text::Safe;
 use crate::theme::Role;
 
-/// What happened to one object under one rule.
+/// The events of one object under one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairRow {
     /// Rule and volume.
@@ -32,7 +32,7 @@ pub struct PairRow {
 }
 
 impl PairRow {
-    /// The first happening of a pair.
+    /// Returns the row of a pair that had no event yet.
     pub(crate) fn new(event: &EventRecord) -> PairRow {
         PairRow {
             id: pair(event.rule.as_str(), event.volume.as_str()),
@@ -43,7 +43,7 @@ impl PairRow {
         }
     }
 
-    /// One more. An event that is seen again (a list after a watch) is known by its time and content.
+    /// Adds an event. An event that is seen again (a list after a watch) is known by its time and content.
     pub(crate) fn add(&mut self, record: EventRecord) {
         let event = record.event;
         if self.events.contains(&event) {
@@ -56,7 +56,7 @@ impl PairRow {
         }
     }
 
-    /// How many happenings are kept.
+    /// Returns how many events are kept; `64+` if there were more.
     pub fn count(&self) -> String {
         let more = if self.events.len() < KEPT { "" } else { "+" };
         format!("{}{more}", self.events.len())

@@ -1,4 +1,4 @@
-//! What an approval consists of: its state, a decision, a pull request, what was measured.
+//! Parts of an approval: its state, a decision, a pull request, what was measured.
 
 use autopilot_shared::api::{Decision, Measured, Outcome, PullRequest, PullRequestState, approval_state};
 use jiff::Timestamp;
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::rows::names::Names;
 use crate::text::Safe;
 
-/// What `spec.approvalState` says.
+/// Value of `spec.approvalState`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApprovalState {
     /// The field is absent: nobody answered.
@@ -35,7 +35,7 @@ impl ApprovalState {
         }
     }
 
-    /// The word.
+    /// Returns the word.
     pub(crate) fn word(&self) -> &str {
         match self {
             ApprovalState::Absent | ApprovalState::Pending => approval_state::PENDING,
@@ -47,7 +47,7 @@ impl ApprovalState {
     }
 }
 
-/// Why an approval cannot be approved or declined.
+/// Reason why an approval cannot be approved or declined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Undecidable {
     /// It cannot be read.
@@ -102,7 +102,7 @@ impl DecisionRow {
         }
     }
 
-    /// `approved`, `declined`, `canceled`.
+    /// Returns `approved`, `declined`, `canceled`.
     pub(crate) fn word(&self) -> &'static str {
         match self.outcome {
             Outcome::Approved => approval_state::APPROVED,
@@ -112,7 +112,7 @@ impl DecisionRow {
     }
 }
 
-/// What became of an approved action.
+/// Result of an approved action.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutionRow {
     /// `done`, `failed`, …
@@ -135,11 +135,11 @@ pub struct SizeChange {
 pub struct PullRequestRow {
     /// Its number.
     pub number: u64,
-    /// Where people see it; as shown.
+    /// Address for people, as shown.
     pub url: Safe,
-    /// How it stands.
+    /// Its state.
     pub state: PullRequestState,
-    /// Who merged or closed it.
+    /// The person or program that merged or closed it.
     pub by: Safe,
     /// When.
     pub at: Option<Timestamp>,
@@ -156,7 +156,7 @@ impl PullRequestRow {
         }
     }
 
-    /// `open`, `merged`, `closed`.
+    /// Returns `open`, `merged`, `closed`.
     pub(crate) fn word(&self) -> &'static str {
         match self.state {
             PullRequestState::Open => "open",
@@ -166,14 +166,14 @@ impl PullRequestRow {
     }
 }
 
-/// What was measured, beside what it was compared with.
+/// A measured value, beside what it was compared with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measure {
     /// The PromQL key.
     pub key: Safe,
     /// Operator.
     pub operator: Safe,
-    /// What it was compared with.
+    /// Values that it was compared with.
     pub values: Safe,
     /// The sample as Prometheus printed it.
     pub value: Safe,
@@ -192,7 +192,7 @@ impl Measure {
         }
     }
 
-    /// `82.4 > 50`.
+    /// Returns `82.4 > 50`.
     pub fn short(&self) -> String {
         let value = match self.number {
             Some(n) if n.abs() < 1e6 => {
@@ -211,7 +211,7 @@ impl Measure {
         format!("{value} {sign} {}", self.values)
     }
 
-    /// The value over its threshold, or the other way round where less is worse.
+    /// Returns the value over its threshold, or the other way round where less is worse.
     pub(super) fn urgency(&self) -> f64 {
         let threshold: Option<f64> = self.values.as_str().split(' ').next().and_then(|v| v.parse().ok());
         match (self.number, threshold, self.operator.as_str()) {

@@ -1,4 +1,4 @@
-//! What a list is narrowed to when it is opened from a row of another list.
+//! Narrows a list that is opened from a row of another list.
 
 use std::sync::Arc;
 

@@ -56,13 +56,13 @@ pub struct RuleRow {
     pub raw_name: Arc<str>,
     /// Name.
     pub name: Safe,
-    /// Whether it is understood.
+    /// `true` if it is understood.
     pub ready: ConditionCell,
-    /// Whether it has data.
+    /// `true` if it has data.
     pub data: ConditionCell,
-    /// Whether a person is asked.
+    /// `true` if its actions need an approval.
     pub requires_approval: bool,
-    /// Whether it rests.
+    /// `true` if it is suspended.
     pub suspended: bool,
     /// Weight among rules of one object.
     pub weight: i64,
@@ -139,7 +139,7 @@ impl RuleRow {
         }
     }
 
-    /// `yes`, `no`, `?`.
+    /// Returns `yes`, `no`, `?`.
     fn word(said: &ConditionCell) -> &'static str {
         match said.holds {
             Some(true) => "yes",

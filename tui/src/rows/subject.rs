@@ -15,9 +15,9 @@ use crate::rows::rule::RuleColumn;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum View {
-    /// What waits for me.
+    /// Approvals.
     Approvals,
-    /// What happens.
+    /// Events.
     Events,
     /// Objects and their states.
     Objects,
@@ -29,7 +29,7 @@ impl View {
     /// In the order of the tabs.
     pub const ALL: [View; 4] = [View::Approvals, View::Events, View::Objects, View::Rules];
 
-    /// The title.
+    /// Returns the title.
     pub(crate) fn title(self) -> &'static str {
         match self {
             View::Approvals => "Approvals",
@@ -39,12 +39,12 @@ impl View {
         }
     }
 
-    /// Its name on the command line.
+    /// Returns its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The kind that it shows.
+    /// Returns the kind that it shows.
     pub(crate) fn kind(self) -> KindName {
         match self {
             View::Approvals => KindName::Approvals,
@@ -54,7 +54,7 @@ impl View {
         }
     }
 
-    /// Its columns.
+    /// Returns its columns.
     pub fn columns(self) -> &'static [ColumnSpec] {
         match self {
             View::Approvals => ApprovalColumn::SPECS,
@@ -79,7 +79,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// A row of a table.
+    /// Returns a row of a table.
     pub(crate) fn new(view: View, id: Arc<str>) -> Subject {
         match view {
             View::Approvals => Subject::Approval(id),
@@ -89,7 +89,7 @@ impl Subject {
         }
     }
 
-    /// The table it is in.
+    /// Returns the table it is in.
     pub(crate) fn view(&self) -> View {
         match self {
             Subject::Approval(_) => View::Approvals,

@@ -1,4 +1,4 @@
-//! What is read of an object: the parts that are kept, and nothing of `managedFields`.
+//! Objects as the API sends them: the parts that are kept, without `managedFields`.
 
 use std::collections::BTreeMap;
 
@@ -19,13 +19,13 @@ pub struct Meta {
     pub uid: String,
     /// Version.
     pub resource_version: String,
-    /// When it was created.
+    /// Time of its creation.
     pub creation_timestamp: Option<Timestamp>,
-    /// When its deletion was asked for.
+    /// Time at which its deletion was requested.
     pub deletion_timestamp: Option<Timestamp>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// Whether there are annotations, and which.
+    /// `true` if there are annotations, and which.
     pub annotations: Option<BTreeMap<String, IgnoredAny>>,
     /// Spec's version.
     pub generation: Option<i64>,
@@ -43,7 +43,7 @@ pub struct Object<S, T> {
     /// Status.
     #[serde(default = "none")]
     pub status: Option<T>,
-    /// Why the rest of it could not be read.
+    /// Error because of which the rest could not be read.
     #[serde(skip)]
     pub unreadable: Option<String>,
 }
@@ -53,7 +53,7 @@ fn none<T>() -> Option<T> {
 }
 
 impl<S: DeserializeOwned, T: DeserializeOwned> Object<S, T> {
-    /// What can be read of an object. One that somebody else's version wrote, or that a person broke, is still there: its
+    /// Reads what can be read of an object. An object that another version wrote, or that a person broke, is still there: its
     /// name is kept, and why the rest is not.
     pub fn read(value: &Value) -> Object<S, T> {
         Object::deserialize(value).unwrap_or_else(|error| Object {
@@ -66,7 +66,7 @@ impl<S: DeserializeOwned, T: DeserializeOwned> Object<S, T> {
 }
 
 impl Meta {
-    /// As much as can be read.
+    /// Reads as much as can be read.
     pub(crate) fn read(value: &Value) -> Meta {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         Meta::deserialize(value).unwrap_or_else(|_| Meta {
@@ -92,17 +92,17 @@ pub struct Event {
     /// `Normal` or `Warning`.
     #[serde(rename = "type")]
     pub type_: Option<String>,
-    /// What it is about.
+    /// The object that it is about.
     pub involved_object: Involved,
-    /// When it happened first.
+    /// Time of the first occurrence.
     pub first_timestamp: Option<Timestamp>,
-    /// When it happened last.
+    /// Time of the last occurrence.
     pub last_timestamp: Option<Timestamp>,
-    /// When it happened, in newer clients.
+    /// Time of the occurrence, from newer clients.
     pub event_time: Option<Timestamp>,
 }
 
-/// What an event is about.
+/// The object that an event is about.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Involved {
@@ -113,7 +113,7 @@ pub struct Involved {
 /// A page of a list.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Page<K> {
-    /// Where the list stands and how it goes on.
+    /// Version of the list, and its next page.
     #[serde(default)]
     pub metadata: PageMeta,
     /// Its objects.
@@ -121,7 +121,7 @@ pub(crate) struct Page<K> {
     pub items: Vec<K>,
 }
 
-/// Where a list stands and how it goes on.
+/// Version of a list, and its next page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PageMeta {
@@ -130,6 +130,6 @@ pub(crate) struct PageMeta {
     /// Token of the next page; empty at the end.
     #[serde(rename = "continue")]
     pub continue_: Option<String>,
-    /// How many more there are, about.
+    /// Approximate number of remaining objects.
     pub remaining_item_count: Option<u64>,
 }

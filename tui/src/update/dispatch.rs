@@ -1,4 +1,4 @@
-//! What each command does.
+//! Carries out commands, if they are permitted.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) fn dispatch(model: &mut Model, command: Command, effects: &mut Vec<Ef
         model.toast(Tone::Bad, format!("{}: {why}", command.entry().name));
         if let (Some(_), Some(table)) = (permitted::action(command), model.screen_mut().table_mut()) {
             // If it was so, that is what was just said.
-            table.bereft = false;
+            table.marks_lost = false;
         }
         return;
     }
@@ -125,7 +125,7 @@ fn type_filter(model: &mut Model, fuzzy: bool) {
     }
 }
 
-/// Sorts by the next column. One that is never drawn is sorted by only where its name is typed.
+/// Sorts by the next column. A column that is never drawn is sorted by only where its name is typed.
 fn sort_by_next(model: &mut Model) {
     let Some((view, table)) = model.screen().table_ref() else { return };
     let columns = view.columns();

@@ -1,11 +1,11 @@
-//! What the feed saw.
+//! Takes what was observed of the cluster into the model.
 
 use crate::connection::KindName;
 use crate::message::ClusterEvent;
 use crate::model::{Dialog, Model};
 use crate::text::Safe;
 
-pub(super) fn feed(model: &mut Model, event: ClusterEvent) {
+pub(super) fn apply(model: &mut Model, event: ClusterEvent) {
     let now = model.now;
     match event {
         ClusterEvent::Start(kind) => {
@@ -68,7 +68,7 @@ pub(super) fn feed(model: &mut Model, event: ClusterEvent) {
     model.dirty = true;
 }
 
-/// A question about something that is not so any more is no question.
+/// Withdraws a question about something that has changed.
 pub(super) fn withdraw(model: &mut Model) {
     let Some(Dialog::Confirm(confirm)) = &model.dialog else { return };
     let stale_now = model.stale() && !confirm.stale;

@@ -19,7 +19,7 @@ const LAST: Duration = Duration::from_secs(1);
 /// So much more on the clock on the wall than on ours: the computer slept.
 const SLEPT: Duration = Duration::from_secs(5);
 
-/// A question was answered with yes.
+/// Holds the decision of a question that was answered with yes.
 pub(super) fn hold(model: &mut Model, confirm: &Confirm) {
     model.decisions += 1;
     model.held.push(Held {
@@ -37,7 +37,7 @@ pub(super) fn hold(model: &mut Model, confirm: &Confirm) {
     model.dirty = true;
 }
 
-/// The last decision that is held is not sent.
+/// Drops the last decision that is held.
 pub(super) fn undo(model: &mut Model) {
     match model.held.pop() {
         Some(held) => {
@@ -48,12 +48,12 @@ pub(super) fn undo(model: &mut Model) {
     }
 }
 
-/// Whatever is held is sent now.
+/// Lets everything that is held be sent now.
 pub(super) fn send_now(model: &mut Model) {
     model.held.iter_mut().for_each(|h| h.remaining = Duration::ZERO);
 }
 
-/// Time went by: what is held comes nearer to being sent, as long as the person sees that and can take it back. While the
+/// Counts down: what is held comes nearer to being sent, as long as the person sees that and can take it back. While the
 /// console was stopped, or its terminal took nothing, nobody saw it: then no countdown runs out.
 pub(super) fn count_down(model: &mut Model, by: Duration) {
     if !counts_down(model) {
@@ -128,7 +128,7 @@ pub(super) fn send(model: &mut Model, effects: &mut Vec<Effect>) {
     }
 }
 
-/// What waits for its turn is not sent.
+/// Drops what waits for its turn.
 fn drop_waiting(model: &mut Model, why: &'static str, effects: &mut Vec<Effect>) {
     let (sent, waiting): (Vec<_>, Vec<_>) =
         std::mem::take(&mut model.sending).into_iter().partition(|s| s.sent);
@@ -138,7 +138,7 @@ fn drop_waiting(model: &mut Model, why: &'static str, effects: &mut Vec<Effect>)
     }
 }
 
-/// What is held is not sent.
+/// Drops what is held.
 fn drop_held(model: &mut Model, why: &'static str, effects: &mut Vec<Effect>) {
     for held in std::mem::take(&mut model.held) {
         begin(model, &held);
@@ -149,7 +149,7 @@ fn drop_held(model: &mut Model, why: &'static str, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The clock on the wall went on without ours: whoever comes back to the console decides anew, on what is there now.
+/// Drops decisions if the clock on the wall went on without ours: whoever comes back to the console decides anew, on what is there now.
 pub(super) fn slept(model: &mut Model, by: jiff::SignedDuration, effects: &mut Vec<Effect>) {
     if by < jiff::SignedDuration::try_from(SLEPT).unwrap_or(jiff::SignedDuration::MAX) {
         return;
@@ -165,7 +165,7 @@ pub(super) fn slept(model: &mut Model, by: jiff::SignedDuration, effects: &mut V
     effects.push(Effect::Awake);
 }
 
-/// All of a decision begins to end.
+/// Begins the result of a decision.
 fn begin(model: &mut Model, held: &Held) {
     model.outcomes.push(Outcome {
         number: held.number,
@@ -176,7 +176,7 @@ fn begin(model: &mut Model, held: &Held) {
     });
 }
 
-/// What a decision that is held would write.
+/// Returns what a held decision would write.
 pub fn writes(model: &Model, held: &Held) -> Vec<Write> {
     held.targets.iter().map(|target| write(model, held, target)).collect()
 }
@@ -194,7 +194,7 @@ fn write(model: &Model, held: &Held, target: &Target) -> Write {
     }
 }
 
-/// A write that ends here: told, kept for the end, and noted in the log.
+/// Ends a write that was not sent: it is told, kept for the summary, and logged.
 fn end(model: &mut Model, number: u64, write: Write, ending: Ending, effects: &mut Vec<Effect>) {
     let written = Written { at: model.now.wall, write, ending };
     tell(model, number, &written);
@@ -202,7 +202,7 @@ fn end(model: &mut Model, number: u64, write: Write, ending: Ending, effects: &m
     effects.push(Effect::Note(Box::new(written)));
 }
 
-/// The console is about to end: nothing is sent any more.
+/// Returns the console is about to end: nothing is sent any more.
 pub fn stop(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     drop_waiting(model, "the console was left", &mut effects);
@@ -210,7 +210,7 @@ pub fn stop(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// The console ends, however that comes: what is held is not sent, and of what is on its way nobody will know.
+/// Returns the console ends, however that comes: what is held is not sent, and of what is on its way nobody will know.
 pub fn abandon(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     drop_waiting(model, "the console was left", &mut effects);
@@ -222,7 +222,7 @@ pub fn abandon(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// A write ended.
+/// Takes the result of a write.
 pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect>) {
     let place = model.sending.iter().position(|s| s.write.target.uid == written.write.target.uid);
     let number = place.map_or(0, |at| model.sending.remove(at).number);
@@ -240,7 +240,7 @@ pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect
     model.dirty = true;
 }
 
-/// One line for each decision, once all of it has ended. One that did not end well stays until it is put away.
+/// Tells one line for each decision, once all of it has ended. A decision that did not end well stays until it is dismissed.
 fn tell(model: &mut Model, number: u64, written: &Written) {
     let Some(at) = model.outcomes.iter().position(|o| o.number == number) else { return };
     let outcome = &mut model.outcomes[at];
@@ -269,7 +269,7 @@ fn tell(model: &mut Model, number: u64, written: &Written) {
     }
 }
 
-/// Puts away what did not end well. Says whether there was something.
+/// Dismisses decisions that did not end well; `true` if there were some.
 pub(super) fn dismiss(model: &mut Model) -> bool {
     let before = model.outcomes.len();
     model.outcomes.retain(|o| !o.ended());

@@ -36,7 +36,7 @@ pub(super) fn key(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>)
     }
 }
 
-/// Text that follows a confirming key at once was pasted without brackets: the confirmation was not meant.
+/// Drops a decision if text follows its confirming key at once: that was pasted without brackets, and not meant.
 fn take_back_pasted(model: &mut Model, pasted: bool) {
     let just = model.held.last().is_some_and(|h| HOLD < h.remaining + PASTED);
     if pasted && just {
@@ -96,7 +96,7 @@ fn choose(model: &mut Model, choice: Choice, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Where a text that is only read is scrolled to; none when the key closes it.
+/// Returns where a text that is only read is scrolled to; `None` if the key closes it.
 fn scrolled(model: &Model, key: Key, at: usize, opened_by: Command) -> Option<usize> {
     if model.settings.keymap.answer(key, false) == Some(Command::Cancel) {
         return None;

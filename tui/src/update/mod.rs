@@ -1,4 +1,5 @@
-//! `update`: what a message does to the model, and what must happen because of it. Pure: no IO, no clock.
+//! `update`: a message changes the model, and effects follow. Pure: no IO, no clock. Never imports `view`, `cluster` or
+//! `app`.
 
 mod dispatch;
 mod feed;
@@ -21,7 +22,7 @@ use crate::selection::shown_approvals;
 
 pub use held_decisions::{abandon, stop, writes};
 
-/// What a message does. Call [`settle`] before drawing.
+/// Applies a message. Call [`settle`] before drawing.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let passed = now.mono.saturating_sub(model.now.mono);
     let unseen = now
@@ -45,7 +46,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             model.dirty = true;
         }
         Msg::Tick => model.dirty = true,
-        Msg::ClusterEvent(generation, feed) if generation == model.generation => feed::feed(model, feed),
+        Msg::ClusterEvent(generation, event) if generation == model.generation => feed::apply(model, event),
         Msg::ClusterEvent(..) => {}
         Msg::Sent(written) => held_decisions::sent(model, *written, &mut effects),
         Msg::Access { round, .. } if round != model.access.round() => {}

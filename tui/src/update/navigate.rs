@@ -1,4 +1,4 @@
-//! What is selected, what belongs to it, and the way there and back.
+//! The way to other views, rows and clusters, and back.
 
 use std::sync::Arc;
 
@@ -12,24 +12,44 @@ use crate::selection::subject;
 use crate::text::Safe;
 use crate::update::refresh::refresh;
 
-/// Rule, object's id and shown name of a subject.
-fn belongs(model: &Model, of: &Subject) -> Option<(Safe, Option<(Safe, Safe)>)> {
+/// The rule and the object that a subject belongs to.
+struct Belonging {
+    rule: Safe,
+    /// `None` for what is about a whole rule.
+    object: Option<PinnedObject>,
+}
+
+/// An object's id, and its name for people.
+struct PinnedObject {
+    volume: Safe,
+    name: Safe,
+}
+
+/// Returns what a subject belongs to; `None` if it is gone.
+fn belonging(model: &Model, of: &Subject) -> Option<Belonging> {
     let store = &model.store;
+    let pair = |rule: &Safe, volume: &Safe, name: &Safe| Belonging {
+        rule: rule.clone(),
+        object: Some(PinnedObject { volume: volume.clone(), name: name.clone() }),
+    };
     Some(match of {
         Subject::Approval(id) => {
             let row = store.approvals.get(id)?;
-            (row.rule.clone(), Some((row.volume.clone(), row.object.clone())))
-        }
-        Subject::Events(id) => {
-            let row = store.events.get(id)?;
-            let name = row.pvc.as_ref().map_or_else(|| row.volume.clone(), |pvc| pvc.name.clone());
-            (row.rule.clone(), (!row.volume.is_empty()).then(|| (row.volume.clone(), name)))
+            pair(&row.rule, &row.volume, &row.object)
         }
         Subject::Object(id) => {
             let row = store.objects.get(id)?;
-            (row.rule.clone(), Some((row.volume.clone(), row.object.clone())))
+            pair(&row.rule, &row.volume, &row.object)
         }
-        Subject::Rule(id) => (store.rules.get(id)?.name.clone(), None),
+        Subject::Events(id) => {
+            let row = store.events.get(id)?;
+            if row.volume.is_empty() {
+                Belonging { rule: row.rule.clone(), object: None }
+            } else {
+                pair(&row.rule, &row.volume, row.pvc.as_ref().map_or(&row.volume, |pvc| &pvc.name))
+            }
+        }
+        Subject::Rule(id) => Belonging { rule: store.rules.get(id)?.name.clone(), object: None },
     })
 }
 
@@ -68,7 +88,7 @@ pub(super) fn push(model: &mut Model, screen: Screen) {
     model.dirty = true;
 }
 
-/// Back to where one came from.
+/// Goes back to where one came from.
 pub(super) fn back(model: &mut Model) {
     if let ScreenContent::Detail { yaml, scroll, .. } = &mut model.screen_mut().shown
         && yaml.take().is_some()
@@ -84,7 +104,7 @@ pub(super) fn back(model: &mut Model) {
         }
     } else if let Some(table) = model.screen_mut().table_mut() {
         // At the root, back undoes what narrows the list.
-        table.bereft = false;
+        table.marks_lost = false;
         if !table.marked().is_empty() {
             table.unmark(|_| true);
         } else {
@@ -101,9 +121,9 @@ pub(super) fn clear_filter(model: &mut Model) {
     }
 }
 
-/// What belongs to the subject, in another view.
+/// Shows what belongs to the subject in another view.
 pub(super) fn related(model: &mut Model, view: View) {
-    let Some((rule, pair)) = subject(model).and_then(|of| belongs(model, &of)) else {
+    let Some(Belonging { rule, object }) = subject(model).and_then(|of| belonging(model, &of)) else {
         model.toast(Tone::Plain, "nothing is selected");
         return;
     };
@@ -114,8 +134,8 @@ pub(super) fn related(model: &mut Model, view: View) {
         }
         return;
     }
-    let pin = match pair {
-        Some((volume, name)) => {
+    let pin = match object {
+        Some(PinnedObject { volume, name }) => {
             Pin::Pair { rule: rule.shared(), volume: volume.shared(), name: name.shared() }
         }
         None => Pin::Rule { rule: rule.shared() },
@@ -220,7 +240,7 @@ pub(super) fn watch(
     model.screens = vec![Screen::table(View::Approvals)];
     model.background.clear();
     if let Some(context) = &context {
-        // Nothing of the former one stays: what it is called and how it looks comes with the new feed.
+        // Nothing of the former one stays: what it is called and how it looks comes with the new cluster task.
         let sealed = model.cluster.sealed;
         model.cluster = ClusterLabel { context: Safe::new(context), sealed, ..ClusterLabel::default() };
         model.access.forget();

@@ -5,7 +5,7 @@ use crate::model::{Confirm, Dialog, Field, Focus, Model, SETTLE};
 use crate::text::{LONGEST, Safe};
 use crate::update::picker;
 
-/// Pasted text is text: for a filter or a reason, and never a confirmation.
+/// Takes pasted text: for a filter or a reason, and never as a confirmation.
 pub(super) fn paste(model: &mut Model, text: &str) {
     model.dirty = true;
     model.last_key.at = model.now.mono;

@@ -67,7 +67,7 @@ fn notice(model: &Model, opened: Duration, text: &Safe, frame: &mut Frame<'_>, a
     put(model, frame, inner, inner.height.saturating_sub(1), hint, Role::Key);
 }
 
-/// An empty frame in the middle; what is inside it.
+/// Returns an empty frame in the middle; what is inside it.
 fn frame_of(
     model: &Model,
     title: &str,
@@ -268,7 +268,7 @@ fn picker_dialog(model: &Model, picker: &Picker, frame: &mut Frame<'_>, area: Re
     }
 }
 
-/// What each key does, from the command table.
+/// Draws what each key does, from the command table.
 fn help(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
     let mut lines: Vec<(String, Role)> = Vec::new();
     for group in Group::ALL {
@@ -289,7 +289,7 @@ fn help(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
     page(model, "Help", &lines, scroll, frame, area);
 }
 
-/// What was decided here, the last first.
+/// Draws what was decided here, the last first.
 fn decisions(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
     let columns = usize::from(WIDE.min(area.width.saturating_sub(2)).saturating_sub(4));
     let mut lines: Vec<(String, Role)> = Vec::new();

@@ -26,7 +26,7 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// Returns the commands whose keys matter here; none while a filter is typed.
+/// Returns the commands whose keys matter here; an empty list while a filter is typed.
 fn listed(model: &Model) -> &'static [Command] {
     use Command as C;
     if model.filtering.is_some() {

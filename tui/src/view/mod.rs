@@ -1,4 +1,4 @@
-//! The picture of a model. Pure: the same model, the same picture.
+//! Paints a model. Pure: the same model, the same picture. Never imports `update`.
 
 mod detail;
 mod dialog;

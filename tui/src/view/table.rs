@@ -86,7 +86,7 @@ pub(super) fn draw<R: Row>(
     }
 }
 
-/// Why there is nothing to see: never a blank screen.
+/// Tells why there is nothing to see: never a blank screen.
 fn empty(model: &Model, state: &TableState, frame: &mut Frame<'_>, area: Rect) {
     let view = model.screen().view();
     let kind = view.kind();

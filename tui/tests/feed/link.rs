@@ -125,7 +125,7 @@ async fn a_context_that_cannot_be_opened_is_called_by_its_name() {
     let mut watcher = Watcher::start(Source {
         kubeconfig: Some(kubeconfig),
         context: Some("nowhere".to_owned()),
-        settled: Arc::new(ContextSettings { contexts: vec![context] }),
+        context_settings: Arc::new(ContextSettings { contexts: vec![context] }),
         ..Source::default()
     });
     watcher

@@ -1,149 +1,14 @@
-//! Rows by identity, and one view of them: filtered, sorted, with a selection that follows its object.
+//! One view of a table: filtered, sorted, with a selection that follows its object.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::filter::{Filter, Scorer};
+use crate::filter::{Filter, FilterError, Scorer};
 use crate::rows::{Column as _, ColumnSpec, Pin, Row};
-
-/// Rows by identity. A slot stays a row's as long as the row is there.
-#[derive(Clone, Debug)]
-pub struct Rows<R> {
-    slots: Vec<Option<(R, u32)>>,
-    /// The version that each slot's row came with.
-    born: Vec<u64>,
-    free: Vec<u32>,
-    by_id: HashMap<Arc<str>, u32>,
-    epoch: u32,
-    version: u64,
-    /// The slots that changed last, one for each version.
-    changed: Vec<u32>,
-}
-
-/// Changes that are remembered one by one: with more of them, sorting anew costs less.
-const REMEMBERED: usize = 1024;
-
-impl<R> Default for Rows<R> {
-    fn default() -> Self {
-        Rows {
-            slots: Vec::new(),
-            born: Vec::new(),
-            free: Vec::new(),
-            by_id: HashMap::new(),
-            epoch: 0,
-            version: 0,
-            changed: Vec::new(),
-        }
-    }
-}
-
-impl<R: Row> Rows<R> {
-    /// Puts a row in, or in the place of the one with its identity.
-    pub fn put(&mut self, row: R) {
-        let epoch = self.epoch;
-        if let Some(&slot) = self.by_id.get(row.id()) {
-            self.change(slot);
-            self.slots[slot as usize] = Some((row, epoch));
-            return;
-        }
-        let id = Arc::clone(row.id());
-        let slot = match self.free.pop() {
-            Some(slot) => {
-                self.slots[slot as usize] = Some((row, epoch));
-                slot
-            }
-            None => {
-                self.slots.push(Some((row, epoch)));
-                self.born.push(0);
-                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
-            }
-        };
-        self.change(slot);
-        self.born[slot as usize] = self.version;
-        self.by_id.insert(id, slot);
-    }
-
-    fn change(&mut self, slot: u32) {
-        self.version += 1;
-        if self.changed.len() == REMEMBERED {
-            self.changed.clear();
-        }
-        self.changed.push(slot);
-    }
-
-    /// The slots that changed since a version, if they are still remembered.
-    fn changed_since(&self, version: u64) -> Option<&[u32]> {
-        let count = usize::try_from(self.version.checked_sub(version)?).ok()?;
-        self.changed.get(self.changed.len().checked_sub(count)?..)
-    }
-
-    /// Takes a row out.
-    pub fn remove(&mut self, id: &str) -> Option<R> {
-        let slot = self.by_id.remove(id)?;
-        self.change(slot);
-        self.free.push(slot);
-        self.slots[slot as usize].take().map(|(row, _)| row)
-    }
-
-    /// A list begins: what is not put in again before [`Self::sweep`] is gone.
-    pub(crate) fn mark(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
-    }
-
-    /// The list is complete.
-    pub(crate) fn sweep(&mut self) {
-        let epoch = self.epoch;
-        let old = self.slots.iter().flatten().filter(|(_, e)| *e != epoch).map(|(r, _)| Arc::clone(r.id()));
-        let old: Vec<Arc<str>> = old.collect();
-        for id in &old {
-            self.remove(id);
-        }
-    }
-
-    /// The row of this identity.
-    pub fn get(&self, id: &str) -> Option<&R> {
-        self.at(*self.by_id.get(id)?)
-    }
-
-    /// The same, to change it.
-    pub(crate) fn get_mut(&mut self, id: &str) -> Option<&mut R> {
-        let slot = *self.by_id.get(id)?;
-        self.change(slot);
-        self.slots.get_mut(slot as usize)?.as_mut().map(|(row, _)| row)
-    }
-
-    /// The row in a slot.
-    pub(crate) fn at(&self, slot: u32) -> Option<&R> {
-        self.slots.get(slot as usize)?.as_ref().map(|(row, _)| row)
-    }
-
-    /// All rows.
-    pub fn iter(&self) -> impl Iterator<Item = &R> {
-        self.slots.iter().flatten().map(|(row, _)| row)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.by_id.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
-
-    /// Grows with every change.
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-
-    fn slots(&self) -> impl Iterator<Item = (u32, &R)> {
-        (0..).zip(&self.slots).filter_map(|(n, s)| s.as_ref().map(|(row, _)| (n, row)))
-    }
-}
+use crate::table::slots::Rows;
 
 /// By what a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,12 +22,12 @@ pub struct Sort {
 /// One view of a table.
 #[derive(Clone, Debug, Default)]
 pub struct TableState {
-    /// What was typed.
+    /// The text so far.
     pub typed: String,
-    /// Whether it is meant fuzzily.
+    /// `true` if it is meant fuzzily.
     pub fuzzy: bool,
-    /// What is wrong with it.
-    pub complaint: Option<String>,
+    /// Error in the filter.
+    pub(crate) filter_error: Option<FilterError>,
     filter: Filter,
     /// Only rows of this.
     pub pin: Option<Pin>,
@@ -178,9 +43,9 @@ pub struct TableState {
     built: Option<(u64, i64)>,
     /// Identity of the selected row.
     pub selected: Option<Arc<str>>,
-    /// Whether the selected row went: nothing is selected until somebody moves.
+    /// `true` if the selected row went: nothing is selected until somebody moves.
     pub lost: bool,
-    /// Whether somebody has just said which rows to show: the first of them may be selected.
+    /// `true` if somebody has just said which rows to show: the first of them may be selected.
     asked: bool,
     cursor: usize,
     /// First row that is shown.
@@ -188,21 +53,21 @@ pub struct TableState {
     /// Rows that fit.
     pub height: usize,
     marked: HashSet<Arc<str>>,
-    /// Slots of the order that are marked: found once, as they are asked for many times in each picture. None where more was
+    /// Slots of the order that are marked: found once, as they are asked for many times in each picture. `None` where more was
     /// marked, or the order was made, since.
     found: Option<Vec<u32>>,
     /// Marked rows that went, and nobody was told yet.
     pub marks_gone: usize,
-    /// Whether all that was marked went: a key that was meant for it must not hit the selected row.
-    pub bereft: bool,
-    /// Whether the list is held still.
+    /// `true` if all that was marked went: a key that was meant for it must not hit the selected row.
+    pub marks_lost: bool,
+    /// `true` if the list is held still.
     pub paused: bool,
     /// Columns skipped at the left.
     pub shift: usize,
 }
 
 impl TableState {
-    /// A view of a table with these columns, sorted by the first of them.
+    /// Returns a view of a table with these columns, sorted by the first of them.
     pub fn new(columns: &'static [ColumnSpec]) -> TableState {
         TableState {
             columns,
@@ -213,21 +78,21 @@ impl TableState {
         }
     }
 
-    /// Sets the filter. One that is not understood leaves the last that was.
+    /// Sets the filter. If it is not understood, the last one that was stays.
     pub fn set_filter(&mut self, typed: &str, fuzzy: bool) {
         typed.clone_into(&mut self.typed);
         self.fuzzy = fuzzy;
         let parsed = if fuzzy { Ok(Filter::fuzzy(typed)) } else { Filter::parse(typed, self.columns) };
         match parsed {
             Ok(filter) => {
-                self.complaint = None;
+                self.filter_error = None;
                 if filter != self.filter {
                     self.filter = filter;
                     self.built = None;
                     self.asked = true;
                 }
             }
-            Err(error) => self.complaint = Some(error.to_string()),
+            Err(error) => self.filter_error = Some(error),
         }
     }
 
@@ -237,7 +102,7 @@ impl TableState {
         self.rebuild();
     }
 
-    /// The order must be made anew, paused or not.
+    /// Makes the order anew at the next refresh, paused or not.
     pub(crate) fn rebuild(&mut self) {
         (self.sorted, self.built) = (None, None);
     }
@@ -297,14 +162,14 @@ impl TableState {
         self.settle(rows);
     }
 
-    /// The selection follows its object; if that is gone, nothing is selected: a key that was meant for it must not
+    /// Lets the selection follow its object; if that is gone, nothing is selected: a key that was meant for it must not
     /// hit what stands in its place.
     fn settle<R: Row>(&mut self, rows: &Rows<R>) {
         let before = self.marked.len();
-        self.marked.retain(|id| rows.by_id.contains_key(id));
+        self.marked.retain(|id| rows.slot_of(id).is_some());
         self.marks_gone += before - self.marked.len();
-        self.bereft = self.marked.is_empty() && (self.bereft || before > 0);
-        let slot = self.selected.as_ref().and_then(|id| rows.by_id.get(id)).copied();
+        self.marks_lost = self.marked.is_empty() && (self.marks_lost || before > 0);
+        let slot = self.selected.as_ref().and_then(|id| rows.slot_of(id));
         let place = match slot {
             Some(slot) if self.order.get(self.cursor) == Some(&slot) => Some(self.cursor),
             Some(slot) => self.order.iter().position(|s| *s == slot),
@@ -330,18 +195,18 @@ impl TableState {
         if self.marked.is_empty() || self.found.is_some() {
             return;
         }
-        let mut slots: Vec<u32> = self.marked.iter().filter_map(|id| rows.by_id.get(id)).copied().collect();
+        let mut slots: Vec<u32> = self.marked.iter().filter_map(|id| rows.slot_of(id)).collect();
         slots.sort_unstable();
         let marked = |slot: &u32| slots.binary_search(slot).is_ok();
         self.found = Some(self.order.iter().copied().filter(marked).collect());
     }
 
-    /// Marked rows, whether the list shows them or not.
+    /// Returns the marked rows, whether the list shows them or not.
     pub fn marked(&self) -> &HashSet<Arc<str>> {
         &self.marked
     }
 
-    /// Marked rows that the list shows, in its order.
+    /// Returns the marked rows that the list shows, in its order.
     pub(crate) fn shown_marks<'a, R: Row>(&'a self, rows: &'a Rows<R>) -> impl Iterator<Item = &'a R> {
         let slots = self.found.as_ref().unwrap_or(&self.order);
         slots.iter().filter_map(|slot| self.row(rows, *slot)).filter(|row| self.marked.contains(row.id()))
@@ -351,13 +216,13 @@ impl TableState {
     pub(crate) fn mark(&mut self, ids: impl IntoIterator<Item = Arc<str>>) {
         self.marked.extend(ids);
         self.found = None;
-        self.bereft = false;
+        self.marks_lost = false;
     }
 
     /// Takes the mark from some.
     pub(crate) fn unmark(&mut self, which: impl Fn(&str) -> bool) {
         self.marked.retain(|id| !which(id));
-        self.bereft = false;
+        self.marks_lost = false;
     }
 
     /// Selects the row at a place, or the last one before it.
@@ -369,7 +234,7 @@ impl TableState {
         self.scroll();
     }
 
-    /// Place of the selected row.
+    /// Returns place of the selected row.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
@@ -384,25 +249,27 @@ impl TableState {
         self.offset = self.offset.min(self.order.len().saturating_sub(height));
     }
 
-    /// The rows that pass, by slot.
+    /// Returns the rows that pass, by slot.
     pub fn order(&self) -> &[u32] {
         &self.order
     }
 
-    /// The row in a slot of the order. In a list that stands still, a row that came since into the place of one that went
+    /// Returns the row in a slot of the order. In a list that stands still, a row that came since into the place of one that went
     /// is not shown there.
     pub fn row<'a, R: Row>(&self, rows: &'a Rows<R>, slot: u32) -> Option<&'a R> {
-        let born = *rows.born.get(slot as usize)?;
-        rows.at(slot).filter(|_| self.built.is_none_or(|(version, _)| born <= version))
+        match self.built {
+            Some((version, _)) => rows.at_since(slot, version),
+            None => rows.at(slot),
+        }
     }
 
-    /// The slots that are on the screen.
+    /// Returns the slots that are on the screen.
     pub(crate) fn window(&self) -> &[u32] {
         let end = (self.offset + self.height).min(self.order.len());
         self.order.get(self.offset..end).unwrap_or_default()
     }
 
-    /// Whether something is left out.
+    /// `true` if something is left out.
     pub(crate) fn filtered(&self) -> bool {
         !self.filter.is_empty()
     }
