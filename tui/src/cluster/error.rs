@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
+use autopilot_shared::error::innermost;
 use kube::client::AuthError;
 use tokio::time::timeout;
 
@@ -48,7 +49,7 @@ pub(crate) fn classify(error: &kube::Error) -> (Trouble, Safe) {
                 let last = said.lines().rfind(|l| !l.trim().is_empty()).unwrap_or_default();
                 format!("the credential plugin failed ({}): {last}", out.status)
             }
-            _ => root(other),
+            _ => innermost(other),
         },
     };
     (trouble, Safe::new(&text))
@@ -61,15 +62,6 @@ fn credentials(error: &kube::Error) -> Option<&AuthError> {
         kube::Error::Service(error) => error.downcast_ref(),
         _ => None,
     }
-}
-
-/// Returns the innermost cause: `Connection refused (os error 111)` says more than what wraps it.
-pub(crate) fn root(error: &dyn Error) -> String {
-    let mut last = error;
-    while let Some(next) = last.source() {
-        last = next;
-    }
-    last.to_string()
 }
 
 /// `true` if the error proves that nothing reached the server.
