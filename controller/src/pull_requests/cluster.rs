@@ -14,14 +14,14 @@ use crate::pull_requests::worker::{Cluster, ClusterError, Merged};
 
 /// A cluster that is reached through its API server.
 #[derive(Clone)]
-pub struct KubeCluster {
+pub(crate) struct KubeCluster {
     client: Client,
     actor: Actor,
 }
 
 impl KubeCluster {
     /// Reads and patches through `client`; writes of the kinds that the engine makes, too, go through its actor.
-    pub fn new(client: Client, actor: Actor) -> Self {
+    pub(crate) fn new(client: Client, actor: Actor) -> Self {
         KubeCluster { client, actor }
     }
 

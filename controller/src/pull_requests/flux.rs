@@ -1,4 +1,4 @@
-//! What Flux says about a merge that did not arrive.
+//! Obstacles between a merge and the cluster, according to Flux.
 
 use std::collections::BTreeSet;
 
@@ -14,49 +14,50 @@ use crate::pull_requests::worker::Merged;
 
 const KUSTOMIZE: &str = "kustomize.toolkit.fluxcd.io";
 const SOURCE: &str = "source.toolkit.fluxcd.io";
-/// Objects that are looked at; more would be a strange cluster.
+/// Most objects of a kind that are read; more would be a strange cluster.
 const LIMIT: u32 = 500;
 /// Longest message that is repeated.
 const LONGEST: usize = 300;
 
 /// A Kustomization of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Kustomization {
+pub(crate) struct Kustomization {
     /// `namespace/name`.
-    pub name: String,
+    pub(crate) name: String,
     /// Namespace and name of its GitRepository.
-    pub source: (String, String),
+    pub(crate) source: (String, String),
     /// Its path, without `./` and slashes at the ends.
-    pub path: String,
-    /// Suspended.
-    pub suspended: bool,
-    /// Where it puts everything.
-    pub target_namespace: Option<String>,
-    /// Why it is not ready.
-    pub failing: Option<String>,
+    pub(crate) path: String,
+    /// It is suspended.
+    pub(crate) suspended: bool,
+    /// The namespace that it puts everything into.
+    pub(crate) target_namespace: Option<String>,
+    /// The reason why it is not ready.
+    pub(crate) failing: Option<String>,
     /// The revision that it applied last.
-    pub applied: String,
+    pub(crate) applied: String,
 }
 
 /// A GitRepository of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GitSource {
+pub(crate) struct GitSource {
     /// Its namespace and name.
-    pub name: (String, String),
-    /// Where it fetches.
-    pub url: String,
-    /// Which branch; empty when it names none.
-    pub branch: String,
-    /// Suspended.
-    pub suspended: bool,
-    /// Why it is not ready.
-    pub failing: Option<String>,
+    pub(crate) name: (String, String),
+    /// The repository that it fetches.
+    pub(crate) url: String,
+    /// The branch that it fetches; empty if it names none.
+    pub(crate) branch: String,
+    /// It is suspended.
+    pub(crate) suspended: bool,
+    /// The reason why it is not ready.
+    pub(crate) failing: Option<String>,
     /// The revision that it fetched last.
-    pub fetched: String,
-    /// When that was.
-    pub updated: Option<Timestamp>,
+    pub(crate) fetched: String,
+    /// Time of that fetch.
+    pub(crate) updated: Option<Timestamp>,
 }
 
+/// Reads what stands in the way of a merge.
 pub(crate) async fn findings(client: &Client, asked: &Merged) -> Vec<Finding> {
     let kustomizations = list(client, KUSTOMIZE, "Kustomization").await;
     let sources = list(client, SOURCE, "GitRepository").await;
@@ -72,13 +73,13 @@ pub(crate) async fn findings(client: &Client, asked: &Merged) -> Vec<Finding> {
 
 /// Asks Flux to fetch now; what is applied follows from that.
 pub(crate) async fn request_reconcile(client: &Client, asked: &Merged) {
-    let (Some(kustomizations), Some(repositories)) =
+    let (Some(kustomizations), Some(sources)) =
         (list(client, KUSTOMIZE, "Kustomization").await, list(client, SOURCE, "GitRepository").await)
     else {
         return;
     };
     let kustomizations: Vec<Kustomization> = kustomizations.iter().map(kustomization).collect();
-    let sources: Vec<GitSource> = repositories.iter().map(source).collect();
+    let sources: Vec<GitSource> = sources.iter().map(source).collect();
     let names: BTreeSet<&(String, String)> =
         applying(&kustomizations, &sources, asked).into_iter().map(|(_, source)| &source.name).collect();
     let now = Timestamp::now().to_string();
@@ -93,7 +94,7 @@ pub(crate) async fn request_reconcile(client: &Client, asked: &Merged) {
     }
 }
 
-/// All objects of a kind; nothing when they cannot be read, most likely because there is no Flux.
+/// Returns all objects of a kind; `None` if they cannot be read, most likely because there is no Flux.
 async fn list(client: &Client, group: &str, kind: &str) -> Option<Vec<DynamicObject>> {
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, "v1", kind));
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource);
@@ -105,7 +106,7 @@ fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Why an object is not ready.
+/// Returns the reason why an object is not ready.
 fn failing(data: &Value) -> Option<String> {
     let conditions = data.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions.into_iter().flatten().find(|c| c["type"] == "Ready");
@@ -153,7 +154,7 @@ fn trimmed(path: &str) -> String {
     parts.join("/")
 }
 
-/// The Kustomizations that apply the folder, with their sources.
+/// Returns the Kustomizations that apply the folder, with their sources.
 fn applying<'a>(
     kustomizations: &'a [Kustomization],
     sources: &'a [GitSource],
@@ -178,37 +179,41 @@ fn applying<'a>(
     kustomizations.iter().filter(|s| covers(s)).filter_map(|s| Some((s, source(s)?))).collect()
 }
 
-/// What stands in the way, the most telling first. Pure.
-pub fn diagnose(kustomizations: &[Kustomization], sources: &[GitSource], asked: &Merged) -> Vec<Finding> {
+/// Returns what stands in the way, the most telling first. Pure.
+pub(crate) fn diagnose(
+    kustomizations: &[Kustomization],
+    sources: &[GitSource],
+    asked: &Merged,
+) -> Vec<Finding> {
     let mut found = Vec::new();
     for (kustomization, source) in applying(kustomizations, sources, asked) {
-        let sync_name = format!("Kustomization {}", kustomization.name);
+        let kustomization_name = format!("Kustomization {}", kustomization.name);
         let source_name = format!("GitRepository {}/{}", source.name.0, source.name.1);
         // By time: what Flux reads may be a mirror, whose commits have other names.
         let behind = asked.after.zip(source.updated).is_some_and(|(after, updated)| updated < after);
         if kustomization.suspended {
-            found.push(Finding::Suspended { object: sync_name });
+            found.push(Finding::Suspended { object: kustomization_name });
         } else if source.suspended {
             found.push(Finding::Suspended { object: source_name });
         } else if let Some(message) = &source.failing {
             found.push(Finding::Failing { object: source_name, message: message.clone() });
         } else if let Some(message) = &kustomization.failing {
-            found.push(Finding::Failing { object: sync_name, message: message.clone() });
+            found.push(Finding::Failing { object: kustomization_name, message: message.clone() });
         } else if let Some(other) = kustomization.target_namespace.as_ref().filter(|t| **t != asked.namespace)
         {
-            found.push(Finding::OtherNamespace { object: sync_name, namespace: other.clone() });
+            found.push(Finding::OtherNamespace { object: kustomization_name, namespace: other.clone() });
         } else if behind {
             found.push(Finding::Behind { object: source_name });
         } else if kustomization.applied != source.fetched {
-            found.push(Finding::Behind { object: sync_name });
+            found.push(Finding::Behind { object: kustomization_name });
         } else {
-            found.push(Finding::Applied { object: sync_name, path: kustomization.path.clone() });
+            found.push(Finding::Applied { object: kustomization_name, path: kustomization.path.clone() });
         }
     }
     if found.is_empty() {
         found.push(Finding::NoKustomization);
     }
-    // One that brought it explains more than others that did not.
+    // A Kustomization that applied it explains more than others that did not.
     found.sort_by_key(|f| !matches!(f, Finding::Applied { .. }));
     found
 }

@@ -7,7 +7,7 @@ mod forge;
 pub mod github;
 pub mod plan;
 pub mod run;
-pub mod supervisor;
+pub(crate) mod supervisor;
 pub mod text;
 pub mod tracker;
 mod watch;
@@ -18,5 +18,4 @@ pub use forge::{
     is_kustomization,
 };
 pub use github::GitHub;
-pub use plan::Settings;
-pub use run::{Parts, run};
+pub use plan::PullRequestSettings;

@@ -1,4 +1,4 @@
-//! Runs the flow: watches the approvals, and works at the worker until it is told to stop.
+//! The task of one repository: watches the approvals, and lets the worker work until it is told to stop.
 
 use std::time::Duration;
 
@@ -8,42 +8,41 @@ use kube::{Api, Client};
 use tokio::sync::{mpsc, watch as settings_watch};
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::KubeCluster;
 use super::forge::Forge;
-use super::plan::Settings;
+use super::plan::PullRequestSettings;
 use super::tracker::{Figures, Tracker};
 use super::worker::{Cluster, Worked, Worker};
 use crate::act::{Actor, TIME_OUT};
 use crate::observe::chain;
 
-pub use super::cluster::KubeCluster;
-pub use super::flux::{GitSource, Kustomization, diagnose};
 pub use super::watch::ApprovalEvent;
 
-/// What the watch saw and the worker has not taken yet.
+/// Most events that wait for the worker.
 const WAITING: usize = 256;
 /// Longest nap; waking up for nothing costs nothing.
 const NAP: Duration = Duration::from_secs(60);
-/// Pause before the cluster is asked again who it is.
+/// Pause before the cluster is asked again for its UID.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// What [`run`] works with.
-pub struct Parts<F, N, G> {
+/// Everything that [`run`] works with.
+pub(crate) struct Parts<F, N, G> {
     /// Reads, and sets finalizers.
-    pub client: Client,
+    pub(crate) client: Client,
     /// Writes status and events.
-    pub actor: Actor,
+    pub(crate) actor: Actor,
     /// The forge: one repository.
-    pub forge: F,
-    /// Settings; may change at any time. Another repository is another run.
-    pub settings: settings_watch::Receiver<Settings>,
-    /// Figures for metrics: given whenever the worker comes to rest.
-    pub figures: G,
-    /// What time it is.
-    pub clock: N,
+    pub(crate) forge: F,
+    /// The settings, which may change at any time. Another repository is another run.
+    pub(crate) settings: settings_watch::Receiver<PullRequestSettings>,
+    /// Takes figures for metrics, whenever the worker comes to rest.
+    pub(crate) figures: G,
+    /// Returns the current time.
+    pub(crate) clock: N,
 }
 
-/// Runs until `stop`. Whatever is being asked of the forge then is finished first.
-pub async fn run<F, N, G>(parts: Parts<F, N, G>, stop: CancellationToken)
+/// Runs until `stop`. A request to the forge that is under way then is finished first.
+pub(crate) async fn run<F, N, G>(parts: Parts<F, N, G>, stop: CancellationToken)
 where
     F: Forge,
     N: Fn() -> Timestamp + Send + Sync,
@@ -51,19 +50,19 @@ where
 {
     let Parts { client, actor, forge, settings, figures, clock } = parts;
     let Some(cluster_id) = cluster_id(&client, &stop).await else { return };
-    let (out, seen) = mpsc::channel(WAITING);
+    let (out, events) = mpsc::channel(WAITING);
     tokio::spawn(super::watch::watch(client.clone(), out, stop.clone()));
     let tracker = Tracker::new(settings.borrow().clone(), forge.repository(), cluster_id);
     let cluster = KubeCluster::new(client, actor);
     let worker = Worker { tracker, forge, cluster };
-    work(worker, seen, settings, figures, clock, stop).await;
+    work(worker, events, settings, figures, clock, stop).await;
 }
 
-/// Works at a worker until `stop`, or until nothing can be seen any more.
+/// Lets a worker work until `stop`, or until the watch has ended.
 pub async fn work<F, C, N, G>(
     mut worker: Worker<F, C>,
-    mut seen: mpsc::Receiver<ApprovalEvent>,
-    mut settings: settings_watch::Receiver<Settings>,
+    mut events: mpsc::Receiver<ApprovalEvent>,
+    mut settings: settings_watch::Receiver<PullRequestSettings>,
     figures: G,
     clock: N,
     stop: CancellationToken,
@@ -75,8 +74,8 @@ pub async fn work<F, C, N, G>(
 {
     let mut configured = true;
     loop {
-        while let Ok(seen) = seen.try_recv() {
-            see(&mut worker.tracker, seen);
+        while let Ok(event) = events.try_recv() {
+            apply(&mut worker.tracker, event);
         }
         if stop.is_cancelled() {
             return;
@@ -92,8 +91,8 @@ pub async fn work<F, C, N, G>(
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            found = seen.recv() => match found {
-                Some(found) => see(&mut worker.tracker, found),
+            event = events.recv() => match event {
+                Some(event) => apply(&mut worker.tracker, event),
                 None => return,
             },
             changed = settings.changed(), if configured => {
@@ -106,8 +105,8 @@ pub async fn work<F, C, N, G>(
     }
 }
 
-fn see(tracker: &mut Tracker, seen: ApprovalEvent) {
-    match seen {
+fn apply(tracker: &mut Tracker, event: ApprovalEvent) {
+    match event {
         ApprovalEvent::ListBegins => tracker.begin_resync(),
         ApprovalEvent::Applied(approval) => tracker.apply(*approval),
         ApprovalEvent::Deleted { namespace, name, uid } => tracker.delete(&namespace, &name, &uid),
@@ -115,7 +114,7 @@ fn see(tracker: &mut Tracker, seen: ApprovalEvent) {
     }
 }
 
-/// UID of namespace `kube-system`: what everybody takes for the identity of a cluster.
+/// Returns the UID of namespace `kube-system`, by convention the identity of a cluster; `None` if stopped before.
 async fn cluster_id(client: &Client, stop: &CancellationToken) -> Option<String> {
     let api: Api<Namespace> = Api::all(client.clone());
     let mut complained = false;

@@ -1,5 +1,5 @@
-//! Pull requests, while the configuration asks for them and this process leads: one run of the forge per repository, with
-//! the settings and the token of the moment.
+//! Pull requests, while the configuration asks for them and this process leads: one run per repository, with the current
+//! settings and token.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,30 +15,32 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use super::github::{GitHub, TOKEN_KEY, TOKEN_SECRET, TokenSlot, TokenSource};
+use super::plan::PullRequestSettings;
+use super::run::{self, Parts};
+use super::tracker::Figures;
 use crate::act::Actor;
 use crate::observe::chain;
-use crate::pull_requests::github::{TOKEN_KEY, TOKEN_SECRET, TokenSlot, TokenSource};
-use crate::pull_requests::{self, GitHub, Settings};
 use crate::telemetry::{ForgeFigures, Metrics};
 
-/// Pause before a client that could not be made is tried again: its certificates may come.
+/// Pause before a client that could not be made is tried again: its certificates may be there then.
 const AGAIN: Duration = Duration::from_secs(10);
 /// First pause after the watch on the Secret failed; doubles.
 const FIRST: Duration = Duration::from_millis(200);
-/// Longest pause: somebody may have forgotten the permission, and grant it.
+/// Longest pause: a permission that was forgotten may be granted.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What it needs of the process.
+/// Everything that it needs of the process.
 #[derive(Clone)]
 pub(crate) struct SupervisorParts {
-    pub client: Client,
-    pub actor: Actor,
-    pub metrics: Metrics,
-    /// Of the controller; the Secret with the token is there.
-    pub namespace: String,
+    pub(crate) client: Client,
+    pub(crate) actor: Actor,
+    pub(crate) metrics: Metrics,
+    /// Namespace of the controller, with the Secret that holds the token.
+    pub(crate) namespace: String,
 }
 
-/// What makes another run necessary: everything else is a setting of the one there is.
+/// The part of the configuration that a run is for: everything else is a setting of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ForgeAddress {
     user: String,
@@ -58,12 +60,12 @@ impl From<&Github> for ForgeAddress {
     }
 }
 
-/// A run.
+/// A run for one repository.
 struct Run {
     of: ForgeAddress,
-    settings: watch::Sender<Settings>,
+    settings: watch::Sender<PullRequestSettings>,
     stop: CancellationToken,
-    /// It has ended, for whatever reason.
+    /// Canceled once the run has ended, for whatever reason.
     ended: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -77,7 +79,7 @@ impl Run {
     }
 }
 
-/// Runs until `stop`; what is being asked of the forge then is finished first.
+/// Runs until `stop`; a request to the forge that is under way then is finished first.
 pub(crate) async fn supervise(
     parts: SupervisorParts,
     mut wanted: watch::Receiver<Option<Github>>,
@@ -95,7 +97,7 @@ pub(crate) async fn supervise(
             (Some(github), Some(old))
                 if old.of == ForgeAddress::from(&github) && !old.ended.is_cancelled() =>
             {
-                old.settings.send_replace(Settings::new(&github));
+                old.settings.send_replace(PullRequestSettings::new(&github));
                 run = Some(old);
             }
             (github, old) => {
@@ -130,7 +132,7 @@ async fn pause(time: Option<Duration>) {
     }
 }
 
-/// When a run ends that nobody ended. A moment later, so that one that fails at once does not spin.
+/// Waits until a run ends by itself, and a moment longer, so that one that fails at once does not spin.
 async fn ended(run: Option<&Run>) {
     match run {
         Some(run) => {
@@ -164,14 +166,14 @@ fn start(parts: &SupervisorParts, github: &Github, stop: &CancellationToken) -> 
         folder = github.folder,
         "approvals become pull requests"
     );
-    let (settings, receiver) = watch::channel(Settings::new(github));
+    let (settings, receiver) = watch::channel(PullRequestSettings::new(github));
     let (metrics, budget) = (parts.metrics.clone(), client.clone());
-    let parts = pull_requests::Parts {
+    let parts = Parts {
         client: parts.client.clone(),
         actor: parts.actor.clone(),
         forge: client,
         settings: receiver,
-        figures: move |figures: pull_requests::tracker::Figures| {
+        figures: move |figures: Figures| {
             let budget = budget.budget().map(|b| (b.remaining, b.limit));
             metrics.set_forge(Some(ForgeFigures { open: figures.open, waiting: figures.waiting, budget }));
         },
@@ -181,7 +183,7 @@ fn start(parts: &SupervisorParts, github: &Github, stop: &CancellationToken) -> 
     let (guard, inner) = (ended.clone().drop_guard(), stop.clone());
     let task = tokio::spawn(async move {
         let _ended = guard;
-        pull_requests::run(parts, inner).await;
+        run::run(parts, inner).await;
     });
     Some(Run { of: ForgeAddress::from(github), settings, stop, ended, task })
 }

@@ -1,4 +1,4 @@
-//! The approvals, as the cluster shows them.
+//! The watch on approvals.
 
 use autopilot_shared::api::ActionApproval;
 use kube::core::DeserializeGuard;
@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 use crate::decide::Approval;
 use crate::observe::{PAGE, WatchEvent, approval, follow, readable};
 
-/// A step of the watch.
+/// An event of the watch.
 #[derive(Debug)]
 pub enum ApprovalEvent {
     /// A list begins.
     ListBegins,
-    /// Is there, as this.
+    /// An approval exists, from a list or the watch.
     Applied(Box<Approval>),
-    /// Was deleted.
+    /// An approval was deleted.
     Deleted {
         /// Its namespace.
         namespace: String,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use autopilot_controller::pull_requests::Settings;
+use autopilot_controller::pull_requests::PullRequestSettings;
 use autopilot_shared::api::Outcome;
 use jiff::SignedDuration;
 use kube::ResourceExt as _;
@@ -94,8 +94,12 @@ pub fn tell(scene: &mut ForgeScene, scenario: Scenario) -> (usize, Option<Outcom
 }
 
 /// With everything that can be written to a pull request.
-pub fn decorated() -> Settings {
-    Settings { labels: vec!["storage".to_owned()], reviewers: vec!["alice".to_owned()], ..settings() }
+pub fn decorated() -> PullRequestSettings {
+    PullRequestSettings {
+        labels: vec!["storage".to_owned()],
+        reviewers: vec!["alice".to_owned()],
+        ..settings()
+    }
 }
 
 fn check(scene: &mut ForgeScene, expected: (usize, Option<Outcome>, &'static [&'static str]), case: &str) {

@@ -1,7 +1,7 @@
 //! The guide's ways through: merge, close, delete.
 
 use autopilot_controller::pull_requests::PullState;
-use autopilot_controller::pull_requests::plan::{Finding, Settings};
+use autopilot_controller::pull_requests::plan::{Finding, PullRequestSettings};
 use autopilot_controller::pull_requests::worker::Worked;
 use autopilot_shared::api::{FINALIZER, Outcome, PullRequestState};
 use jiff::SignedDuration;
@@ -176,7 +176,7 @@ fn an_old_file_of_the_approval_goes() {
 #[test]
 fn a_file_is_recorded_as_there_until_the_gitops_tool_knows_that_it_has_gone() {
     for lasts in [SignedDuration::from_mins(3), SignedDuration::from_mins(30)] {
-        let mut scene = ForgeScene::with(Settings { request_reconcile: true, ..settings() });
+        let mut scene = ForgeScene::with(PullRequestSettings { request_reconcile: true, ..settings() });
         scene.propose("a");
         scene.minute();
         scene.forge.merge(1, "alice");

@@ -1,6 +1,6 @@
 //! A forge that says no to some of what it is asked: it is said, it decides nothing, and it passes.
 
-use autopilot_controller::pull_requests::{ForgeError, Settings};
+use autopilot_controller::pull_requests::{ForgeError, PullRequestSettings};
 use jiff::SignedDuration;
 
 use crate::crash::{SCENARIOS, check_once, decorated, tell};
@@ -228,7 +228,7 @@ fn a_branch_without_approval_that_may_not_go_is_not_forgotten() {
 #[test]
 fn a_reviewer_whom_the_forge_does_not_take_is_named_and_keeps_nobody_else_away() {
     let reviewers = ["alice", "stranger", "bob"].map(str::to_owned).to_vec();
-    let mut scene = ForgeScene::with(Settings { reviewers, ..settings() });
+    let mut scene = ForgeScene::with(PullRequestSettings { reviewers, ..settings() });
     scene.forge.state().strangers.insert("stranger".to_owned());
     scene.propose("a");
     scene.minute();

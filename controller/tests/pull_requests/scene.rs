@@ -4,7 +4,7 @@
 mod fake_cluster;
 
 use autopilot_controller::decide::{Approval, Writer};
-use autopilot_controller::pull_requests::plan::{Settings, VIA};
+use autopilot_controller::pull_requests::plan::{PullRequestSettings, VIA};
 use autopilot_controller::pull_requests::tracker::Tracker;
 use autopilot_controller::pull_requests::worker::{Worked, Worker};
 use autopilot_controller::pull_requests::{Author, PullState};
@@ -34,7 +34,7 @@ pub struct Controller {
 pub struct ForgeScene {
     pub forge: FakeForge,
     pub cluster: FakeCluster,
-    pub settings: Settings,
+    pub settings: PullRequestSettings,
     pub controllers: Vec<Controller>,
     runtime: tokio::runtime::Runtime,
     proposals: u32,
@@ -44,8 +44,8 @@ pub struct ForgeScene {
     pub mortal: bool,
 }
 
-pub fn settings() -> Settings {
-    Settings {
+pub fn settings() -> PullRequestSettings {
+    PullRequestSettings {
         folder: FOLDER.to_owned(),
         author: Author { name: "Autopilot".to_owned(), email: "autopilot@example.com".to_owned() },
         base: None,
@@ -69,7 +69,7 @@ impl ForgeScene {
         Self::with(settings())
     }
 
-    pub fn with(settings: Settings) -> Self {
+    pub fn with(settings: PullRequestSettings) -> Self {
         let mut scene = ForgeScene {
             forge: FakeForge::new("2026-11-22T10:00:00Z".parse().unwrap()),
             cluster: FakeCluster::default(),

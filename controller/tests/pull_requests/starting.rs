@@ -1,6 +1,6 @@
 //! What a controller that starts finds again, whatever happened while nobody was there.
 
-use autopilot_controller::pull_requests::Settings;
+use autopilot_controller::pull_requests::PullRequestSettings;
 use autopilot_shared::api::PullRequestState;
 use jiff::SignedDuration;
 
@@ -170,7 +170,7 @@ fn another_address_of_the_author_does_not_make_our_branch_somebody_elses() {
     assert_eq!(scene.forge.pulls(), []);
     let mut other = settings();
     other.author.email = "other@example.com".to_owned();
-    scene.settings = Settings { ..other };
+    scene.settings = PullRequestSettings { ..other };
     scene.restart();
     scene.minute();
     assert_eq!(scene.conditions("a"), []);

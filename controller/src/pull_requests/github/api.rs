@@ -1,4 +1,4 @@
-//! Requests and answers: one exchange with a token, a time-out and a size cap. Nothing is sent twice and no redirect is
+//! Requests and replies: one exchange with a token, a time-out and a size cap. Nothing is sent twice and no redirect is
 //! followed.
 
 use std::error::Error;
@@ -25,71 +25,70 @@ use crate::prometheus::clean;
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Between two writes, as GitHub asks.
 const SPACING: Duration = Duration::from_secs(1);
-/// Most bytes of an answer. A page of 100 pull requests has 2 MB, with the longest texts 9 MB.
+/// Most bytes of a reply. A page of 100 pull requests has 2 MB, with the longest texts 9 MB.
 const MOST: usize = 32 * 1024 * 1024;
-/// Most bytes of an answer that is no success.
+/// Most bytes of a reply that is no success.
 const MOST_OF_ERROR: usize = 64 * 1024;
 
-/// What is left of the hour's requests, as the last answer told.
+/// Rest of the hour's requests, according to the last reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
     /// Requests that are left until the reset.
     pub remaining: u64,
-    /// Requests an hour.
+    /// Requests per hour.
     pub limit: u64,
-    /// When it starts anew.
+    /// Time at which it starts anew.
     pub reset: Timestamp,
 }
 
 /// A request.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
-    /// Method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// Path and query below the base, encoded.
-    pub route: String,
+    pub(crate) route: String,
     /// JSON.
-    pub body: Option<Value>,
-    /// Answer only what is not this.
-    pub etag: Option<&'a str>,
-    /// What for, to complete "cannot …".
-    pub doing: String,
+    pub(crate) body: Option<Value>,
+    /// Makes the request conditional: a reply only if this changed.
+    pub(crate) etag: Option<&'a str>,
+    /// Purpose, to complete "cannot …".
+    pub(crate) doing: String,
 }
 
 impl<'a> Call<'a> {
-    /// A request without body.
-    pub fn new(method: Method, route: impl Into<String>, doing: impl Into<String>) -> Self {
+    /// Makes a request without body.
+    pub(crate) fn new(method: Method, route: impl Into<String>, doing: impl Into<String>) -> Self {
         Call { method, route: route.into(), body: None, etag: None, doing: doing.into() }
     }
 
-    /// With this body.
-    pub fn body(self, body: Value) -> Self {
+    /// Adds a body.
+    pub(crate) fn body(self, body: Value) -> Self {
         Call { body: Some(body), ..self }
     }
 
-    /// Conditional.
-    pub fn unless(self, etag: Option<&'a str>) -> Self {
+    /// Makes it conditional.
+    pub(crate) fn unless(self, etag: Option<&'a str>) -> Self {
         Call { etag, ..self }
     }
 }
 
-/// An answer that is a success, or 304.
+/// A reply that is a success, or 304.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     /// Nothing changed since the ETag of the request.
-    pub not_modified: bool,
+    pub(crate) not_modified: bool,
     /// For the next conditional request.
-    pub etag: Option<String>,
-    /// Whether the header `Link` names a next page; nothing when there is no such header.
-    pub next: Option<bool>,
+    pub(crate) etag: Option<String>,
+    /// Whether the header `Link` names a next page; `None` if there is no such header.
+    pub(crate) next: Option<bool>,
     html: bool,
     body: Vec<u8>,
     doing: String,
 }
 
-impl Answer {
-    /// What the body says.
-    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+impl Reply {
+    /// Reads the body.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let hint = if self.html {
                 "it is a page for people; baseUrl of a GitHub Enterprise Server ends in /api/v3".to_owned()
@@ -101,7 +100,7 @@ impl Answer {
     }
 }
 
-/// Where the account of a token is asked for.
+/// Route of the token's account.
 pub(crate) const USER: &str = "/user";
 
 /// The API of one server.
@@ -111,11 +110,11 @@ pub(crate) struct Api {
     token: TokenSource,
     clock: fn() -> Timestamp,
     budget: Mutex<Option<Budget>>,
-    /// Between two writes.
-    pub spacing: Duration,
+    /// Pause between two writes.
+    pub(crate) spacing: Duration,
     /// The token whose account is known.
     known: Mutex<Option<Token>>,
-    /// When the last write was sent.
+    /// Time of the last write.
     written: tokio::sync::Mutex<Option<Instant>>,
 }
 
@@ -127,7 +126,7 @@ impl fmt::Debug for Api {
 
 impl Api {
     /// `base` is without slash at its end.
-    pub fn new(crab: Octocrab, base: String, token: TokenSource, clock: fn() -> Timestamp) -> Self {
+    pub(crate) fn new(crab: Octocrab, base: String, token: TokenSource, clock: fn() -> Timestamp) -> Self {
         Api {
             crab,
             base,
@@ -140,8 +139,8 @@ impl Api {
         }
     }
 
-    /// What the last answer told of the budget; nothing before the first, or where there are no limits.
-    pub fn budget(&self) -> Option<Budget> {
+    /// Returns the budget according to the last reply; `None` before the first, or if there are no limits.
+    pub(crate) fn budget(&self) -> Option<Budget> {
         *self.budget.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -149,14 +148,14 @@ impl Api {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One exchange.
-    pub async fn exchange(&self, call: Call<'_>) -> Result<Answer, Problem> {
+    /// Sends a request and reads the reply.
+    pub(crate) async fn exchange(&self, call: Call<'_>) -> Result<Reply, Problem> {
         let doing = call.doing.clone();
         if call.method != Method::GET {
             self.spaced().await;
         }
         match tokio::time::timeout(TIMEOUT, self.within_time(call)).await {
-            Ok(answer) => answer,
+            Ok(reply) => reply,
             Err(_) => {
                 Err(Problem::unavailable(&doing, &format!("no whole answer within {} s", TIMEOUT.as_secs())))
             }
@@ -172,11 +171,11 @@ impl Api {
         *written = Some(Instant::now());
     }
 
-    async fn within_time(&self, call: Call<'_>) -> Result<Answer, Problem> {
+    async fn within_time(&self, call: Call<'_>) -> Result<Reply, Problem> {
         let doing = call.doing.clone();
         let token =
             self.token.token().await.map_err(|error| Problem::no_token(&doing, &error.to_string()))?;
-        // What another account opens would not be known as ours.
+        // A pull request that another account opens would not be known as ours.
         if call.route != USER && self.known().as_ref().is_some_and(|known| *known != token) {
             return Err(Problem::new_token());
         }
@@ -198,7 +197,7 @@ impl Api {
             *self.known() = Some(token);
         }
         let text = |name| head.headers.get(name).and_then(|v| v.to_str().ok());
-        Ok(Answer {
+        Ok(Reply {
             not_modified: head.status == StatusCode::NOT_MODIFIED,
             etag: text(ETAG).map(str::to_owned),
             next: text(LINK).map(|link| link.contains(r#"rel="next""#)),
@@ -243,7 +242,7 @@ impl Api {
     }
 }
 
-/// The body up to `most` bytes: of a success the whole or nothing, of a failure its beginning.
+/// Reads a body up to `most` bytes: of a success the whole or nothing, of a failure its beginning.
 async fn read(
     mut body: BoxBody<Bytes, octocrab::Error>,
     most: usize,
@@ -253,7 +252,7 @@ async fn read(
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
-            // What a failure says is worth less than that it is one.
+            // The text of a failure is worth less than its status.
             Err(_) if !whole => break,
             Err(error) => return Err(format!("the answer breaks off: {}", innermost(&error))),
         };
@@ -270,7 +269,7 @@ async fn read(
     Ok(read)
 }
 
-/// The outer errors say "client error"; the innermost says what happened.
+/// Returns the text of the innermost error, which says what happened; the outer ones say "client error".
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

@@ -1,4 +1,4 @@
-//! What the flow needs, said to GitHub.
+//! The port to a forge, implemented with GitHub's API.
 
 use http::{Method, StatusCode};
 use jiff::Timestamp;
@@ -7,27 +7,27 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::GitHub;
-use super::api::{Answer, Call, USER};
+use super::api::{Call, Reply, USER};
 use super::problem::Problem;
 use super::route::{path, segment, with_query};
 use super::wire::{
     WireBlob, WireComment, WireCommit, WireHash, WireIssue, WirePull, WireRef, WireRepository, WireTree,
     WireUser,
 };
-use crate::pull_requests::forge::is_kustomization;
-use crate::pull_requests::{
+use crate::pull_requests::forge::{
     Branch, Change, Conditional, Decider, File, Forge, ForgeError, NewPull, Page, Pull, PullState,
+    is_kustomization,
 };
 
-/// Entries a page, the most that GitHub gives.
+/// Entries per page, the most that GitHub gives.
 const PER_PAGE: usize = 100;
-/// Most pages of a list that is read whole. What is on the thousandth place changes nothing.
+/// Most pages of a list that is read whole. The thousandth entry changes nothing.
 const PAGES: u32 = 10;
 /// Files from this size on are not read: GitHub leaves their content out, and nobody writes such an approval.
 const MOST_TEXT: u64 = 1024 * 1024;
 
 impl GitHub {
-    /// Path below the repository.
+    /// Returns the route of a path below the repository.
     fn route(&self, rest: &str) -> String {
         format!("/repos/{}/{}{rest}", segment(&self.owner), segment(&self.name))
     }
@@ -36,7 +36,7 @@ impl GitHub {
         Call::new(method, self.route(rest), format!("{doing} {}", self.repository()))
     }
 
-    async fn get(&self, rest: &str, doing: &str) -> Result<Answer, Problem> {
+    async fn get(&self, rest: &str, doing: &str) -> Result<Reply, Problem> {
         self.api.exchange(self.call(Method::GET, rest, doing)).await
     }
 
@@ -44,11 +44,11 @@ impl GitHub {
         self.get(rest, doing).await?.json()
     }
 
-    async fn send(&self, method: Method, rest: &str, doing: &str, body: Value) -> Result<Answer, Problem> {
+    async fn send(&self, method: Method, rest: &str, doing: &str, body: Value) -> Result<Reply, Problem> {
         self.api.exchange(self.call(method, rest, doing).body(body)).await
     }
 
-    /// All entries of a list, page by page.
+    /// Reads all entries of a list, page by page.
     async fn all<T: DeserializeOwned>(
         &self,
         rest: &str,
@@ -60,9 +60,9 @@ impl GitHub {
         for page in 1..=PAGES {
             let page = page.to_string();
             let pairs = [query, &[("per_page", &per_page), ("page", &page)]].concat();
-            let answer = self.get(&with_query(rest, &pairs), doing).await?;
-            let some: Vec<T> = answer.json()?;
-            let more = more(&answer, some.len());
+            let reply = self.get(&with_query(rest, &pairs), doing).await?;
+            let some: Vec<T> = reply.json()?;
+            let more = more(&reply, some.len());
             entries.extend(some);
             if !more {
                 break;
@@ -71,8 +71,8 @@ impl GitHub {
         Ok(entries)
     }
 
-    /// Whether a 404 is about the thing itself: the repository is there and may be read at `at`.
-    async fn is_readable(&self, at: &str) -> Result<(), Problem> {
+    /// Fails unless a 404 is about the thing itself: the repository is there and may be read at `at`.
+    async fn check_readable(&self, at: &str) -> Result<(), Problem> {
         self.get(&format!("/git/trees/{}", segment(at)), &format!("look at {at} in")).await.map(drop)
     }
 
@@ -82,11 +82,11 @@ impl GitHub {
 }
 
 /// Whether a list goes on. Its header says so; without one a full page may not be the last.
-fn more(answer: &Answer, entries: usize) -> bool {
-    answer.next.unwrap_or(entries >= PER_PAGE)
+fn more(reply: &Reply, entries: usize) -> bool {
+    reply.next.unwrap_or(entries >= PER_PAGE)
 }
 
-/// The date of a commit: in whole seconds, since git has no others.
+/// Writes the date of a commit: in whole seconds, since git has no others.
 fn date(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
@@ -99,7 +99,7 @@ impl Forge for GitHub {
     async fn login(&self) -> Result<String, ForgeError> {
         let call = Call::new(Method::GET, USER, "learn whose the token is");
         match self.api.exchange(call).await {
-            Ok(answer) => Ok(answer.json::<WireUser>()?.login),
+            Ok(reply) => Ok(reply.json::<WireUser>()?.login),
             // Tokens of an App's installation have no user: without one, our pull requests look like anybody's.
             Err(Problem { error: ForgeError::Refused(why), .. }) => Err(ForgeError::Refused(format!(
                 "{why}; whose pull requests are ours follows from the token's user: use a token of a user account"
@@ -120,14 +120,14 @@ impl Forge for GitHub {
             ],
         );
         let call = self.call(Method::GET, &rest, "list the pull requests of").unless(etag);
-        let answer = self.api.exchange(call).await?;
-        if answer.not_modified {
+        let reply = self.api.exchange(call).await?;
+        if reply.not_modified {
             return Ok(Conditional::NotModified);
         }
-        let pulls: Vec<WirePull> = answer.json()?;
+        let pulls: Vec<WirePull> = reply.json()?;
         Ok(Conditional::Changed(Page {
-            more: more(&answer, pulls.len()),
-            etag: answer.etag,
+            more: more(&reply, pulls.len()),
+            etag: reply.etag,
             pulls: pulls.into_iter().map(|pull| pull.pull(&self.owner, &self.name)).collect(),
         }))
     }
@@ -175,13 +175,13 @@ impl Forge for GitHub {
         let full = format!("refs/heads/{name}");
         let Some(found) = refs.into_iter().find(|r| r.name == full) else { return Ok(None) };
         let commit = found.object.sha;
-        let told: WireCommit = self.get_as(&format!("/git/commits/{}", segment(&commit)), &doing).await?;
+        let head: WireCommit = self.get_as(&format!("/git/commits/{}", segment(&commit)), &doing).await?;
         Ok(Some(Branch {
             name: name.to_owned(),
             commit,
-            tree: told.tree.sha,
-            message: told.message,
-            email: told.author.email,
+            tree: head.tree.sha,
+            message: head.message,
+            email: head.author.email,
         }))
     }
 
@@ -225,20 +225,20 @@ impl Forge for GitHub {
     async fn read(&self, file: &str, at: &str) -> Result<Option<String>, ForgeError> {
         let doing = format!("read {file} at {at} in");
         let rest = with_query(&format!("/contents/{}", path(file)), &[("ref", at)]);
-        let answer = match self.get(&rest, &doing).await {
-            Ok(answer) => answer,
+        let reply = match self.get(&rest, &doing).await {
+            Ok(reply) => reply,
             Err(Problem { error: ForgeError::NotFound(_), .. }) => {
-                self.is_readable(at).await?;
+                self.check_readable(at).await?;
                 return Ok(None);
             }
             Err(problem) => return Err(problem.into()),
         };
-        let content: Value = answer.json()?;
+        let content: Value = reply.json()?;
         // A folder is answered with a list; a link and another repository have a type of their own.
         if content.get("type").and_then(Value::as_str) != Some("file") {
             return Ok(None);
         }
-        let blob: WireBlob = answer.json()?;
+        let blob: WireBlob = reply.json()?;
         if blob.size > MOST_TEXT {
             return Ok(None);
         }

@@ -1,10 +1,10 @@
 //! GitHub, github.com or an Enterprise Server, with a classic or a fine-grained token.
 //!
-//! * [`token`]: what a token is, and where it comes from.
+//! * `token`: the token and its sources.
 //! * `api`: one exchange; octocrab makes the request and hyper carries it.
-//! * `trouble`: what an answer that is no success means (pure).
-//! * `wire`: what GitHub's objects look like (pure).
-//! * `forge`: what the flow asks for.
+//! * `problem`: the meaning of a reply that is no success (pure).
+//! * `wire`: GitHub's objects (pure).
+//! * `forge`: the port, implemented with these.
 //!
 //! Least permissions of a fine-grained token, for this one repository: Contents and Pull requests, read and write; Issues,
 //! read, only to learn who closed a pull request. A classic token has the scope `repo`, or `public_repo`.
@@ -16,7 +16,7 @@ mod api;
 mod forge;
 mod problem;
 mod route;
-pub mod token;
+mod token;
 mod wire;
 
 use std::convert::Infallible;
@@ -35,7 +35,8 @@ use octocrab::{AuthState, OctoBody, OctocrabBuilder};
 use tower_service::Service;
 
 pub use api::Budget;
-pub use token::{TOKEN_KEY, TOKEN_SECRET, Token, TokenError, TokenSlot, TokenSource};
+pub(crate) use token::{TOKEN_KEY, TOKEN_SECRET};
+pub use token::{TokenSlot, TokenSource};
 
 use crate::prometheus::{ClientError, tls};
 use api::Api;
@@ -45,7 +46,7 @@ const PUBLIC: &str = "https://api.github.com";
 /// Idle connections are closed before a load balancer does it (60 s is common).
 const IDLE: Duration = Duration::from_secs(50);
 
-/// Why there is no client. What is wrong is in the configuration or in the image.
+/// Reason why there is no client. The cause is in the configuration or in the image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GitHubError {
     /// The address cannot be used.
@@ -54,9 +55,9 @@ pub enum GitHubError {
     /// Nothing to check the server's certificate with, or no TLS.
     #[error("no TLS to {host}: {problem}; SSL_CERT_FILE may name a file with certificates to trust")]
     Tls {
-        /// Of the address.
+        /// Host of the address.
         host: String,
-        /// What was tried.
+        /// The problem, for people.
         problem: String,
     },
 }
@@ -71,7 +72,7 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// A client for the repository of the configuration; connects to nothing yet. Reads certificates when the address
+    /// Makes a client for the repository of the configuration; connects to nothing yet. Reads certificates when the address
     /// is https (blocking), and must be called inside a tokio runtime, where octocrab starts a task.
     ///
     /// # Errors
@@ -100,7 +101,8 @@ impl GitHub {
         Ok(GitHub::over(http, config, token, Timestamp::now))
     }
 
-    /// The same over any HTTP service: one in the same process needs no socket. `clock` tells when a pause ends.
+    /// Makes a client over any HTTP service: one in the same process needs no socket. `clock` is what pauses are measured
+    /// with.
     pub fn over<S, B>(service: S, config: &Github, token: TokenSource, clock: fn() -> Timestamp) -> Self
     where
         S: Service<Request<OctoBody>, Response = Response<B>> + Send + 'static,
@@ -120,7 +122,7 @@ impl GitHub {
         }
     }
 
-    /// With another pause between two writes than the second that GitHub asks for: a server of one's own may ask for none.
+    /// Sets another pause between two writes than the second that GitHub asks for: a server of one's own may need none.
     #[must_use]
     pub fn spaced(mut self, spacing: Duration) -> Self {
         if let Some(api) = Arc::get_mut(&mut self.api) {
@@ -129,8 +131,8 @@ impl GitHub {
         self
     }
 
-    /// What is left of the hour's requests, as the last answer told; nothing before the first answer, and on servers
-    /// that know no limits.
+    /// Returns the rest of the hour's requests according to the last reply; `None` before the first, and on servers without
+    /// limits.
     pub fn budget(&self) -> Option<Budget> {
         self.api.budget()
     }

@@ -1,4 +1,4 @@
-//! What an answer that is no success means (pure).
+//! The meaning of a reply that is no success (pure).
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use jiff::fmt::rfc2822;
 use serde::Deserialize;
 
 use crate::prometheus::clean;
-use crate::pull_requests::ForgeError;
+use crate::pull_requests::forge::ForgeError;
 
-/// Pause where GitHub asks for one and does not say how long: what its documentation asks for.
+/// Pause if GitHub asks for one and does not say how long, as its documentation says.
 const PAUSE: Duration = Duration::from_secs(60);
 /// No pause is longer: the window of the primary limit is an hour, and a clock may be wrong.
 const LONGEST: Duration = Duration::from_secs(2 * 3600);
 
-/// Why a request came to nothing, with what the caller may want to know better.
+/// Reason why a request failed, with details for the caller.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    /// What it is called outside.
-    pub error: ForgeError,
-    /// Status of the answer, if there was one.
-    pub status: Option<StatusCode>,
-    /// GitHub's words.
-    pub words: String,
+    /// The error of the port.
+    pub(crate) error: ForgeError,
+    /// Status of the reply; `None` if there was none.
+    pub(crate) status: Option<StatusCode>,
+    /// The reason, in GitHub's words.
+    pub(crate) words: String,
 }
 
 impl From<Problem> for ForgeError {
@@ -34,30 +34,30 @@ impl From<Problem> for ForgeError {
 }
 
 impl Problem {
-    /// An answer that cannot be used, or none: whether anything happened is not known.
-    pub fn unavailable(doing: &str, what: &str) -> Problem {
+    /// A reply that cannot be used, or none: whether anything happened is not known.
+    pub(crate) fn unavailable(doing: &str, what: &str) -> Problem {
         let error = ForgeError::Unavailable(format!("cannot {doing}: {what}"));
         Problem { error, status: None, words: String::new() }
     }
 
     /// There is no token, so nothing was asked.
-    pub fn no_token(doing: &str, why: &str) -> Problem {
+    pub(crate) fn no_token(doing: &str, why: &str) -> Problem {
         let error = ForgeError::Unauthorized(format!("cannot {doing}: {why}"));
         Problem { error, status: None, words: String::new() }
     }
 
     /// The token is another one, so nothing was asked.
-    pub fn new_token() -> Problem {
+    pub(crate) fn new_token() -> Problem {
         Problem { error: ForgeError::NewToken, status: None, words: String::new() }
     }
 
-    /// Whether the answer has the status and says so, in any case of letters.
-    pub fn says(&self, status: StatusCode, what: &str) -> bool {
+    /// Whether the reply has the status and its words contain `what`, whatever their case.
+    pub(crate) fn says(&self, status: StatusCode, what: &str) -> bool {
         self.status == Some(status) && self.words.to_lowercase().contains(what)
     }
 
-    /// The same, under another name.
-    pub fn renamed(self, name: fn(String) -> ForgeError) -> ForgeError {
+    /// Returns the same error as another variant.
+    pub(crate) fn renamed(self, name: fn(String) -> ForgeError) -> ForgeError {
         match self.error {
             ForgeError::Unauthorized(text)
             | ForgeError::Refused(text)
@@ -69,7 +69,7 @@ impl Problem {
     }
 }
 
-/// What the answer means to somebody who wanted to do what `doing` says (`open a pull request in acme/flux`).
+/// Returns the meaning of a reply for a request with this purpose (`open a pull request in acme/flux`).
 pub(crate) fn problem(
     doing: &str,
     status: StatusCode,
@@ -114,7 +114,7 @@ struct ErrorBody {
     errors: Vec<serde_json::Value>,
 }
 
-/// GitHub's words; a page for people has none.
+/// Returns GitHub's words; a page for people has none.
 fn words(status: StatusCode, body: &[u8]) -> String {
     let mut parts = Vec::new();
     if let Ok(body) = serde_json::from_slice::<ErrorBody>(body) {
@@ -129,7 +129,7 @@ fn words(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-/// One of the reasons of a 422: a text, or an object with a message, or one that names a field and what is the matter.
+/// Returns one of the reasons of a 422: a text, or the message of an object, or the field and code that it names.
 fn detail(error: &serde_json::Value) -> Option<String> {
     let text = |name: &str| error.get(name).and_then(serde_json::Value::as_str);
     if let Some(text) = error.as_str().or_else(|| text("message")) {
@@ -149,7 +149,7 @@ fn is_limit(code: u16, headers: &HeaderMap, words: &str) -> bool {
         || ["rate limit", "abuse detection"].iter().any(|phrase| words.contains(phrase))
 }
 
-/// When it may be asked again: `retry-after`, else the reset of an exhausted budget, else [`PAUSE`].
+/// Returns the time from which it may be asked again: `retry-after`, else the reset of an exhausted budget, else [`PAUSE`].
 fn until(headers: &HeaderMap, now: Timestamp) -> Timestamp {
     let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
     // Its clock minus its clock: ours may be wrong.
@@ -171,7 +171,7 @@ fn until(headers: &HeaderMap, now: Timestamp) -> Timestamp {
     now.saturating_add(pause.clamp(Duration::from_secs(1), LONGEST)).unwrap_or(Timestamp::MAX)
 }
 
-/// What to do about a 403 that is no limit.
+/// Returns advice about a 403 that is no limit.
 fn permission(headers: &HeaderMap) -> String {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
     // Its value may hold an address with a credential in it, so it is not repeated.
@@ -204,7 +204,7 @@ fn is_protected(words: &str) -> bool {
     .any(|phrase| words.contains(phrase))
 }
 
-/// A header that is a number.
+/// Reads a header that is a number.
 pub(crate) fn number(headers: &HeaderMap, name: &str) -> Option<u64> {
     headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }

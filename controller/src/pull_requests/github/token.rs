@@ -13,20 +13,20 @@ use http::HeaderValue;
 use crate::prometheus::SecretFrom;
 
 /// Secret that holds the token, in the controller's namespace.
-pub const TOKEN_SECRET: &str = "aut-github";
+pub(crate) const TOKEN_SECRET: &str = "aut-github";
 /// Its key.
-pub const TOKEN_KEY: &str = "GITHUB_TOKEN";
+pub(crate) const TOKEN_KEY: &str = "GITHUB_TOKEN";
 
-/// What GitHub's tokens begin with: classic, fine-grained, OAuth, of an App's user, of an installation, refresh.
+/// Prefixes of GitHub's tokens: classic, fine-grained, OAuth, of an App's user, of an installation, refresh.
 const PREFIXES: [&str; 6] = ["ghp_", "github_pat_", "gho_", "ghu_", "ghs_", "ghr_"];
 
 /// A token that can be sent. `Debug` shows nothing of it, and there is no `Display`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token(Secret);
+pub(crate) struct Token(Secret);
 
-/// Why there is no token. Says nothing of what was found in its place.
+/// Reason why there is no token. Repeats nothing of what was found in its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
+pub(crate) enum TokenError {
     /// No Secret, or no such key in it.
     #[error(
         "there is no token: create Secret {TOKEN_SECRET} with key {TOKEN_KEY} in the controller's namespace"
@@ -50,11 +50,11 @@ pub enum TokenError {
 }
 
 impl Token {
-    /// The token in these bytes; white space around it is dropped.
+    /// Reads the token in these bytes; white space around it is dropped.
     ///
     /// # Errors
     /// [`TokenError::Empty`], [`TokenError::EncodedTwice`], [`TokenError::Strange`].
-    pub fn parse(bytes: &[u8]) -> Result<Token, TokenError> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Token, TokenError> {
         // Something that is no text is no token either; an editor's byte order mark is neither.
         let text = std::str::from_utf8(bytes).map_err(|_| TokenError::Strange)?;
         let text = text.trim_start_matches('\u{feff}').trim();
@@ -70,7 +70,7 @@ impl Token {
         Ok(Token(Secret::new(text)))
     }
 
-    /// Value of the header `Authorization`, which is not logged either.
+    /// Returns the value of the header `Authorization`, which is not logged either.
     pub(crate) fn header(&self) -> Result<HeaderValue, TokenError> {
         let mut value =
             HeaderValue::try_from(format!("Bearer {}", self.0.expose())).map_err(|_| TokenError::Strange)?;
@@ -78,7 +78,7 @@ impl Token {
         Ok(value)
     }
 
-    /// The text without the token, should somebody have repeated it.
+    /// Returns a text without the token, should somebody have repeated it.
     pub(crate) fn scrub(&self, text: &str) -> String {
         text.replace(self.0.expose(), "***")
     }
@@ -97,7 +97,7 @@ fn is_encoded(text: &str) -> bool {
     })
 }
 
-/// Thrice is twice, too.
+/// Whether the decoded text is encoded once more.
 fn is_encoded_again(inner: &str, outer: &str) -> bool {
     inner.len() >= 20 && inner.len() < outer.len() && is_encoded(inner)
 }
@@ -108,8 +108,8 @@ fn is_token(text: &str) -> bool {
         || (text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// A place for the token that is in force. Clones share it: whoever watches the Secret puts tokens in, and the client
-/// looks before every request.
+/// A slot for the token in force. Clones share it: the watch on the Secret puts tokens in, and the client looks before
+/// every request.
 #[derive(Clone)]
 pub struct TokenSlot(Arc<RwLock<Result<Token, TokenError>>>);
 
@@ -126,13 +126,13 @@ impl fmt::Debug for TokenSlot {
 }
 
 impl TokenSlot {
-    /// An empty place.
+    /// Makes an empty slot.
     pub fn new() -> Self {
         TokenSlot::default()
     }
 
-    /// Takes what stands under [`TOKEN_KEY`]; nothing when the Secret or the key is not there. Says whether that changes
-    /// anything: what was refused for the old token's sake may be asked again.
+    /// Puts in the value of [`TOKEN_KEY`]; `None` if there is no such Secret or key. Returns whether that changes anything:
+    /// a request that was refused for the old token may be made again.
     pub fn put(&self, bytes: Option<&[u8]>) -> bool {
         let new = bytes.ok_or(TokenError::Missing).and_then(Token::parse);
         let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);
@@ -141,26 +141,26 @@ impl TokenSlot {
         changed
     }
 
-    /// The token in force.
+    /// Returns the token in force.
     ///
     /// # Errors
-    /// Why there is none.
-    pub fn get(&self) -> Result<Token, TokenError> {
+    /// The reason why there is none.
+    pub(crate) fn get(&self) -> Result<Token, TokenError> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Where the token comes from. It is looked up before every request, so that a new one needs no restart.
+/// Source of the token. It is looked up before every request, so that a new token needs no restart.
 #[derive(Clone, Debug)]
 pub enum TokenSource {
-    /// What somebody puts there.
+    /// A slot that somebody fills.
     Slot(TokenSlot),
     /// A mounted file.
     File(PathBuf),
 }
 
 impl TokenSource {
-    /// The token in force; a file is read where blocking is allowed.
+    /// Returns the token in force; a file is read where blocking is allowed.
     pub(crate) async fn token(&self) -> Result<Token, TokenError> {
         match self {
             TokenSource::Slot(slot) => slot.get(),

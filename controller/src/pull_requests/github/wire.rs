@@ -1,5 +1,4 @@
-//! What GitHub's objects look like, as far as they are read (pure). Anything that can be missing is: users are deleted,
-//! forks vanish.
+//! GitHub's objects, as far as they are read (pure). Anything that can be missing is: users are deleted, forks vanish.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -7,14 +6,14 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::pull_requests::{Pull, PullState};
+use crate::pull_requests::forge::{Pull, PullState};
 
-/// What GitHub shows in the place of a user who is gone.
+/// Login that GitHub shows for a user who is gone.
 const GHOST: &str = "ghost";
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireUser {
-    pub login: String,
+    pub(crate) login: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -63,7 +62,7 @@ pub(crate) struct WirePull {
     merged_at: Option<Timestamp>,
     /// Not in lists.
     #[serde(default)]
-    pub merged_by: Option<WireUser>,
+    pub(crate) merged_by: Option<WireUser>,
     #[serde(default)]
     labels: Option<Vec<WireLabel>>,
     #[serde(default)]
@@ -73,7 +72,7 @@ pub(crate) struct WirePull {
 }
 
 impl WirePull {
-    pub fn state(&self) -> PullState {
+    pub(crate) fn state(&self) -> PullState {
         match (&self.merged_at, self.state.as_str()) {
             (Some(_), _) => PullState::Merged,
             (None, "open") => PullState::Open,
@@ -81,9 +80,9 @@ impl WirePull {
         }
     }
 
-    /// As the flow sees it. A head in `owner/name` has its repository's name written as it is there: GitHub's names
+    /// Translates it for the port. A head in `owner/name` has its repository's name written as it is there: GitHub's names
     /// do not differ by capitals.
-    pub fn pull(self, owner: &str, name: &str) -> Pull {
+    pub(crate) fn pull(self, owner: &str, name: &str) -> Pull {
         let state = self.state();
         let own = format!("{owner}/{name}");
         let head_repo = self
@@ -115,7 +114,7 @@ impl WirePull {
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireIssue {
     #[serde(default)]
-    pub closed_by: Option<WireUser>,
+    pub(crate) closed_by: Option<WireUser>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -123,64 +122,64 @@ pub(crate) struct WireComment {
     #[serde(default)]
     pub user: Option<WireUser>,
     #[serde(default)]
-    pub body: Option<String>,
+    pub(crate) body: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireRepository {
-    pub default_branch: String,
+    pub(crate) default_branch: String,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireRef {
     #[serde(rename = "ref")]
-    pub name: String,
-    pub object: WireHash,
+    pub(crate) name: String,
+    pub(crate) object: WireHash,
 }
 
 /// An object of which only the hash matters.
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireHash {
-    pub sha: String,
+    pub(crate) sha: String,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireCommit {
-    pub tree: WireHash,
+    pub(crate) tree: WireHash,
     #[serde(default)]
-    pub message: String,
+    pub(crate) message: String,
     #[serde(default)]
-    pub author: WireAuthor,
+    pub(crate) author: WireAuthor,
 }
 
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct WireAuthor {
     #[serde(default)]
-    pub email: String,
+    pub(crate) email: String,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireTree {
     #[serde(default)]
-    pub tree: Vec<WireEntry>,
+    pub(crate) tree: Vec<WireEntry>,
     #[serde(default)]
-    pub truncated: bool,
+    pub(crate) truncated: bool,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireEntry {
-    pub path: String,
-    pub mode: String,
+    pub(crate) path: String,
+    pub(crate) mode: String,
     #[serde(rename = "type")]
-    pub kind: String,
-    /// Not there for what GitHub cannot show.
+    pub(crate) kind: String,
+    /// Missing for entries that GitHub cannot show.
     #[serde(default)]
-    pub sha: String,
+    pub(crate) sha: String,
 }
 
 impl WireEntry {
     /// Whether this is a file with text or bytes, and not a link, a folder or another repository.
-    pub fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         self.kind == "blob" && self.mode.starts_with("100")
     }
 }
@@ -188,16 +187,16 @@ impl WireEntry {
 #[derive(Debug, Deserialize)]
 pub(crate) struct WireBlob {
     #[serde(default)]
-    pub content: String,
+    pub(crate) content: String,
     #[serde(default)]
-    pub encoding: String,
+    pub(crate) encoding: String,
     #[serde(default)]
-    pub size: u64,
+    pub(crate) size: u64,
 }
 
 impl WireBlob {
-    /// The text, if it is one; an error when the answer makes no sense.
-    pub fn text(self) -> Result<Option<String>, &'static str> {
+    /// Returns the text; `None` if it is none. The error says why the reply makes no sense.
+    pub(crate) fn text(self) -> Result<Option<String>, &'static str> {
         if self.encoding == "utf-8" {
             return Ok(Some(self.content));
         }

@@ -12,19 +12,19 @@ use super::view::View;
 use crate::pull_requests::forge::{Pull, PullState};
 
 /// There is no pull request yet; the message says why.
-pub const WAITS: &str = "PullRequestWaits";
+pub(crate) const WAITS: &str = "PullRequestWaits";
 /// The pull request does not count; the message says why.
-pub const REFUSED: &str = "PullRequestRefused";
+pub(crate) const REFUSED: &str = "PullRequestRefused";
 /// The pull request was merged, and the cluster does not know of it.
-pub const NOT_SYNCED: &str = "MergedNotSynced";
+pub(crate) const NOT_SYNCED: &str = "MergedNotSynced";
 /// The folder has its own list of files.
-pub const FOLDER: &str = "FolderNotSynced";
+pub(crate) const FOLDER: &str = "FolderNotSynced";
 /// A decline by pull request is not in the spec, because a GitOps tool owns the field.
-pub const NOT_MIRRORED: &str = "DeclineNotMirrored";
+pub(crate) const NOT_MIRRORED: &str = "DeclineNotMirrored";
 /// The forge refuses to clean up.
-pub const LEFT: &str = "LeftOnForge";
+pub(crate) const LEFT: &str = "LeftOnForge";
 /// Not everybody was asked for a review.
-pub const UNASKED: &str = "ReviewersNotAsked";
+pub(crate) const UNASKED: &str = "ReviewersNotAsked";
 
 const ALL: [&str; 7] = [WAITS, REFUSED, NOT_SYNCED, FOLDER, NOT_MIRRORED, LEFT, UNASKED];
 /// Longest message.

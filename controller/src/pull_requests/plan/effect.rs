@@ -1,4 +1,4 @@
-//! What must happen, as data. Kubernetes writes carry the version that they are based on; before a write to the forge the
+//! Steps as data. Kubernetes writes carry the version that they are based on; before a write to the forge the
 //! approval is read again, past every cache, since the forge knows no such precondition.
 
 use std::fmt;
@@ -11,29 +11,29 @@ use crate::pull_requests::forge::{Branch, Change, NewPull};
 
 /// The next steps of one approval.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// In the cluster; before anything on the forge.
-    pub cluster: Option<ClusterEffect>,
+    pub(crate) cluster: Option<ClusterEffect>,
     /// On the forge.
-    pub forge: Option<ForgeStep>,
+    pub(crate) forge: Option<ForgeStep>,
     /// When to plan again even if nothing happens.
-    pub wake: Option<Timestamp>,
+    pub(crate) wake: Option<Timestamp>,
     /// The approval wants a pull request and has none.
-    pub wants: bool,
+    pub(crate) wants: bool,
 }
 
 /// A step on the forge.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ForgeStep {
+pub(crate) struct ForgeStep {
     /// Its place among those of other approvals.
-    pub class: Class,
+    pub(crate) class: Class,
     /// The step itself.
-    pub effect: ForgeEffect,
+    pub(crate) effect: ForgeEffect,
 }
 
 /// Order of requests to the forge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub(crate) enum Class {
     /// Finding out what somebody decided.
     Decision,
     /// Comments on the result, closing, cleaning up.
@@ -47,78 +47,78 @@ pub enum Class {
 pub enum ClusterEffect {
     /// Set our finalizer: something on the forge is about to need us.
     AddFinalizer {
-        /// Which.
+        /// The approval.
         target: Target,
         /// All finalizers, ours among them.
         finalizers: Vec<String>,
     },
     /// Replace `status.pullRequest` and `status.conditions`; what is `None` stays.
     WriteStatus {
-        /// Which.
+        /// The approval.
         target: Target,
         /// The two fields.
         status: Box<ActionApprovalStatus>,
     },
     /// Write a decline that came by pull request into the spec.
     Mirror(Target),
-    /// Delete what a GitOps tool made of a file of ours that is not there any more.
+    /// Delete an object that a GitOps tool made of a file of ours that is gone.
     Remove(Target),
     /// Remove our finalizer.
     Release {
-        /// Which.
+        /// The approval.
         target: Target,
-        /// What stays behind on the forge.
+        /// Reports what stays behind on the forge; `None` if nothing does.
         event: Option<Box<EventDraft>>,
     },
 }
 
 /// A request to the forge.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ForgeEffect {
+pub(crate) enum ForgeEffect {
     /// Learn something.
     Ask(Ask),
     /// Change something.
     Write(Box<Write>),
 }
 
-/// What is asked.
+/// A read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Ask {
-    /// All pull requests of a branch.
+pub(crate) enum Ask {
+    /// Reads all pull requests of a branch.
     Search {
         /// Its name.
         branch: String,
     },
-    /// Whether a branch is there.
+    /// Reads a branch, if it is there.
     Branch {
         /// Its name.
         name: String,
     },
-    /// The files of the approval at a commit.
+    /// Reads the files of the approval at a commit.
     Tip {
         /// The commit.
         commit: String,
     },
-    /// The file of a proposal at a commit.
+    /// Reads the file of a proposal at a commit.
     Head {
         /// The commit.
         commit: String,
         /// Path of the file.
         path: String,
     },
-    /// Who ended a pull request.
+    /// Reads who ended a pull request.
     Decider {
         /// Its number.
         number: u64,
     },
-    /// What has been said on a pull request.
+    /// Reads our comments on a pull request.
     Comments {
         /// Its number.
         number: u64,
     },
-    /// The folder on the branch to merge into.
+    /// Lists the folder on the branch to merge into.
     Folder,
-    /// A file of it.
+    /// Reads a file of the folder.
     File {
         /// Path.
         path: String,
@@ -127,17 +127,17 @@ pub enum Ask {
         /// The commit that it is read at.
         at: String,
     },
-    /// Not of the forge: what stands between a merge and the cluster.
+    /// Not of the forge: reads what stands between a merge and the cluster.
     Findings,
-    /// Not of the forge: the GitOps tool is asked to look.
+    /// Not of the forge: asks the GitOps tool to reconcile.
     RequestReconcile,
-    /// Not of the forge: whether the approval is really gone.
+    /// Not of the forge: reads whether the approval is really gone.
     Gone,
 }
 
 impl Ask {
-    /// How many requests it takes, about.
-    pub fn weight(&self) -> u32 {
+    /// Returns how many requests it takes, about.
+    pub(crate) fn weight(&self) -> u32 {
         match self {
             Ask::Branch { .. } | Ask::Decider { .. } => 2,
             // The tree of every folder on the way, then the files.
@@ -150,12 +150,12 @@ impl Ask {
 
 /// A change on the forge.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Write {
+pub(crate) enum Write {
     /// A commit on a new branch.
     Push {
         /// Its name.
         branch: String,
-        /// What it begins at.
+        /// The branch that it begins at.
         parent: Branch,
         /// The commit.
         change: Change,
@@ -199,7 +199,7 @@ pub enum Write {
     },
     /// A commit on the branch to merge into that removes files.
     DeleteFiles {
-        /// What it begins at.
+        /// The branch that it begins at.
         parent: Branch,
         /// The commit.
         change: Change,
@@ -207,16 +207,16 @@ pub enum Write {
 }
 
 impl ForgeEffect {
-    /// The change, if it is one.
-    pub fn change(&self) -> Option<&Write> {
+    /// Returns the change; `None` for a read.
+    pub(crate) fn change(&self) -> Option<&Write> {
         match self {
             ForgeEffect::Write(write) => Some(write),
             ForgeEffect::Ask(_) => None,
         }
     }
 
-    /// The identity of the step: the same key is the same step tried again.
-    pub fn key(&self) -> EffectKey {
+    /// Returns the identity of the step: the same key is the same step tried again.
+    pub(crate) fn key(&self) -> EffectKey {
         match self {
             ForgeEffect::Ask(ask) => EffectKey::Ask(ask.clone()),
             ForgeEffect::Write(write) => match write.as_ref() {
@@ -240,7 +240,7 @@ impl ForgeEffect {
 /// Identity of a step on the forge, without what changes from one attempt to the next. Its text completes "the forge
 /// refuses to …".
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EffectKey {
+pub(crate) enum EffectKey {
     /// A read.
     Ask(Ask),
     /// A commit on a new branch.
@@ -308,8 +308,8 @@ impl fmt::Display for EffectKey {
 }
 
 impl Write {
-    /// How many requests that create something it takes: what a forge counts.
-    pub fn weight(&self) -> u32 {
+    /// Returns how many requests that create something it takes, which is what a forge counts.
+    pub(crate) fn weight(&self) -> u32 {
         match self {
             // Blob, tree, commit, reference.
             Write::Push { .. } => 4,

@@ -10,26 +10,26 @@ use crate::pull_requests::text::file::{self, FileContent};
 
 /// The folder on the branch to merge into.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folder {
+pub(crate) struct Folder {
     /// That branch when it was read.
-    pub base: Branch,
+    pub(crate) base: Branch,
     /// When it was read.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// The files in it, and the lists of files in the folders above it.
-    pub files: Vec<File>,
+    pub(crate) files: Vec<File>,
     /// Content of those that were read.
-    pub contents: BTreeMap<File, FileContent>,
+    pub(crate) contents: BTreeMap<File, FileContent>,
 }
 
 impl Folder {
     /// Returns the list of files that the folder at this path brings along, if any: then new files are not picked up.
-    pub fn kustomization(&self, folder: &str) -> Option<&str> {
+    pub(crate) fn kustomization(&self, folder: &str) -> Option<&str> {
         self.lists().find(|path| folder_of(path) == folder)
     }
 
     /// Returns the nearest such list in a folder above it, not above the one that the GitOps tool begins at: it may leave
     /// this folder out.
-    pub fn kustomization_above(&self, folder: &str, begin: &str) -> Option<&str> {
+    pub(crate) fn kustomization_above(&self, folder: &str, begin: &str) -> Option<&str> {
         let inside = |at: &str| {
             begin.is_empty()
                 || at.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -42,7 +42,7 @@ impl Folder {
     ///
     /// # Errors
     /// The first of them that was not read.
-    pub fn others(&self, paths: &[String]) -> Result<Vec<(String, String)>, &File> {
+    pub(crate) fn others(&self, paths: &[String]) -> Result<Vec<(String, String)>, &File> {
         let mut kept = BTreeMap::new();
         for found in self.files.iter().filter(|f| paths.contains(&f.path)) {
             let others = &self.contents.get(found).ok_or(found)?.others;

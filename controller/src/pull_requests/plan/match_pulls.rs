@@ -44,7 +44,7 @@ impl<'a> MatchedPulls<'a> {
 }
 
 /// Whether its branch is in our repository, and not in a fork.
-pub fn in_repository(identity: &Identity, pull: &Pull) -> bool {
+pub(crate) fn in_repository(identity: &Identity, pull: &Pull) -> bool {
     pull.head_repo.as_ref().is_some_and(|repo| repo.eq_ignore_ascii_case(&identity.repository))
 }
 
@@ -95,7 +95,7 @@ fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'
 }
 
 /// Returns the marker of a pull request that is ours, of any approval of this cluster.
-pub fn ours(identity: &Identity, pull: &Pull) -> Option<Marker> {
+pub(crate) fn ours(identity: &Identity, pull: &Pull) -> Option<Marker> {
     Marker::read(&pull.body).filter(|marker| {
         marker.cluster == identity.cluster
             && pull.author.eq_ignore_ascii_case(&identity.login)

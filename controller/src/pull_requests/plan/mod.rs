@@ -24,19 +24,20 @@ use kube::ResourceExt as _;
 use crate::decide::Approval;
 use builder::PlanBuilder;
 
-pub use conditions::{FOLDER, LEFT, NOT_MIRRORED, NOT_SYNCED, REFUSED, UNASKED, WAITS};
 pub use decided::VIA;
-pub use effect::{Ask, Class, ClusterEffect, EffectKey, ForgeEffect, ForgeStep, Plan, Write};
-pub use folder::Folder;
-pub use match_pulls::{in_repository, ours};
-pub use observed::{BranchState, Finding, FindingsAt, Observed, PostedComments, Refusal};
-pub use orphan::{Orphan, orphan};
-pub use urgency::Urgency;
-pub use view::{ForgeOutage, Identity, Settings, Slot, View};
-pub(crate) use view::{has_finalizer, target};
+pub use effect::ClusterEffect;
+pub(crate) use effect::{Ask, Class, EffectKey, ForgeEffect, Plan, Write};
+pub(crate) use folder::Folder;
+pub(crate) use match_pulls::{in_repository, ours};
+pub use observed::Finding;
+pub(crate) use observed::{BranchState, FindingsAt, Observed, PostedComments, Refusal};
+pub(crate) use orphan::{Orphan, orphan};
+pub(crate) use urgency::Urgency;
+pub use view::PullRequestSettings;
+pub(crate) use view::{ForgeOutage, Identity, Slot, View, has_finalizer, target};
 
 /// Returns the next steps of one approval.
-pub fn plan(view: &View<'_>) -> Plan {
+pub(crate) fn plan(view: &View<'_>) -> Plan {
     let raw = view.raw();
     if let Some(since) = &raw.metadata.deletion_timestamp {
         if !view.has_finalizer() {
@@ -63,7 +64,7 @@ pub fn plan(view: &View<'_>) -> Plan {
 
 /// Returns the proposal that an approval waits with for an answer; `None` if it does not. The engine writes the proposal
 /// into the status once the object is its own.
-pub fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
+pub(crate) fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
     let raw = &approval.raw;
     let status = raw.status.as_ref()?;
     let open = status.decision.is_none() && raw.metadata.deletion_timestamp.is_none() && labelled(raw);

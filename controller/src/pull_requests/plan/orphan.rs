@@ -1,4 +1,4 @@
-//! Pull requests of ours whose approval is not there any more.
+//! Pull requests of ours whose approval is gone.
 
 use jiff::Timestamp;
 
@@ -8,25 +8,25 @@ use crate::pull_requests::forge::Pull;
 use crate::pull_requests::text::comment::Comment;
 use crate::pull_requests::text::marker::{self, Marker};
 
-/// What is known of an orphan.
+/// Everything that is known of an orphan.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Orphan {
+pub(crate) struct Orphan {
     /// The approval was read past every cache, and is gone.
-    pub gone: bool,
+    pub(crate) gone: bool,
     /// Our comments on it.
-    pub posted: PostedComments,
+    pub(crate) posted: PostedComments,
     /// Its branch.
-    pub branch: BranchState,
+    pub(crate) branch: BranchState,
     /// The forge does not let its branch go.
-    pub branch_kept: bool,
+    pub(crate) branch_kept: bool,
     /// How often in a row something failed.
-    pub attempts: u32,
-    /// Left alone until then.
-    pub until: Option<Timestamp>,
+    pub(crate) attempts: u32,
+    /// Time until which it is left alone.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Returns the next step about an orphan. The branch goes before the pull request: a crash in between leaves something that is found again.
-pub fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<ForgeEffect> {
+pub(crate) fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<ForgeEffect> {
     if !pull.is_open() {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Who comes first.
+//! Which proposal comes first.
 
 use std::cmp::Ordering;
 
@@ -10,16 +10,16 @@ const FARTHEST: f64 = 1e9;
 
 /// How urgent a proposal is; the most urgent sorts first.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Urgency {
-    /// By how much the measured value is beyond what it is compared with: 1 is at the threshold.
-    pub beyond: f64,
-    /// When it was proposed.
-    pub since: Timestamp,
+pub(crate) struct Urgency {
+    /// Ratio of the measured value and its threshold, in the direction of the condition: 1 is at the threshold.
+    pub(crate) beyond: f64,
+    /// Time of the proposal.
+    pub(crate) since: Timestamp,
 }
 
 impl Urgency {
-    /// Of a proposal. What cannot be compared counts as at the threshold.
-    pub fn of(proposal: &Proposal) -> Self {
+    /// Returns the urgency of a proposal. A value that cannot be compared counts as at the threshold.
+    pub(crate) fn of(proposal: &Proposal) -> Self {
         let beyond = proposal.measured.iter().map(beyond).fold(1.0, f64::max);
         Urgency { beyond, since: proposal.at.as_ref().map_or(Timestamp::MIN, |at| at.0) }
     }

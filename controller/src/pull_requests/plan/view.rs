@@ -1,4 +1,4 @@
-//! What a plan is made from: one approval, and what is known of the forge, handed in.
+//! The view that a plan is made from: one approval, and what is known of the forge, handed in.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::pull_requests::forge::{Author, Pull};
 
 /// Settings of pull requests.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub struct PullRequestSettings {
     /// The folder that the GitOps tool syncs; empty for the root.
     pub folder: String,
     /// Author and committer of every commit.
@@ -39,11 +39,11 @@ pub struct Settings {
     pub deletion_bound: SignedDuration,
 }
 
-impl Settings {
+impl PullRequestSettings {
     /// Reads them from the configuration.
-    pub fn new(github: &Github) -> Self {
+    pub(crate) fn new(github: &Github) -> Self {
         let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX);
-        Settings {
+        PullRequestSettings {
             folder: github.folder.clone(),
             author: Author { name: github.author.clone(), email: github.email.clone() },
             base: github.branch.clone(),
@@ -61,31 +61,31 @@ impl Settings {
 
 /// Our identity on the forge.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// `owner/name`.
-    pub repository: String,
+    pub(crate) repository: String,
     /// Login of the token.
-    pub login: String,
+    pub(crate) login: String,
     /// UID of namespace `kube-system`.
-    pub cluster: String,
+    pub(crate) cluster: String,
     /// The branch to merge into.
-    pub base: String,
+    pub(crate) base: String,
 }
 
 /// A forge that does not do what is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForgeOutage {
+pub(crate) struct ForgeOutage {
     /// Time of the first failure in a row.
-    pub since: Timestamp,
+    pub(crate) since: Timestamp,
     /// One word: `Unauthorized`, `Limited`, `Unavailable`, …
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
     /// The error, for people.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// Whether an approval may have a pull request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// Now.
     Go,
     /// As soon as those before it have theirs.
@@ -100,27 +100,27 @@ pub enum Slot {
 
 /// Everything that a plan for one approval is made from.
 #[derive(Clone, Debug)]
-pub struct View<'a> {
+pub(crate) struct View<'a> {
     /// The current time.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// The settings in force.
-    pub settings: &'a Settings,
+    pub(crate) settings: &'a PullRequestSettings,
     /// Our identity; `None` until the forge has said it, and listed its pull requests.
-    pub identity: Option<&'a Identity>,
+    pub(crate) identity: Option<&'a Identity>,
     /// The approval.
-    pub approval: &'a Approval,
+    pub(crate) approval: &'a Approval,
     /// Pull requests from a branch of its branch's name in any repository, newest first.
-    pub pulls: &'a [&'a Pull],
+    pub(crate) pulls: &'a [&'a Pull],
     /// Everything else that is known of the forge.
-    pub observed: &'a Observed,
+    pub(crate) observed: &'a Observed,
     /// The folder; `None` if it was not read since something changed in it.
-    pub folder: Option<&'a Folder>,
+    pub(crate) folder: Option<&'a Folder>,
     /// Whether the approval may have a pull request now.
-    pub slot: Slot,
+    pub(crate) slot: Slot,
     /// When this controller started to look.
-    pub started: Timestamp,
-    /// What is wrong with the forge.
-    pub outage: Option<&'a ForgeOutage>,
+    pub(crate) started: Timestamp,
+    /// The outage of the forge, if there is one.
+    pub(crate) outage: Option<&'a ForgeOutage>,
 }
 
 impl<'a> View<'a> {

@@ -1,4 +1,4 @@
-//! Title and text of a pull request: all that a reviewer needs who sees nothing else.
+//! Title and text of a pull request: everything that a reviewer needs who sees nothing else.
 
 use std::fmt::Write as _;
 
@@ -13,24 +13,25 @@ use super::safe::{code, cut, slug};
 const LONGEST_TITLE: usize = 256;
 /// GitHub refuses texts above 65,536; people add to them.
 pub const LONGEST_BODY: usize = 58_000;
-/// What the facts may take of it, in bytes.
+/// Part of it that the facts may take, in bytes.
 const LONGEST_FACTS: usize = 45_000;
 /// Entries of a list that are shown.
 const ENTRIES: usize = 10;
 
-/// Message of the commit that adds the file.
+/// Returns the message of the commit that adds the file.
 pub fn message(approval: &ActionApproval) -> String {
     let namespace = slug(&approval.namespace().unwrap_or_default());
     let rule = slug(&rule(approval));
     format!("[Autopilot] approval for rule {namespace}/{} rule: {rule}", slug(&approval.name_any()))
 }
 
-/// Title of the pull request: the message, as far as it fits.
+/// Returns the title of the pull request: the message, as far as it fits.
 pub fn title(approval: &ActionApproval) -> String {
     cut(&message(approval), LONGEST_TITLE)
 }
 
-/// Message of the commit that removes files again; what others added to them stays in these, path and content.
+/// Returns the message of the commit that removes files. `others` are path and content of the files that keep the documents
+/// of others.
 pub fn deletion(paths: &[String], others: &[(String, String)]) -> String {
     let mut text = format!("[Autopilot] deleting file: {}", paths.join(" "));
     if !others.is_empty() {
@@ -48,7 +49,7 @@ fn rule(approval: &ActionApproval) -> String {
         .unwrap_or_default()
 }
 
-/// Text of the pull request.
+/// Returns the text of the pull request.
 pub fn body(cluster: &str, approval: &ActionApproval, proposal: &Proposal, marker: &Marker) -> String {
     let mut text = String::new();
     let _ = writeln!(
@@ -107,7 +108,7 @@ fn observed(text: &mut String, cluster: &str, approval: &ActionApproval, proposa
     line("Proposal", &code(&proposal.digest));
 }
 
-/// The value beside what it was compared with.
+/// Writes a value beside its threshold.
 fn sentence(measured: &Measured) -> String {
     let values: Vec<&str> = measured.values.iter().map(String::as_str).collect();
     let test = match measured.operator.as_str() {
@@ -145,7 +146,7 @@ fn name(approval: &ActionApproval) -> String {
     format!("{}/{}", approval.namespace().unwrap_or_default(), approval.name_any())
 }
 
-/// `-n <namespace> <name>` of a kubectl command.
+/// Returns a kubectl command about the approval, as inline code.
 pub(crate) fn kubectl(approval: &ActionApproval, command: &str) -> String {
     let (namespace, name) = (slug(&approval.namespace().unwrap_or_default()), slug(&approval.name_any()));
     code(&format!("kubectl {command} actionapproval -n {namespace} {name}"))

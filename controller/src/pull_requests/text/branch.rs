@@ -4,12 +4,12 @@ use autopilot_shared::digest;
 
 /// Longest name: the server keeps a file of that name, and one with `.lock` behind it.
 const LONGEST: usize = 200;
-/// What every branch of ours begins with.
-pub const PREFIX: &str = "aut-";
+/// Prefix of every branch of ours.
+pub(crate) const PREFIX: &str = "aut-";
 
-/// The branch of an approval: `aut-<namespace>-<approval>` in lower case, as the original's. What git would not take is
-/// made valid, with a hash so that two names stay two.
-pub fn branch(namespace: &str, approval: &str) -> String {
+/// Returns the branch of an approval: `aut-<namespace>-<approval>` in lower case, as the original's. A name that git would
+/// not take is made valid, with a hash so that two names stay two.
+pub(crate) fn branch(namespace: &str, approval: &str) -> String {
     let plain = format!("{PREFIX}{namespace}-{approval}");
     let lower = plain.to_lowercase();
     if is_plain(&lower) && lower.len() <= LONGEST {
@@ -23,7 +23,7 @@ pub fn branch(namespace: &str, approval: &str) -> String {
     format!("{kept}-{}", digest::hex(plain.as_bytes(), 10))
 }
 
-/// A valid name of a branch that needs no change. Less than git allows.
+/// Whether a text is a valid name of a branch without any change. Stricter than git.
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.' | '_'))
         && !text.contains("..")

@@ -1,4 +1,4 @@
-//! One comment per outcome. Each ends in a line that tells a restart that it was said.
+//! One comment per outcome. Each ends with a hidden line from which a restart knows that it was posted.
 
 use autopilot_shared::api::{ActionApproval, Decision, Execution, Outcome, Proposal, PullRequestState};
 use jiff::Timestamp;
@@ -10,36 +10,36 @@ use super::safe::{code, cut};
 /// Longest reason that is repeated.
 const LONGEST: usize = 1_000;
 
-/// What there is to say on a pull request.
+/// A comment on a pull request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Comment<'a> {
-    /// What became of the approved action.
+    /// Result of the approved action.
     Ended(&'a Execution),
-    /// It was closed, so it was declined; whether its branch is gone, too.
+    /// The pull request was closed, so the proposal is declined.
     Declined {
-        /// Who closed it.
+        /// Login of the account that closed it.
         by: &'a str,
         /// Its branch is gone, too: deleting it closes a pull request.
         branch_gone: bool,
     },
-    /// It was decided in the cluster.
+    /// The approval was decided in the cluster.
     Decided(&'a Decision),
-    /// The controller took the question back.
+    /// The controller withdrew the proposal.
     Canceled(&'a Decision),
-    /// It was merged, and the cluster does not know of it.
+    /// The pull request was merged, and the cluster does not know of it.
     NotSynced(&'a str),
-    /// It was opened again although it is decided.
+    /// The pull request was opened again although the approval is decided.
     Reopened(&'a Decision),
     /// The approval was deleted.
     Deleted,
     /// Another proposal took its place.
     Replaced,
-    /// The approval is not there any more.
+    /// The approval is gone.
     Orphaned,
 }
 
 impl Comment<'_> {
-    /// Names it in the hidden line.
+    /// Returns the name of the outcome in the hidden line.
     pub fn word(&self) -> &'static str {
         match self {
             Comment::Ended(execution) => match execution.outcome.as_str() {
@@ -58,7 +58,7 @@ impl Comment<'_> {
         }
     }
 
-    /// The comment. `approval` is absent when it is gone.
+    /// Returns the text. `approval` is `None` if it is gone.
     pub fn text(&self, approval: Option<&ActionApproval>, digest: &str) -> String {
         let proposal = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.proposal.as_ref());
         let decision = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.decision.as_ref());

@@ -1,4 +1,4 @@
-//! The file that a pull request adds: where it lies, and what is in it.
+//! The file that a pull request adds: its path and its content.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,31 @@ use serde_json::{Value, json};
 const APPROVAL: &str = "ActionApproval";
 /// Longest part of a file's name that is the approval's: a UUID and an ending must fit into 255 bytes.
 const LONGEST: usize = 200;
-/// Documents of one file that are read: whoever writes bombs does not write more of them.
+/// Most documents of one file that are read, against files made to exhaust us.
 const DOCUMENTS: usize = 16;
 /// Longest document that is read, in bytes; ours has a thousand.
 const LONGEST_DOCUMENT: usize = 64 * 1024;
-/// Keeps Flux from deleting the approval when its file goes.
-pub const UNPRUNED: &str = "kustomize.toolkit.fluxcd.io/prune";
-/// The same for Argo CD, and that Flux does not read `$` in it as a variable.
+/// Annotation that keeps Flux from deleting the approval when its file goes.
+pub(crate) const UNPRUNED: &str = "kustomize.toolkit.fluxcd.io/prune";
+/// Annotations of the approval: also Argo CD does not delete it, and Flux does not read `$` in it as a variable.
 const ANNOTATIONS: [(&str, &str); 3] = [
     ("argocd.argoproj.io/sync-options", "Prune=false"),
     (UNPRUNED, "disabled"),
     ("kustomize.toolkit.fluxcd.io/substitute", "disabled"),
 ];
 
-/// Where the file of a proposal lies: `<folder>/<approval>-<uuid>.yaml`.
+/// Returns the path of a proposal's file: `<folder>/<approval>-<uuid>.yaml`.
 pub fn path(folder: &str, approval: &str, cluster: &str, digest: &str) -> String {
     in_folder(folder, &format!("{}-{}.yaml", stem(approval), uuid(cluster, digest)))
 }
 
-/// A path in a folder; the empty folder is the root.
-pub fn in_folder(folder: &str, name: &str) -> String {
+/// Returns a path in a folder; the empty folder is the root.
+pub(crate) fn in_folder(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// The UUID of a proposal's file: the same for the same proposal, so that a retry writes the same file, and no other
-/// cluster's.
+/// Returns the UUID of a proposal's file: the same for the same proposal, so that a retry writes the same file, and no
+/// other cluster's.
 pub fn uuid(cluster: &str, proposal: &str) -> String {
     let text = digest::hex(format!("autopilot file {cluster} {proposal}").as_bytes(), 32);
     // The bits that say version 8 (free form) and variant.
@@ -49,14 +49,15 @@ pub fn uuid(cluster: &str, proposal: &str) -> String {
     format!("{}-{}-8{}-{variant}{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..32])
 }
 
-/// The UUID in the path of a file, if it can be one of this approval: whose else's name fits is for its content to say.
+/// Returns the UUID in the path of a file that can be one of this approval. Other approvals may have fitting names: the
+/// content decides.
 pub fn uuid_of<'a>(path: &'a str, approval: &str) -> Option<&'a str> {
     let name = path.rsplit('/').next()?.strip_suffix(".yaml")?;
     let uuid = name.strip_prefix(&stem(approval))?.strip_prefix('-')?;
     is_uuid(uuid).then_some(uuid)
 }
 
-/// The UUID in the path of a file that can be one of any approval.
+/// Returns the UUID in the path of a file that can be one of any approval.
 pub fn any_uuid(path: &str) -> Option<&str> {
     let name = path.rsplit('/').next()?.strip_suffix(".yaml")?;
     let at = name.len().checked_sub(36).filter(|at| *at > 1 && name.is_char_boundary(*at))?;
@@ -80,11 +81,11 @@ fn stem(approval: &str) -> String {
     format!("{kept}-{}", digest::hex(approval.as_bytes(), 10))
 }
 
-/// What is in the file: the approval, approved, bound to its proposal. The same for the same proposal, whenever it is
-/// made.
+/// Returns the content of the file: the approval, approved, bound to its proposal. The same for the same proposal, whenever
+/// it is made.
 ///
 /// # Errors
-/// When the approval holds what YAML cannot.
+/// If the approval holds something that YAML cannot.
 pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String, String> {
     let labels = approval.labels();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
@@ -151,31 +152,31 @@ impl Serialize for Sorted<'_> {
     }
 }
 
-/// What is in a file of the folder.
+/// Content of a file of the folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileContent {
-    /// The approval, if there is one.
+    /// The approval in it; `None` if there is none.
     pub approval: Option<FiledApproval>,
-    /// The documents that others added, as they wrote them; empty where there are none.
+    /// The documents that others added, as they wrote them; empty if there are none.
     pub others: String,
 }
 
-/// What is in a file that may be an approval.
+/// An approval as a file says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FiledApproval {
     /// Namespace of the approval.
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// Digest of its proposal; empty where there is none.
+    /// Digest of its proposal; empty if there is none.
     pub digest: String,
-    /// What it asks for: state, name and parameters of its actions.
-    pub request: Request,
+    /// State, and name and parameters of its actions.
+    pub request: FiledRequest,
 }
 
-/// What a file asks for.
+/// The request that a file makes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Request {
+pub struct FiledRequest {
     state: String,
     actions: Vec<(String, BTreeMap<String, String>)>,
 }
@@ -214,13 +215,13 @@ struct RawAction {
     proposal: Option<String>,
 }
 
-/// Reads the file at a path: the approval that its name was made from, for whatever else people add to it is theirs; else the
-/// first one. Nothing when there is no approval in it.
+/// Reads the approval in the file at a path; `None` if there is none. It is the one that the name of the file was made from,
+/// since anything else that people add is theirs; or else the first one.
 pub fn read(path: &str, cluster: &str, text: &str) -> Option<FiledApproval> {
     look(path, cluster, text).approval
 }
 
-/// Looks into the file at a path.
+/// Reads the file at a path: the approval as [`read`] finds it, and the documents of others.
 pub fn look(path: &str, cluster: &str, text: &str) -> FileContent {
     let documents: Vec<Document> = documents(text).into_iter().enumerate().map(Document::read).collect();
     let contents = || documents.iter().filter_map(|document| document.content.as_ref());
@@ -238,8 +239,8 @@ pub fn look(path: &str, cluster: &str, text: &str) -> FileContent {
     FileContent { others: others.join("---\n"), approval }
 }
 
-/// Where the documents of others stay when the file at a path goes: a name that no file of ours has.
-pub fn beside(path: &str, others: &str) -> String {
+/// Returns the path that keeps the documents of others when the file at a path goes: no file of ours has such a name.
+pub(crate) fn beside(path: &str, others: &str) -> String {
     let ours = any_uuid(path).and_then(|uuid| path.strip_suffix(".yaml")?.strip_suffix(uuid));
     format!("{}others-{}.yaml", ours.unwrap_or(path), digest::hex(others.as_bytes(), 10))
 }
@@ -248,7 +249,7 @@ pub fn beside(path: &str, others: &str) -> String {
 struct Document {
     text: String,
     kind: Option<String>,
-    /// What is in it, if it is an approval.
+    /// The approval, if it is one.
     content: Option<FiledApproval>,
 }
 
@@ -262,7 +263,7 @@ impl Document {
     }
 }
 
-/// The kind of an object that was not read: too long, too many aliases, not quite YAML.
+/// Finds the kind of an object that was not read: too long, too many aliases, not quite YAML.
 fn kind(text: &str) -> Option<String> {
     let value = |text: &str| {
         let value =
@@ -275,7 +276,7 @@ fn kind(text: &str) -> Option<String> {
     text.lines().find_map(value).or_else(nested)
 }
 
-/// The documents of a file. A line that begins so is a marker wherever it stands, also in a block of text.
+/// Splits a file into its documents. A line that begins like a marker is one wherever it stands, also in a block of text.
 fn documents(text: &str) -> Vec<String> {
     let mut all = vec![String::new()];
     for line in text.trim_start_matches('\u{feff}').lines() {
@@ -297,7 +298,7 @@ fn documents(text: &str) -> Vec<String> {
     all
 }
 
-/// Kind, and what is in it, if it is an approval.
+/// Returns the kind of an object and, if it is an approval, its content; `None` if it cannot be read.
 fn read_one(text: &str) -> Option<(String, Option<FiledApproval>)> {
     if text.len() > LONGEST_DOCUMENT {
         return None;
@@ -318,7 +319,7 @@ fn read_one(text: &str) -> Option<(String, Option<FiledApproval>)> {
         namespace: raw.metadata.namespace.unwrap_or_default(),
         name: raw.metadata.name,
         digest,
-        request: Request {
+        request: FiledRequest {
             state: spec.approval_state.unwrap_or_default(),
             actions: actions
                 .into_iter()

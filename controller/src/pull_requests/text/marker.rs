@@ -1,8 +1,8 @@
-//! The lines that only we read: what a pull request is about, and what has been said on it.
+//! The hidden lines that only we read: the subject of a pull request, and the outcomes that its comments tell.
 
 use super::safe::slug;
 
-/// What a pull request is about. A hint: the digest that counts is the one in its file.
+/// The subject of a pull request. A hint: the digest that counts is the one in its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marker {
     /// UID of namespace `kube-system`.
@@ -24,14 +24,14 @@ const SAID: &str = "<!-- autopilot-said ";
 const END: &str = " -->";
 
 impl Marker {
-    /// The line. White space separates, so none of the parts may hold any.
-    pub fn line(&self) -> String {
+    /// Writes the line. White space separates the parts, so none of them may hold any.
+    pub(crate) fn line(&self) -> String {
         let Marker { cluster, namespace, name, uid, digest, head } = self;
         let parts = [cluster, namespace, name, uid, digest, head].map(|part| slug(part));
         format!("{BEGIN}{}{END}", parts.join(" "))
     }
 
-    /// The last such line of a text: what a person writes above it does not hide it.
+    /// Reads the last such line of a text: text that a person writes above it does not hide it.
     pub fn read(body: &str) -> Option<Marker> {
         let line = body.lines().rev().find_map(|l| l.trim().strip_prefix(BEGIN)?.strip_suffix(END))?;
         let mut parts = line.split(' ').map(str::to_owned);
@@ -48,18 +48,18 @@ impl Marker {
     }
 }
 
-/// The line of a comment that says an outcome of a proposal.
-pub fn said(word: &str, digest: &str) -> String {
+/// Writes the line of a comment that tells an outcome of a proposal.
+pub(crate) fn said(word: &str, digest: &str) -> String {
     format!("{SAID}{} {}{END}", slug(word), slug(digest))
 }
 
-/// Which outcomes a comment says.
+/// Returns the outcomes that a comment tells.
 pub fn outcomes(comment: &str) -> impl Iterator<Item = &str> {
     comment.lines().filter_map(|line| line.trim().strip_prefix(SAID)?.strip_suffix(END))
 }
 
-/// What [`outcomes`] gives for an outcome of a proposal.
-pub fn outcome(word: &str, digest: &str) -> String {
+/// Returns an outcome of a proposal as [`outcomes`] gives it.
+pub(crate) fn outcome(word: &str, digest: &str) -> String {
     format!("{} {}", slug(word), slug(digest))
 }
 

@@ -1,8 +1,8 @@
-//! All texts that a forge sees, made from an approval. Pure; the same for the same proposal.
+//! All texts that a forge sees, made from an approval. Pure: the same for the same proposal.
 
 pub mod body;
-pub mod branch;
+pub(crate) mod branch;
 pub mod comment;
 pub mod file;
 pub mod marker;
-pub mod safe;
+pub(crate) mod safe;

@@ -5,9 +5,9 @@ use autopilot_shared::text::is_hidden;
 /// Longest text of one field.
 const FIELD: usize = 1_500;
 
-/// A text as inline code: shown letter by letter, whatever it holds. Mentions, links, markup and comments mean nothing
+/// Returns a text as inline code: shown letter by letter, whatever it holds. Mentions, links, markup and comments mean nothing
 /// inside, and the fence is longer than any run of backticks in it.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let mut clean: String = text.chars().map(visible).take(FIELD + 1).collect();
     if clean.chars().count() > FIELD {
         clean = clean.chars().take(FIELD).chain("…".chars()).collect();
@@ -28,21 +28,21 @@ pub fn code(text: &str) -> String {
     format!("{fence}{pad}{clean}{pad}{fence}")
 }
 
-/// A name for a title or a commit message: letters, digits, `.`, `-` and `_`. Names of objects have no others.
-pub fn slug(name: &str) -> String {
+/// Returns a name for a title or a commit message: letters, digits, `.`, `-` and `_`. Names of objects have no others.
+pub(crate) fn slug(name: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
-/// The beginning of a text, at most so many characters; shows that it was cut.
-pub fn cut(text: &str, length: usize) -> String {
+/// Returns the beginning of a text, at most so many characters, with an ellipsis if it was cut.
+pub(crate) fn cut(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
         return text.to_owned();
     }
     text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// What takes no place, turns the line around or ends it becomes a space.
+/// Returns a space for a character that takes no place, turns the line around or ends it.
 fn visible(c: char) -> char {
     if is_hidden(c) { ' ' } else { c }
 }
@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
 
-    /// What CommonMark takes for the code span that begins a text: its content, and what is left behind it.
+    /// Returns the code span that begins a text according to CommonMark: its content, and the text behind it.
     fn span(text: &str) -> Option<(&str, &str)> {
         let fence = text.len() - text.trim_start_matches('`').len();
         let mut at = fence;

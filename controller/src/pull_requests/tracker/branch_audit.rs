@@ -14,6 +14,7 @@ const FIRST: SignedDuration = SignedDuration::from_secs(30);
 /// Longest pause.
 const LONGEST: SignedDuration = SignedDuration::from_hours(1);
 
+/// State of the audit.
 #[derive(Debug)]
 pub(super) struct BranchAudit {
     /// Branches that are still to be searched; `None` until the forge has listed them.

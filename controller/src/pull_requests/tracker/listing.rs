@@ -8,21 +8,22 @@ use crate::pull_requests::forge::{Page, Pull};
 /// Pages that the first look reads at most; what it does not find is searched by branch.
 const PAGES: u32 = 30;
 
+/// State of reading the list.
 #[derive(Debug)]
 pub(super) struct Listing {
     /// The first look is over.
     complete: bool,
     /// The page to ask for.
     page: u32,
-    /// Of the first page, when all that had changed then was read.
+    /// ETag of the first page, once everything that had changed then was read.
     etag: Option<String>,
-    /// Of the first page, while more are read.
+    /// ETag of the first page, while more are read.
     fresh: Option<String>,
     /// The newest change that was read completely.
     read: Option<Timestamp>,
     /// The newest change of the first page, while more are read.
     newest: Option<Timestamp>,
-    /// When to ask.
+    /// Time of the next request.
     due: Timestamp,
 }
 

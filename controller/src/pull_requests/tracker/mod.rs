@@ -1,4 +1,4 @@
-//! What is known of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all responses are
+//! Everything that is known of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all responses are
 //! handed in.
 //!
 //! Each component owns one part of it with private fields and never sees another as `&mut`; [`Tracker`] passes values
@@ -25,7 +25,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::forge::Pull;
 use super::plan::{
-    self, Ask, Class, ClusterEffect, ForgeEffect, ForgeOutage, Identity, Observed, Plan, Settings, Slot,
+    self, Ask, Class, ClusterEffect, ForgeEffect, Identity, Observed, Plan, PullRequestSettings, Slot,
     Urgency, View,
 };
 use crate::decide::Approval;
@@ -40,9 +40,11 @@ use orphans::Orphans;
 use pulls::PullIndex;
 use queue::Queue;
 use rate_limit::RateLimit;
+use request::ApprovalKey;
 use schedule::Schedule;
 
-pub use request::{ApprovalKey, Call, Figures, LeftoverFile, Next, Request, Response, Subject};
+pub use request::Figures;
+pub(crate) use request::{Call, LeftoverFile, Next, Request, Response, Subject};
 
 /// A clock that goes back further than this was set.
 const CLOCK_JITTER: SignedDuration = SignedDuration::from_secs(2);
@@ -50,7 +52,7 @@ const CLOCK_JITTER: SignedDuration = SignedDuration::from_secs(2);
 /// Everything that is known of one repository.
 #[derive(Debug)]
 pub struct Tracker {
-    settings: Settings,
+    settings: PullRequestSettings,
     identity: Identity,
     /// The forge has said who we are, and nothing since makes it doubtful.
     identity_known: bool,
@@ -74,8 +76,8 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// Knows nothing yet. `cluster` is the UID of namespace `kube-system`.
-    pub fn new(settings: Settings, repository: String, cluster: String) -> Self {
+    /// Makes a tracker that knows nothing yet. `cluster` is the UID of namespace `kube-system`.
+    pub fn new(settings: PullRequestSettings, repository: String, cluster: String) -> Self {
         let base = settings.base.clone().unwrap_or_default();
         Tracker {
             identity: Identity { repository, login: String::new(), cluster, base },
@@ -99,44 +101,35 @@ impl Tracker {
         }
     }
 
-    /// What is wrong with the forge.
-    pub fn outage(&self) -> Option<&ForgeOutage> {
-        self.rate_limit.outage()
-    }
-
-    /// Figures for people.
-    pub fn figures(&self) -> Figures {
-        Figures {
-            open: self.pulls.open().len(),
-            waiting: self.queue.len(),
-            outage: self.rate_limit.outage().is_some(),
-        }
+    /// Returns figures for people.
+    pub(crate) fn figures(&self) -> Figures {
+        Figures { open: self.pulls.open().len(), waiting: self.queue.len() }
     }
 
     /// The settings in force.
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &PullRequestSettings {
         &self.settings
     }
 
     /// Our identity on the forge.
-    pub fn identity(&self) -> &Identity {
+    pub(crate) fn identity(&self) -> &Identity {
         &self.identity
     }
 
     /// When an approval was decided, or else its pull request ended, or else it was created.
-    pub fn settled_at(&self, namespace: &str, name: &str) -> Option<Timestamp> {
+    pub(crate) fn settled_at(&self, namespace: &str, name: &str) -> Option<Timestamp> {
         let key = ApprovalKey { namespace: namespace.to_owned(), name: name.to_owned() };
         self.approvals.settled_at(&key)
     }
 
     /// Whether a pull request was seen.
-    pub fn knows_pull(&self, number: u64) -> bool {
+    pub(crate) fn knows_pull(&self, number: u64) -> bool {
         self.pulls.get(number).is_some()
     }
 
     /// Logins whose comments on a pull request are ours: the one that opened it, and the one of the token, which may be
     /// another account's now.
-    pub fn participants(&self, number: u64) -> impl Iterator<Item = &str> {
+    pub(crate) fn participants(&self, number: u64) -> impl Iterator<Item = &str> {
         let opened = self.pulls.get(number).map(|pull| pull.author.as_str());
         let opened = opened.filter(|author| !author.eq_ignore_ascii_case(&self.identity.login));
         opened.into_iter().chain([self.identity.login.as_str()])
@@ -204,7 +197,7 @@ impl Tracker {
     }
 
     /// Takes other settings. Another repository is another tracker.
-    pub fn configure(&mut self, settings: Settings) {
+    pub fn configure(&mut self, settings: PullRequestSettings) {
         if settings == self.settings {
             return;
         }
@@ -221,7 +214,7 @@ impl Tracker {
 
     /// A cluster write was carried out, or refused because the approval is another now. `left` is what is there; `None` if
     /// the approval is gone.
-    pub fn written(
+    pub(crate) fn written(
         &mut self,
         now: Timestamp,
         key: &ApprovalKey,
@@ -240,13 +233,13 @@ impl Tracker {
     }
 
     /// A cluster write has no result.
-    pub fn write_failed(&mut self, now: Timestamp, key: &ApprovalKey, effect: ClusterEffect) {
+    pub(crate) fn write_failed(&mut self, now: Timestamp, key: &ApprovalKey, effect: ClusterEffect) {
         self.cluster_writes.failed(now, key, effect);
         self.schedule.replan(key.clone());
     }
 
     /// Returns the next thing to do.
-    pub fn next(&mut self, now: Timestamp) -> Next {
+    pub(crate) fn next(&mut self, now: Timestamp) -> Next {
         if now + CLOCK_JITTER < self.latest {
             self.clock_went_back();
         }

@@ -1,4 +1,4 @@
-//! What was observed on the forge about each approval. Nothing else writes an [`Observed`]; the plan only reads it. A
+//! Observations on the forge about each approval. Nothing else writes an [`Observed`]; the plan only reads it. A
 //! request without an answer makes doubtful what it was about: whether a write happened is asked before anything else.
 
 use std::collections::BTreeMap;
@@ -13,13 +13,13 @@ use crate::pull_requests::plan::{
 };
 use crate::pull_requests::text::file;
 
-/// What was observed, by approval.
+/// Observations by approval.
 #[derive(Debug, Default)]
 pub(super) struct Observations {
     observed: BTreeMap<ApprovalKey, Observed>,
 }
 
-/// What a response says beyond the one approval that it is about.
+/// Consequences of a response beyond the one approval that it is about.
 #[derive(Debug, Default)]
 pub(super) struct Consequences {
     /// Pull requests as they are now.
@@ -32,7 +32,7 @@ pub(super) struct Consequences {
     pub(super) folder_changed: bool,
 }
 
-/// Where a response belongs.
+/// Circumstances of a response.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
     pub(super) now: Timestamp,
@@ -124,8 +124,8 @@ impl Observations {
         false
     }
 
-    /// The forge does not take somebody as a reviewer. One that does not take one of them takes none: who it is shows when
-    /// they are asked for one by one.
+    /// Takes in that the forge does not take some login as a reviewer. It then takes none of several: asking one by one
+    /// shows who it is.
     pub(super) fn reject_reviewers(&mut self, key: &ApprovalKey, number: u64, logins: &[String]) {
         let Some(observed) = self.observed.get_mut(key) else { return };
         match logins {

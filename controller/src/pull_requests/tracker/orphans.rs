@@ -9,7 +9,7 @@ use super::request::Response;
 use crate::pull_requests::forge::ForgeError;
 use crate::pull_requests::plan::{Ask, BranchState, ForgeEffect, Orphan, PostedComments, Write};
 
-/// What is known of each orphan, by number of the pull request.
+/// The orphans, by number of the pull request.
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     known: BTreeMap<u64, Orphan>,

@@ -31,7 +31,7 @@ const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 /// Longest pause that a server can ask for.
 const FARTHEST: SignedDuration = SignedDuration::from_hours(2);
 
-/// What was used within a span of time.
+/// Use within a span of time.
 #[derive(Debug)]
 struct Window {
     span: SignedDuration,
@@ -74,7 +74,7 @@ impl Window {
     }
 }
 
-/// What the forge was asked lately, and when the next request may go out.
+/// Use of the forge's limits, which says when the next request may go out.
 #[derive(Debug)]
 pub(super) struct RateLimit {
     next_write: Timestamp,
@@ -100,7 +100,8 @@ impl RateLimit {
         }
     }
 
-    /// When a request may go out. `weight` is what a write counts, `reads` how many requests a read takes; a read has no weight.
+    /// When a request may go out. `weight` is the weight of a write and 0 for a read, `reads` the
+    /// number of requests that a read takes.
     pub(super) fn due(&mut self, now: Timestamp, weight: u32, reads: u32, class: Class) -> Timestamp {
         for window in self.writes.iter_mut().chain(&mut self.reads) {
             window.forget(now);

@@ -1,4 +1,4 @@
-//! What the tracker asks for, and what it is told.
+//! Requests that the tracker makes, and the responses to them.
 
 use jiff::Timestamp;
 
@@ -10,16 +10,16 @@ use crate::pull_requests::text::marker::Marker;
 
 /// The name of an approval.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ApprovalKey {
+pub(crate) struct ApprovalKey {
     /// Its namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Its name within the namespace.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 /// The next thing to do.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Write to the cluster.
     Cluster {
         /// The approval that the write is about.
@@ -35,18 +35,18 @@ pub enum Next {
 
 /// A request to the forge.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Request {
+pub(crate) struct Request {
     /// Subject of the request.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// The request itself.
-    pub call: Call,
+    pub(crate) call: Call,
     /// The approval as it was when this was decided. A write is not sent if it is another now.
-    pub basis: Option<Target>,
+    pub(crate) basis: Option<Target>,
 }
 
 /// Subject of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// An approval.
     Approval(ApprovalKey),
     /// A pull request without approval, by number.
@@ -63,18 +63,18 @@ pub enum Subject {
 
 /// A file of ours that nobody waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftoverFile {
+pub(crate) struct LeftoverFile {
     /// Path from the root of the repository.
-    pub path: String,
+    pub(crate) path: String,
     /// The approval that it was made for.
-    pub key: ApprovalKey,
+    pub(crate) key: ApprovalKey,
     /// Digest of the proposal that it was made for.
-    pub digest: String,
+    pub(crate) digest: String,
 }
 
 /// A call of the forge.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Call {
+pub(crate) enum Call {
     /// Asks for the login of the token and, unless the configuration says it, for the branch to merge into.
     Login,
     /// Asks for a page of pull requests.
@@ -91,7 +91,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// How many requests a read takes, about.
+    /// Returns how many requests a read takes, about.
     pub(super) fn reads(&self) -> u32 {
         match self {
             Call::Login => 2,
@@ -100,7 +100,7 @@ impl Call {
         }
     }
 
-    /// What a write counts; nothing for a read.
+    /// Returns the weight of a write; 0 for a read.
     pub(super) fn write_weight(&self) -> u32 {
         match self {
             Call::Step(ForgeEffect::Write(write)) => write.weight(),
@@ -121,7 +121,7 @@ impl Call {
 
 /// Result of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Response {
+pub(crate) enum Response {
     /// To [`Call::Login`].
     Identity {
         /// Login of the token.
@@ -171,6 +171,4 @@ pub struct Figures {
     pub open: usize,
     /// Approvals that want a pull request and have none.
     pub waiting: usize,
-    /// The forge does not do what is asked.
-    pub outage: bool,
 }

@@ -1,4 +1,4 @@
-//! What a response of the forge means for what is known: the second half of [`Tracker`].
+//! The second half of [`Tracker`]: it takes in what the forge says.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,7 +11,12 @@ use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};
 
 impl Tracker {
     /// Takes in the response to a request.
-    pub fn respond(&mut self, now: Timestamp, request: Request, response: Result<Response, ForgeError>) {
+    pub(crate) fn respond(
+        &mut self,
+        now: Timestamp,
+        request: Request,
+        response: Result<Response, ForgeError>,
+    ) {
         if let Err(error @ ForgeError::NewToken) = &response {
             self.identity_known = false;
             self.token_replaced = true;
