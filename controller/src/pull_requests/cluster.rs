@@ -2,7 +2,7 @@
 
 use autopilot_shared::api::{ActionApproval, FINALIZER, approval_state};
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, ResourceExt as _};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::flux;
@@ -54,7 +54,7 @@ impl KubeCluster {
     /// object it is does.
     async fn release(&self, target: &Target) -> Result<Option<Approval>, ClusterError> {
         let Some(found) = self.read(&target.namespace, &target.name).await? else { return Ok(None) };
-        let index = found.raw.finalizers().iter().position(|f| f == FINALIZER);
+        let index = found.raw.finalizer_index();
         let Some(index) = index.filter(|_| found.raw.metadata.uid.as_ref() == Some(&target.uid)) else {
             return Ok(Some(found));
         };

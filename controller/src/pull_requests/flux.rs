@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use autopilot_shared::error::chain;
+use autopilot_shared::text::one_line;
 use jiff::Timestamp;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 
 use crate::act::FIELD_MANAGER;
-use crate::observe::chain;
 use crate::pull_requests::plan::Finding;
 use crate::pull_requests::worker::Merged;
 
@@ -112,7 +113,7 @@ fn failing(data: &Value) -> Option<String> {
     let ready = conditions.into_iter().flatten().find(|c| c["type"] == "Ready");
     let ready = ready.filter(|c| c["status"] == "False")?;
     let message = ready["message"].as_str().unwrap_or_default();
-    Some(message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect())
+    Some(one_line(message, LONGEST))
 }
 
 fn kustomization(object: &DynamicObject) -> Kustomization {

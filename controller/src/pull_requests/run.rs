@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use autopilot_shared::error::chain;
+use autopilot_shared::time::unsigned;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
@@ -14,7 +16,6 @@ use super::plan::PullRequestSettings;
 use super::tracker::{Figures, Tracker};
 use super::worker::{Cluster, Worked, Worker};
 use crate::act::{Actor, TIME_OUT};
-use crate::observe::chain;
 
 pub use super::watch::ApprovalEvent;
 
@@ -85,9 +86,7 @@ pub async fn work<F, C, N, G>(
             Worked::Idle(until) => until,
         };
         figures(worker.tracker.figures());
-        let nap = until.map_or(NAP, |at| {
-            Duration::try_from(at.duration_since(clock())).unwrap_or(Duration::ZERO).min(NAP)
-        });
+        let nap = until.map_or(NAP, |at| unsigned(at.duration_since(clock())).min(NAP));
         tokio::select! {
             biased;
             () = stop.cancelled() => return,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use autopilot_shared::config::Github;
+use autopilot_shared::error::chain;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -20,7 +21,6 @@ use super::plan::PullRequestSettings;
 use super::run::{self, Parts};
 use super::tracker::Figures;
 use crate::act::Actor;
-use crate::observe::chain;
 use crate::telemetry::{ForgeFigures, Metrics};
 
 /// Pause before a client that could not be made is tried again: its certificates may be there then.

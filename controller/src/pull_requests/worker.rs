@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use autopilot_shared::error::chain;
 use jiff::Timestamp;
 
 use super::forge::{Forge, ForgeError};
@@ -11,7 +12,6 @@ use super::text::file::{self, FiledApproval};
 use super::tracker::{Call, LeftoverFile, Next, Request, Response, Subject, Tracker};
 use crate::act::{Failure, TIME_OUT};
 use crate::decide::{Approval, Target};
-use crate::observe::chain;
 
 /// Files of one approval that are read at one commit at most: more cannot come from us.
 const FILES: usize = 5;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use autopilot_shared::error;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, LINK, USER_AGENT};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -270,10 +271,6 @@ async fn read(
 }
 
 /// Returns the text of the innermost error, which says what happened; the outer ones say "client error".
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    clean(&cause.to_string())
+fn innermost(error: &dyn Error) -> String {
+    clean(&error::innermost(error))
 }

@@ -60,7 +60,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             self.conditions.keep_all(self.view);
         }
         // Nobody reads the status of an object that is being deleted.
-        let leaving = self.approval().metadata.deletion_timestamp.is_some();
+        let leaving = self.approval().is_deleting();
         let status = self.conditions.write(self.view, self.pull.clone()).filter(|_| !leaving);
         let cluster = self.cluster.or(status);
         let class = self.class;
@@ -150,7 +150,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
 
     /// Sets our finalizer, unless it is there: what is on the forge afterwards needs us. Returns whether it is there.
     pub(crate) fn finalizer(&mut self) -> bool {
-        if self.view.has_finalizer() {
+        if self.approval().has_finalizer() {
             return true;
         }
         let finalizers = self.approval().finalizers().iter().cloned();

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use autopilot_shared::api::{ActionApprovalStatus, PullRequest, PullRequestState};
+use autopilot_shared::text::one_line;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
 use super::effect::ClusterEffect;
@@ -61,14 +62,14 @@ impl Conditions {
     /// Keeps the condition in the status that ends with the address of a pull request: the cause of it is forgotten.
     pub(crate) fn keep_about(&mut self, view: &View<'_>, kind: &'static str, url: &str) {
         let is_about = |c: &&Condition| c.type_ == kind && c.status == "True" && c.message.ends_with(url);
-        if let Some(old) = standing(view).iter().find(is_about) {
+        if let Some(old) = view.raw().conditions().iter().find(is_about) {
             self.0.entry(kind).or_insert_with(|| old.into());
         }
     }
 
     /// Keeps the conditions in the status, where nothing else is said: for steps that do not know better yet.
     pub(crate) fn keep_all(&mut self, view: &View<'_>) {
-        for old in standing(view).iter().filter(|c| c.status == "True") {
+        for old in view.raw().conditions().iter().filter(|c| c.status == "True") {
             if let Some(kind) = ALL.iter().find(|kind| **kind == old.type_) {
                 self.0.entry(kind).or_insert_with(|| old.into());
             }
@@ -88,7 +89,7 @@ impl Conditions {
 
     /// Returns all conditions as they must be; `None` if they are.
     fn changed(&self, view: &View<'_>) -> Option<Vec<Condition>> {
-        let standing = standing(view);
+        let standing = view.raw().conditions();
         let mut out = Vec::with_capacity(standing.len() + self.0.len());
         let mut changed = false;
         for old in standing {
@@ -98,7 +99,7 @@ impl Conditions {
                 continue;
             }
             let (status, reason, message) = match wanted {
-                Some(text) => ("True", text.reason.as_ref(), cut(&text.message)),
+                Some(text) => ("True", text.reason.as_ref(), one_line(&text.message, LONGEST)),
                 None => ("False", "Resolved", String::new()),
             };
             if old.status == status && old.reason == reason && old.message == message {
@@ -112,7 +113,13 @@ impl Conditions {
         for (kind, text) in &self.0 {
             if !standing.iter().any(|c| c.type_ == *kind) {
                 changed = true;
-                out.push(condition(kind, "True", &text.reason, cut(&text.message), Time(view.now)));
+                out.push(condition(
+                    kind,
+                    "True",
+                    &text.reason,
+                    one_line(&text.message, LONGEST),
+                    Time(view.now),
+                ));
             }
         }
         changed.then_some(out)
@@ -128,15 +135,6 @@ fn condition(kind: &str, status: &str, reason: &str, message: String, since: Tim
         last_transition_time: since,
         observed_generation: None,
     }
-}
-
-/// The conditions in the status.
-fn standing<'a>(view: &View<'a>) -> &'a [Condition] {
-    view.status().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
-}
-
-fn cut(message: &str) -> String {
-    message.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 
 /// Returns the record of a pull request. `digest` is empty if it does not count.

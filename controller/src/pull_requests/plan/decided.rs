@@ -24,7 +24,7 @@ pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
     let mirrored = mirrored(out, decision);
     let Some(identity) = view.identity else { return };
     let matched = match_pulls(view, identity, &decision.digest);
-    let held = view.has_finalizer();
+    let held = view.raw().has_finalizer();
     // After all was done somebody may have opened it again, or even merged it before that was seen.
     let again = |p: &&Pull| match p.state {
         PullState::Open => true,
@@ -62,7 +62,7 @@ pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
     }
     finish(out, identity, &matched, &decision.digest);
     let waits = sync::waits(out);
-    let done = decision.outcome != Outcome::Approved || view.status().is_some_and(|s| s.execution.is_some());
+    let done = decision.outcome != Outcome::Approved || view.raw().execution().is_some();
     if held && done && mirrored && !waits && out.complete() && out.status_stands() {
         out.cluster = Some(ClusterEffect::Release { target: view.target(), event: None });
     }
@@ -71,10 +71,8 @@ pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
 /// Plans what a deletion needs: the same, within a bound.
 pub(crate) fn leaving(out: &mut PlanBuilder<'_, '_>, since: Timestamp) {
     let view = out.view;
-    let status = view.status();
-    let known =
-        status.is_some_and(|s| s.proposal.is_some() || s.decision.is_some() || s.pull_request.is_some());
-    if !known {
+    let raw = view.raw();
+    if raw.proposal().is_none() && raw.decision().is_none() && raw.pull_request().is_none() {
         // Left by somebody else, or by the original: nothing on the forge is ours.
         out.cluster = Some(ClusterEffect::Release { target: view.target(), event: None });
         return;
@@ -83,11 +81,9 @@ pub(crate) fn leaving(out: &mut PlanBuilder<'_, '_>, since: Timestamp) {
         return;
     }
     let Some(identity) = view.identity else { return };
-    let decision = status.and_then(|s| s.decision.as_ref());
-    let digest = decision
-        .map(|d| d.digest.clone())
-        .or_else(|| status.and_then(|s| s.proposal.as_ref()).map(|p| p.digest.clone()))
-        .unwrap_or_default();
+    let decision = raw.decision();
+    let digest = decision.map(|d| &d.digest).or_else(|| raw.proposal().map(|p| &p.digest));
+    let digest = digest.cloned().unwrap_or_default();
     let matched = match_pulls(view, identity, &digest);
     if searching(out, &matched) {
         return;
@@ -245,7 +241,7 @@ fn needs_branch(decision: &Decision, pull: &Pull) -> bool {
 
 /// Returns the comments on a pull request after a decision, in order.
 fn comments<'a>(view: &View<'a>, decision: &'a Decision, pull: &Pull, branch_gone: bool) -> Vec<Comment<'a>> {
-    let execution = view.status().and_then(|s| s.execution.as_ref());
+    let execution = view.raw().execution();
     let mut out = Vec::new();
     let was_closed = view.record_of(pull).is_some_and(|r| r.state == PullRequestState::Closed);
     if was_closed && pull.is_open() {

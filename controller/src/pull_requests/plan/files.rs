@@ -25,11 +25,11 @@ pub(crate) fn path(view: &View<'_>, identity: &Identity, digest: &str) -> String
 
 /// UUIDs of the files that were made for this approval, as far as it tells: they are ours whatever is in them now.
 fn own_uuids(view: &View<'_>) -> Vec<String> {
-    let Some(status) = view.status() else { return Vec::new() };
+    let raw = view.raw();
     let cluster = view.identity.map(|identity| identity.cluster.as_str()).unwrap_or_default();
-    let proposed = status.proposal.as_ref().map(|p| &p.digest);
-    let decided = status.decision.as_ref().map(|d| &d.digest);
-    let recorded = status.pull_request.as_ref().map(|p| &p.digest);
+    let proposed = raw.proposal().map(|p| &p.digest);
+    let decided = raw.decision().map(|d| &d.digest);
+    let recorded = raw.pull_request().map(|p| &p.digest);
     let digests = [proposed, decided, recorded].into_iter().flatten().filter(|digest| !digest.is_empty());
     digests.map(|digest| file::uuid(cluster, digest)).collect()
 }

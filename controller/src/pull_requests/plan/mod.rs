@@ -34,20 +34,20 @@ pub(crate) use observed::{BranchState, FindingsAt, Observed, PostedComments, Ref
 pub(crate) use orphan::{Orphan, orphan};
 pub(crate) use urgency::Urgency;
 pub use view::PullRequestSettings;
-pub(crate) use view::{ForgeOutage, Identity, Slot, View, has_finalizer, target};
+pub(crate) use view::{ForgeOutage, Identity, Slot, View, target};
 
 /// Returns the next steps of one approval.
 pub(crate) fn plan(view: &View<'_>) -> Plan {
     let raw = view.raw();
     if let Some(since) = &raw.metadata.deletion_timestamp {
-        if !view.has_finalizer() {
+        if !raw.has_finalizer() {
             return Plan::default();
         }
         let mut out = PlanBuilder::new(view, Class::Ending);
         decided::leaving(&mut out, since.0);
         return out.plan();
     }
-    if let Some(decision) = view.status().and_then(|status| status.decision.as_ref()) {
+    if let Some(decision) = raw.decision() {
         let mut out = PlanBuilder::new(view, Class::Ending);
         decided::decided(&mut out, decision);
         return out.plan();
@@ -66,9 +66,8 @@ pub(crate) fn plan(view: &View<'_>) -> Plan {
 /// into the status once the object is its own.
 pub(crate) fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
     let raw = &approval.raw;
-    let status = raw.status.as_ref()?;
-    let open = status.decision.is_none() && raw.metadata.deletion_timestamp.is_none() && labelled(raw);
-    status.proposal.as_ref().filter(|p| open && !p.digest.is_empty())
+    let open = raw.decision().is_none() && !raw.is_deleting() && labelled(raw);
+    raw.proposal().filter(|p| open && !p.digest.is_empty())
 }
 
 fn labelled(raw: &ActionApproval) -> bool {

@@ -59,9 +59,8 @@ pub(crate) fn merged(
 pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     let view = out.view;
     let there = view.recorded().is_some_and(|r| r.in_base);
-    let status = view.status();
-    let done = status.and_then(|s| s.execution.as_ref()?.at.as_ref());
-    let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
+    let done = view.raw().execution().and_then(|execution| execution.at.as_ref());
+    let decided = view.raw().decision().and_then(|decision| decision.at.as_ref());
     let since = done.or(decided);
     let (Some(folder), Some(since)) = (view.folder, since) else { return false };
     if !there || !out.complete() || out.pull.as_ref().is_none_or(|p| p.in_base) {

@@ -1,9 +1,8 @@
 //! The view that a plan is made from: one approval, and what is known of the forge, handed in.
 
-use std::time::Duration;
-
-use autopilot_shared::api::{ActionApproval, ActionApprovalStatus, FINALIZER, PullRequest};
+use autopilot_shared::api::{ActionApproval, PullRequest};
 use autopilot_shared::config::Github;
+use autopilot_shared::time::signed;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
@@ -42,7 +41,6 @@ pub struct PullRequestSettings {
 impl PullRequestSettings {
     /// Reads them from the configuration.
     pub(crate) fn new(github: &Github) -> Self {
-        let signed = |d: Duration| SignedDuration::try_from(d).unwrap_or(SignedDuration::MAX);
         PullRequestSettings {
             folder: github.folder.clone(),
             author: Author { name: github.author.clone(), email: github.email.clone() },
@@ -128,10 +126,6 @@ impl<'a> View<'a> {
         &self.approval.raw
     }
 
-    pub(crate) fn status(&self) -> Option<&'a ActionApprovalStatus> {
-        self.raw().status.as_ref()
-    }
-
     /// Name of the approval.
     pub(crate) fn name(&self) -> String {
         self.raw().name_any()
@@ -142,11 +136,6 @@ impl<'a> View<'a> {
         target(self.approval)
     }
 
-    /// Whether the approval carries our finalizer.
-    pub(crate) fn has_finalizer(&self) -> bool {
-        has_finalizer(self.approval)
-    }
-
     /// Whether the approval has this UID.
     pub(crate) fn has_uid(&self, uid: &String) -> bool {
         self.raw().metadata.uid.as_ref() == Some(uid)
@@ -154,7 +143,7 @@ impl<'a> View<'a> {
 
     /// The pull request that the status records.
     pub(crate) fn recorded(&self) -> Option<&'a PullRequest> {
-        self.status()?.pull_request.as_ref()
+        self.raw().pull_request()
     }
 
     /// The record of this very pull request: another repository has the same numbers.
@@ -172,9 +161,4 @@ pub(crate) fn target(approval: &Approval) -> Target {
         uid: raw.uid().unwrap_or_default(),
         version: raw.resource_version().unwrap_or_default(),
     }
-}
-
-/// Whether an approval carries our finalizer.
-pub(crate) fn has_finalizer(approval: &Approval) -> bool {
-    approval.raw.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
 }

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use autopilot_shared::Quantity;
 use autopilot_shared::api::{ActionApproval, InvolvedObject, LABEL_OBJECT, LABEL_RULE, Measured, Proposal};
+use autopilot_shared::text::ellipsize;
 use kube::ResourceExt as _;
 
 use super::marker::Marker;
-use super::safe::{code, cut, slug};
+use super::safe::{code, slug};
 
 /// GitHub refuses longer titles.
 const LONGEST_TITLE: usize = 256;
@@ -27,7 +28,7 @@ pub fn message(approval: &ActionApproval) -> String {
 
 /// Returns the title of the pull request: the message, as far as it fits.
 pub fn title(approval: &ActionApproval) -> String {
-    cut(&message(approval), LONGEST_TITLE)
+    ellipsize(&message(approval), LONGEST_TITLE).into_owned()
 }
 
 /// Returns the message of the commit that removes files. `others` are path and content of the files that keep the documents
@@ -42,11 +43,9 @@ pub fn deletion(paths: &[String], others: &[(String, String)]) -> String {
 }
 
 fn rule(approval: &ActionApproval) -> String {
-    let named = approval.status.as_ref().and_then(|s| s.rule.as_ref()).map(|r| r.name.clone());
-    named
-        .filter(|name| !name.is_empty())
-        .or_else(|| approval.labels().get(LABEL_RULE).cloned())
-        .unwrap_or_default()
+    let named = approval.rule_name().filter(|name| !name.is_empty());
+    let labelled = || approval.labels().get(LABEL_RULE).map(String::as_str);
+    named.or_else(labelled).unwrap_or_default().to_owned()
 }
 
 /// Returns the text of the pull request.
@@ -73,8 +72,8 @@ fn observed(text: &mut String, cluster: &str, approval: &ActionApproval, proposa
         }
     };
     line("Cluster", &code(cluster));
-    let previews = approval.status.as_ref().and_then(|s| s.action_previews.as_deref()).unwrap_or_default();
-    let objects: Vec<&InvolvedObject> = previews.iter().flat_map(|p| &p.involved_objects).collect();
+    let objects: Vec<&InvolvedObject> =
+        approval.previews().iter().flat_map(|p| &p.involved_objects).collect();
     for object in objects.iter().take(ENTRIES) {
         let volume = match object.uid.as_str() {
             "" => String::new(),

@@ -1,11 +1,12 @@
 //! One comment per outcome. Each ends with a hidden line from which a restart knows that it was posted.
 
 use autopilot_shared::api::{ActionApproval, Decision, Execution, Outcome, Proposal, PullRequestState};
+use autopilot_shared::text::ellipsize;
 use jiff::Timestamp;
 
 use super::body::kubectl;
 use super::marker;
-use super::safe::{code, cut};
+use super::safe::code;
 
 /// Longest reason that is repeated.
 const LONGEST: usize = 1_000;
@@ -60,13 +61,13 @@ impl Comment<'_> {
 
     /// Returns the text. `approval` is `None` if it is gone.
     pub fn text(&self, approval: Option<&ActionApproval>, digest: &str) -> String {
-        let proposal = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.proposal.as_ref());
-        let decision = approval.and_then(|a| a.status.as_ref()).and_then(|s| s.decision.as_ref());
+        let proposal = approval.and_then(ActionApproval::proposal);
+        let decision = approval.and_then(ActionApproval::decision);
         let again = approval.map(|a| kubectl(a, "delete")).unwrap_or_default();
         let text = match self {
             Comment::Ended(execution) => {
                 let merged_by = approval
-                    .and_then(|a| a.status.as_ref()?.pull_request.as_ref())
+                    .and_then(ActionApproval::pull_request)
                     .filter(|p| p.state == PullRequestState::Merged)
                     .map_or("", |p| &p.by);
                 ended(execution, proposal, decision, merged_by)
@@ -94,7 +95,7 @@ impl Comment<'_> {
             Comment::NotSynced(why) => format!(
                 "**Merged, but the cluster does not know of it.** Nothing is done until the GitOps tool applies the \
                  file. What was found: {}",
-                code(&cut(why, LONGEST))
+                code(&ellipsize(why, LONGEST))
             ),
             Comment::Reopened(decision) => {
                 let word = match decision.outcome {
@@ -160,6 +161,6 @@ fn by_whom(by: &str, via: &str) -> String {
 fn reason(why: &str) -> String {
     match why.trim() {
         "" => String::new(),
-        why => format!(": {}", code(&cut(why, LONGEST))),
+        why => format!(": {}", code(&ellipsize(why, LONGEST))),
     }
 }

@@ -34,14 +34,6 @@ pub(crate) fn slug(name: &str) -> String {
     name.chars().map(|c| if fits(c) { c } else { '-' }).collect()
 }
 
-/// Returns the beginning of a text, at most so many characters, with an ellipsis if it was cut.
-pub(crate) fn cut(text: &str, length: usize) -> String {
-    if text.chars().count() <= length {
-        return text.to_owned();
-    }
-    text.chars().take(length.saturating_sub(1)).chain(['…']).collect()
-}
-
 /// Returns a space for a character that takes no place, turns the line around or ends it.
 fn visible(c: char) -> char {
     if is_hidden(c) { ' ' } else { c }
@@ -79,7 +71,6 @@ mod tests {
         assert_eq!(code(" \n"), "(empty)");
         assert_eq!(code("a\u{202e}b\nc"), "`a b c`");
         assert_eq!(slug("a\nCo-authored-by: x <y>"), "a-Co-authored-by--x--y-");
-        assert_eq!(cut("abcdef", 3), "ab…");
     }
 
     #[test]

@@ -130,22 +130,20 @@ impl ApprovalIndex {
 
     /// Number of the pull request that the status of an approval records.
     pub(super) fn recorded_pull(&self, key: &ApprovalKey) -> Option<u64> {
-        let status = self.approvals.get(key)?.raw.status.as_ref()?;
-        status.pull_request.as_ref().map(|record| record.number)
+        self.approvals.get(key)?.raw.pull_request().map(|record| record.number)
     }
 
     /// Numbers of the pull requests that some approval records as open.
     pub(super) fn recorded_open_pulls(&self) -> impl Iterator<Item = u64> {
-        let records = self.approvals.values().filter_map(|a| a.raw.status.as_ref()?.pull_request.as_ref());
+        let records = self.approvals.values().filter_map(|a| a.raw.pull_request());
         records.filter(|r| r.number != 0 && r.state == PullRequestState::Open).map(|r| r.number)
     }
 
     /// When an approval was decided, or else its pull request ended, or else it was created.
     pub(super) fn settled_at(&self, key: &ApprovalKey) -> Option<Timestamp> {
         let raw = &self.approvals.get(key)?.raw;
-        let status = raw.status.as_ref();
-        let decided = status.and_then(|s| s.decision.as_ref()?.at.as_ref());
-        let settled = decided.or_else(|| status?.pull_request.as_ref()?.at.as_ref()).map(|at| at.0);
+        let decided = raw.decision().and_then(|decision| decision.at.as_ref());
+        let settled = decided.or_else(|| raw.pull_request()?.at.as_ref()).map(|at| at.0);
         settled.or_else(|| raw.metadata.creation_timestamp.as_ref().map(|at| at.0))
     }
 }
@@ -160,9 +158,8 @@ fn branch_of(approval: &Approval) -> String {
 
 /// Whether an object says what a file said and nobody proposed: the file is to be looked for.
 fn came_from_file(approval: &Approval) -> bool {
-    let bound = approval.raw.spec.actions.iter().flatten().find_map(|a| a.proposal.as_ref());
-    let status = approval.raw.status.as_ref();
-    let current = status.and_then(|s| s.proposal.as_ref()).map(|p| &p.digest);
+    let bound = approval.raw.actions().iter().find_map(|a| a.proposal.as_ref());
+    let current = approval.raw.proposal().map(|p| &p.digest);
     approval.raw.spec.approval_state.as_deref() == Some(approval_state::APPROVED)
         && bound.is_some()
         && bound != current

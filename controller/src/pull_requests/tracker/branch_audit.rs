@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::backoff;
 use super::request::{Call, Request, Subject};
 use crate::pull_requests::plan::{Ask, ForgeEffect};
 
@@ -68,7 +68,7 @@ impl BranchAudit {
     }
 
     pub(super) fn failed(&mut self, now: Timestamp) {
-        self.due = now + backoff(FIRST, self.attempts, LONGEST);
+        self.due = now + backoff(self.attempts, FIRST, LONGEST);
         self.attempts = self.attempts.saturating_add(1);
     }
 

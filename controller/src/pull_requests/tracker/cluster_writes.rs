@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::backoff;
 use super::request::ApprovalKey;
 use crate::pull_requests::plan::ClusterEffect;
 
@@ -67,7 +67,7 @@ impl ClusterWrites {
 }
 
 fn pause(attempts: u32) -> SignedDuration {
-    backoff(FIRST, attempts, LONGEST)
+    backoff(attempts, FIRST, LONGEST)
 }
 
 /// Whether two writes are the same, whatever version they are based on.

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::{self, backoff};
+use super::pauses;
 use crate::pull_requests::forge::{Branch, File, ForgeError};
 use crate::pull_requests::plan::Folder;
 use crate::pull_requests::text::file::FileContent;
@@ -98,7 +99,7 @@ impl FolderState {
 
     /// A step of its own, not of an approval, failed.
     pub(super) fn failed(&mut self, now: Timestamp, error: &ForgeError) {
-        let due = now + backoff(backoff::REFUSED, self.refused, backoff::LONGEST);
+        let due = now + backoff(self.refused, pauses::REFUSED, pauses::LONGEST);
         // Silence has a pause of its own.
         self.refused = if error.is_definite() { self.refused.saturating_add(1) } else { 0 };
         self.due = Some(due);

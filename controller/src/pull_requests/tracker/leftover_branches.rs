@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::{self, backoff};
+use super::pauses;
 use super::request::{Call, Request, Response, Subject};
 use crate::pull_requests::forge::ForgeError;
 use crate::pull_requests::plan::{Ask, BranchState, ForgeEffect, Write};
@@ -60,7 +61,7 @@ impl LeftoverBranches {
     /// Adds a branch that the forge did not let go: that is tried again later.
     pub(super) fn add_refused(&mut self, now: Timestamp, name: &str, head: &str) {
         let our_heads = BTreeSet::from([head.to_owned()]);
-        let until = Some(now + backoff::LONGEST);
+        let until = Some(now + pauses::LONGEST);
         let branch = LeftoverBranch { our_heads, until, ..LeftoverBranch::default() };
         self.branches.insert(name.to_owned(), branch);
     }
@@ -110,7 +111,7 @@ impl LeftoverBranches {
             branch.until = Some(now + SELDOM);
             return;
         }
-        branch.until = Some(now + backoff(backoff::UNANSWERED, branch.attempts, backoff::LONGEST));
+        branch.until = Some(now + backoff(branch.attempts, pauses::UNANSWERED, pauses::LONGEST));
         branch.attempts = branch.attempts.saturating_add(1);
     }
 

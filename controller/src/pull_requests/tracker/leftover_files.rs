@@ -70,5 +70,5 @@ fn is_leftover(uuid: &str, filed: &FiledApproval, approvals: &ApprovalIndex, ide
     // An approval that waits removes its file with its own pull request, one that we still hold by its own commit.
     approvals
         .get(&key_of(filed))
-        .is_none_or(|approval| plan::pending_proposal(approval).is_none() && !plan::has_finalizer(approval))
+        .is_none_or(|approval| plan::pending_proposal(approval).is_none() && !approval.raw.has_finalizer())
 }

@@ -5,7 +5,6 @@
 //! between them. `responses` has the half of [`Tracker`] that takes in what the forge says. Never imports the worker.
 
 mod approvals;
-mod backoff;
 mod branch_audit;
 mod cluster_writes;
 mod folder;
@@ -14,6 +13,7 @@ mod leftover_files;
 mod listing;
 mod observations;
 mod orphans;
+mod pauses;
 mod pulls;
 mod queue;
 mod rate_limit;

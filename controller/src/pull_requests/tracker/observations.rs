@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::{self, backoff};
+use super::pauses;
 use super::request::{ApprovalKey, Response};
 use crate::pull_requests::forge::{Branch, Change, ForgeError, Pull};
 use crate::pull_requests::plan::{
@@ -151,7 +152,7 @@ impl Observations {
         let before = observed.refusals.get(&effect);
         let attempts = before.map_or(0, |refusal| refusal.attempts + 1);
         let since = before.map_or(now, |refusal| refusal.since);
-        let until = now + backoff(backoff::first(definite), attempts, longest);
+        let until = now + backoff(attempts, pauses::first(definite), longest);
         let refusal = Refusal { since, until, attempts, why: why.to_owned(), definite };
         observed.refusals.insert(effect, refusal);
     }

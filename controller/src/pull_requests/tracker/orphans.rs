@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use autopilot_shared::backoff::backoff;
 use jiff::Timestamp;
 
-use super::backoff::{self, backoff};
+use super::pauses;
 use super::request::Response;
 use crate::pull_requests::forge::ForgeError;
 use crate::pull_requests::plan::{Ask, BranchState, ForgeEffect, Orphan, PostedComments, Write};
@@ -73,12 +74,12 @@ impl Orphans {
             orphan.branch_kept = true;
             return;
         }
-        let first = backoff::first(error.is_definite());
+        let first = pauses::first(error.is_definite());
         *orphan = Orphan {
             gone: orphan.gone,
             branch_kept: orphan.branch_kept,
             attempts: orphan.attempts.saturating_add(1),
-            until: Some(now + backoff(first, orphan.attempts, backoff::LONGEST)),
+            until: Some(now + backoff(orphan.attempts, first, pauses::LONGEST)),
             ..Orphan::default()
         };
     }

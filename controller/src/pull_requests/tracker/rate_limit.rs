@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 
-use super::backoff::backoff;
 use crate::pull_requests::forge::ForgeError;
 use crate::pull_requests::plan::{Class, ForgeOutage};
 
@@ -146,7 +146,7 @@ impl RateLimit {
 
     /// The forge does not do what is asked, whatever it is.
     pub(super) fn failed(&mut self, now: Timestamp, error: &ForgeError) {
-        let pause = backoff(FIRST, self.attempts, LONGEST);
+        let pause = backoff(self.attempts, FIRST, LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         let (reason, until) = match error {
             ForgeError::Limited { until, .. } => ("Limited", (*until).clamp(now + SECOND, now + FARTHEST)),

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Tracker;
-use super::backoff;
 use super::observations::{Consequences, Context};
+use super::pauses;
 use super::request::{ApprovalKey, Call, Request, Response, Subject};
 use crate::pull_requests::forge::{Conditional, File, ForgeError, Page, Pull, PullState};
 use crate::pull_requests::plan::{self, Ask, ForgeEffect, Write};
@@ -159,7 +159,7 @@ impl Tracker {
         let usual = matches!(effect, ForgeEffect::Ask(Ask::Folder | Ask::Findings));
         if self.schedule.is_repeated(key, effect.key(), usual) {
             let why = "it was done several times and changes nothing";
-            self.observations.refuse(now, key, effect.key(), why, true, backoff::LONGEST);
+            self.observations.refuse(now, key, effect.key(), why, true, pauses::LONGEST);
         }
     }
 
@@ -208,11 +208,11 @@ impl Tracker {
             }
             // Somebody else was faster with the next commit.
             (Some(Write::DeleteFiles { .. }), ForgeError::Invalid(_)) => {
-                self.refuse(now, key, &effect, error, false, backoff::UNANSWERED);
+                self.refuse(now, key, &effect, error, false, pauses::UNANSWERED);
             }
             // These hold up everything.
             (_, ForgeError::Limited { .. } | ForgeError::Unauthorized(_) | ForgeError::NewToken) => {}
-            _ => self.refuse(now, key, &effect, error, error.is_definite(), backoff::LONGEST),
+            _ => self.refuse(now, key, &effect, error, error.is_definite(), pauses::LONGEST),
         }
         self.touch(key);
     }

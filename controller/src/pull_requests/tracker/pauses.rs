@@ -1,4 +1,4 @@
-//! Pauses that double with each attempt.
+//! Pauses of steps that the forge refuses or does not answer; they double with each attempt.
 
 use jiff::SignedDuration;
 
@@ -12,9 +12,4 @@ pub(super) const LONGEST: SignedDuration = SignedDuration::from_mins(30);
 /// Returns the first pause after a failure. `definite` is whether the forge said no; otherwise it said nothing.
 pub(super) fn first(definite: bool) -> SignedDuration {
     if definite { REFUSED } else { UNANSWERED }
-}
-
-/// Returns the pause after so many attempts.
-pub(super) fn backoff(first: SignedDuration, attempts: u32, longest: SignedDuration) -> SignedDuration {
-    first.saturating_mul(2_i32.saturating_pow(attempts.min(20))).min(longest)
 }
