@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 const APPROVAL: &str = "ActionApproval";
 /// Longest part of a file's name that is the approval's: a UUID and an ending must fit into 255 bytes.
@@ -39,14 +40,9 @@ pub(crate) fn in_folder(folder: &str, name: &str) -> String {
 /// other cluster's.
 pub fn uuid(cluster: &str, proposal: &str) -> String {
     let text = digest::hex(format!("autopilot file {cluster} {proposal}").as_bytes(), 32);
-    // The bits that say version 8 (free form) and variant.
-    let variant = match text.as_bytes()[16] {
-        b'0' | b'4' | b'8' | b'c' => '8',
-        b'1' | b'5' | b'9' | b'd' => '9',
-        b'2' | b'6' | b'a' | b'e' => 'a',
-        _ => 'b',
-    };
-    format!("{}-{}-8{}-{variant}{}-{}", &text[..8], &text[8..12], &text[13..16], &text[17..20], &text[20..32])
+    // 32 hex digits always fit.
+    let bits = u128::from_str_radix(&text, 16).unwrap_or_default();
+    Uuid::new_v8(bits.to_be_bytes()).to_string()
 }
 
 /// Returns the UUID in the path of a file that can be one of this approval. Other approvals may have fitting names: the
@@ -66,11 +62,8 @@ pub fn any_uuid(path: &str) -> Option<&str> {
 }
 
 fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(i, b)| match i {
-            8 | 13 | 18 | 23 => b == b'-',
-            _ => b.is_ascii_hexdigit(),
-        })
+    // Of the forms that are understood, only the one with hyphens has this length.
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
 }
 
 fn stem(approval: &str) -> String {
