@@ -109,6 +109,32 @@ fn marker() -> Marker {
     }
 }
 
+/// Names of files lie in repositories and tell whose a file is: one of each value of the bits that the variant
+/// replaces.
+#[test]
+fn the_uuid_of_a_file_is_the_same_in_every_version() {
+    for (digest, uuid) in [
+        ("002ffffffffffffd", "ac9e231f-cfdf-8a61-8a14-e29cbeadca10"),
+        ("0000000000000000", "8f13921a-7baa-8b16-9a1d-6305765c4e7d"),
+        ("000ddddddddddddd", "2eb62e74-7752-8f84-a04e-b3e284b48199"),
+        ("0002222222222222", "0d040d6c-d63d-87d5-b0df-8181288510d8"),
+        ("0003333333333333", "81bfadf9-98ed-838e-8ea5-84df0b100629"),
+        ("000aaaaaaaaaaaaa", "adecabd2-7ca5-8cee-9e39-967552e2185b"),
+        ("0001111111111111", "1321986c-3812-8c8e-a669-1fab764bfb0c"),
+        ("0004444444444444", "8cdd6e7e-fd5f-8b91-b473-5d6205662ae9"),
+        ("0011111111111110", "831b8490-83dd-8342-8203-55684a645476"),
+        ("002bbbbbbbbbbbb9", "a12953f9-d446-8318-96ea-2fe335359f01"),
+        ("0006666666666666", "0a9260ba-0ebe-8f88-ab24-f9e5334589f5"),
+        ("000ccccccccccccc", "e92de782-8f2e-8fc8-badc-b955d2ceebb3"),
+        ("0005555555555555", "72f64e01-e398-8327-8ac8-64ca681aa22b"),
+        ("0018888888888887", "2cc8e94d-3172-8bff-92aa-d3d7749bdd3b"),
+        ("003bbbbbbbbbbbb8", "139dbdee-2ab5-8021-ac15-681c11e395fc"),
+        ("0028888888888886", "814e098d-9fc5-899b-bec7-278e1a8a33f0"),
+    ] {
+        assert_eq!(file::uuid("c", digest), uuid);
+    }
+}
+
 #[test]
 fn the_file_is_what_the_original_writes_and_what_is_ours() {
     let approval = approval();
