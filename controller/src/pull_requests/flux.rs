@@ -1,6 +1,7 @@
 //! Obstacles between a merge and the cluster, according to Flux.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use autopilot_shared::error::chain;
 use autopilot_shared::text::one_line;
@@ -20,13 +21,31 @@ const LIMIT: u32 = 500;
 /// Longest message that is repeated.
 const LONGEST: usize = 300;
 
+/// Namespace and name of an object of Flux.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ObjectName {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+impl From<&DynamicObject> for ObjectName {
+    fn from(object: &DynamicObject) -> Self {
+        ObjectName { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+}
+
 /// A Kustomization of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kustomization {
-    /// `namespace/name`.
-    pub(crate) name: String,
-    /// Namespace and name of its GitRepository.
-    pub(crate) source: (String, String),
+    pub(crate) name: ObjectName,
+    /// Name of its GitRepository.
+    pub(crate) source: ObjectName,
     /// Its path, without `./` and slashes at the ends.
     pub(crate) path: String,
     /// It is suspended.
@@ -42,8 +61,7 @@ pub(crate) struct Kustomization {
 /// A GitRepository of Flux.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GitSource {
-    /// Its namespace and name.
-    pub(crate) name: (String, String),
+    pub(crate) name: ObjectName,
     /// The repository that it fetches.
     pub(crate) url: String,
     /// The branch that it fetches; empty if it names none.
@@ -81,11 +99,11 @@ pub(crate) async fn request_reconcile(client: &Client, asked: &Merged) {
     };
     let kustomizations: Vec<Kustomization> = kustomizations.iter().map(kustomization).collect();
     let sources: Vec<GitSource> = sources.iter().map(source).collect();
-    let names: BTreeSet<&(String, String)> =
+    let names: BTreeSet<&ObjectName> =
         applying(&kustomizations, &sources, asked).into_iter().map(|(_, source)| &source.name).collect();
     let now = Timestamp::now().to_string();
     let patch = json!({ "metadata": { "annotations": { "reconcile.fluxcd.io/requestedAt": now } } });
-    for (namespace, name) in names {
+    for ObjectName { namespace, name } in names {
         let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(SOURCE, "v1", "GitRepository"));
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
         let params = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
@@ -117,18 +135,20 @@ fn failing(data: &Value) -> Option<String> {
 }
 
 fn kustomization(object: &DynamicObject) -> Kustomization {
-    let namespace = object.namespace().unwrap_or_default();
     let data = &object.data;
     // Buckets and OCI repositories have names of their own.
     let git = text(data, "/spec/sourceRef/kind") == "GitRepository";
     let source = match text(data, "/spec/sourceRef/namespace") {
-        own if own.is_empty() => namespace.clone(),
+        own if own.is_empty() => object.namespace().unwrap_or_default(),
         other => other,
     };
     let target = text(data, "/spec/targetNamespace");
     Kustomization {
-        name: format!("{namespace}/{}", object.name_any()),
-        source: (source, if git { text(data, "/spec/sourceRef/name") } else { String::new() }),
+        name: object.into(),
+        source: ObjectName {
+            namespace: source,
+            name: if git { text(data, "/spec/sourceRef/name") } else { String::new() },
+        },
         path: trimmed(&text(data, "/spec/path")),
         suspended: data.pointer("/spec/suspend") == Some(&Value::Bool(true)),
         target_namespace: Some(target).filter(|t| !t.is_empty()),
@@ -140,7 +160,7 @@ fn kustomization(object: &DynamicObject) -> Kustomization {
 fn source(object: &DynamicObject) -> GitSource {
     let data = &object.data;
     GitSource {
-        name: (object.namespace().unwrap_or_default(), object.name_any()),
+        name: object.into(),
         url: text(data, "/spec/url"),
         branch: text(data, "/spec/ref/branch"),
         suspended: data.pointer("/spec/suspend") == Some(&Value::Bool(true)),
@@ -189,7 +209,7 @@ pub(crate) fn diagnose(
     let mut found = Vec::new();
     for (kustomization, source) in applying(kustomizations, sources, asked) {
         let kustomization_name = format!("Kustomization {}", kustomization.name);
-        let source_name = format!("GitRepository {}/{}", source.name.0, source.name.1);
+        let source_name = format!("GitRepository {}", source.name);
         // By time: what Flux reads may be a mirror, whose commits have other names.
         let behind = asked.after.zip(source.updated).is_some_and(|(after, updated)| updated < after);
         if kustomization.suspended {
@@ -235,9 +255,13 @@ mod tests {
         }
     }
 
+    fn named(name: &str) -> ObjectName {
+        ObjectName { namespace: "flux-system".to_owned(), name: name.to_owned() }
+    }
+
     fn repository() -> GitSource {
         GitSource {
-            name: ("flux-system".into(), "fleet".into()),
+            name: named("fleet"),
             url: "ssh://git@github.com/acme/fleet.git".into(),
             fetched: "main@sha1:abc".into(),
             updated: Some(Timestamp::UNIX_EPOCH),
@@ -247,8 +271,8 @@ mod tests {
 
     fn applies(path: &str) -> Kustomization {
         Kustomization {
-            name: "flux-system/apps".into(),
-            source: ("flux-system".into(), "fleet".into()),
+            name: named("apps"),
+            source: named("fleet"),
             path: trimmed(path),
             applied: "main@sha1:abc".into(),
             ..Kustomization::default()
@@ -322,7 +346,7 @@ mod tests {
         }))
         .unwrap();
         let read = kustomization(&object);
-        assert_eq!(read.source, ("flux-system".to_owned(), "fleet".to_owned()));
+        assert_eq!((read.name, read.source), (named("apps"), named("fleet")));
         assert_eq!((read.path.as_str(), read.suspended), ("clusters/prod", true));
         assert_eq!(read.failing.as_deref(), Some("no way"));
     }

@@ -192,8 +192,8 @@ pub trait Forge: Send + Sync {
     /// `owner/name`.
     fn repository(&self) -> String;
 
-    /// Returns the login that the token belongs to. Everything else fails with [`ForgeError::NewToken`] once the token is another one,
-    /// until this is asked again.
+    /// Returns the login that the token belongs to. Everything else fails with [`ForgeError::NewToken`] once the
+    /// token is another one, until this is asked again.
     fn login(&self) -> impl Future<Output = Result<String, ForgeError>> + Send;
 
     /// Returns one page of all pull requests, open or not, changed last first; pages count from 1.
@@ -218,8 +218,8 @@ pub trait Forge: Send + Sync {
     /// Returns the names of all branches that begin with a prefix.
     fn branches(&self, prefix: &str) -> impl Future<Output = Result<Vec<String>, ForgeError>> + Send;
 
-    /// Returns the files directly in a folder (empty for the root) at a branch or commit; none if there is no such folder.
-    /// The files for which [`is_kustomization`] holds in the folders above come first: these are read anyway.
+    /// Returns the files directly in a folder (empty for the root) at a branch or commit; none if there is no such
+    /// folder. The files for which [`is_kustomization`] holds in the folders above come first: these are read anyway.
     fn files(&self, folder: &str, at: &str) -> impl Future<Output = Result<Vec<File>, ForgeError>> + Send;
 
     /// Returns the content of a file at a branch or commit; `None` if there is none, or it is no text.

@@ -1,5 +1,5 @@
-//! Pull requests, while the configuration asks for them and this process leads: one run per repository, with the current
-//! settings and token.
+//! Pull requests, while the configuration asks for them and this process leads: one run per repository, with the
+//! current settings and token.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -151,8 +151,8 @@ impl<F: Forge, C: Cluster> Worker<F, C> {
         }
     }
 
-    /// Returns the approval if it is another than the one that was decided about. A forge knows no precondition: what was
-    /// read of it before this, this decision was made from.
+    /// Returns the approval if it is another than the one that was decided about. A forge knows no precondition: what
+    /// was read of it before this, this decision was made from.
     async fn moved(&self, basis: &Target) -> Result<Option<Response>, ForgeError> {
         let found = self.read(&basis.namespace, &basis.name).await?;
         let same = found.as_ref().is_some_and(|a| {

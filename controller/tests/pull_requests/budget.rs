@@ -1,5 +1,5 @@
-//! What it costs: requests at rest, a thousand questions at once, a restart with a thousand open. The benchmarks print the
-//! same figures.
+//! What it costs: requests at rest, a thousand questions at once, a restart with a thousand open. The benchmarks
+//! print the same figures.
 
 use jiff::SignedDuration;
 

@@ -15,8 +15,8 @@ fn refused() -> ForgeError {
     ForgeError::Refused("cannot look: 403".into())
 }
 
-/// What may be refused to a token that sees the list of pull requests: no Contents, no such branch, an empty repository, a
-/// folder that is too large.
+/// What may be refused to a token that sees the list of pull requests: no Contents, no such branch, an empty
+/// repository, a folder that is too large.
 #[test]
 fn a_question_that_cannot_be_asked_for_a_refused_look_says_so() {
     let cases = [

@@ -6,11 +6,11 @@
 //! * `wire`: GitHub's objects (pure).
 //! * `forge`: the port, implemented with these.
 //!
-//! Least permissions of a fine-grained token, for this one repository: Contents and Pull requests, read and write; Issues,
-//! read, only to learn who closed a pull request. A classic token has the scope `repo`, or `public_repo`.
+//! Least permissions of a fine-grained token, for this one repository: Contents and Pull requests, read and write;
+//! Issues, read, only to learn who closed a pull request. A classic token has the scope `repo`, or `public_repo`.
 //!
-//! octocrab's own models and calls are not used: they hide the headers of a success (budget, ETag), cannot delete a file
-//! from a tree, and stop at fields that a deleted user leaves empty.
+//! octocrab's own models and calls are not used: they hide the headers of a success (budget, ETag), cannot delete a
+//! file from a tree, and stop at fields that a deleted user leaves empty.
 
 mod api;
 mod forge;
@@ -72,8 +72,8 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// Makes a client for the repository of the configuration; connects to nothing yet. Reads certificates when the address
-    /// is https (blocking), and must be called inside a tokio runtime, where octocrab starts a task.
+    /// Makes a client for the repository of the configuration; connects to nothing yet. Reads certificates when the
+    /// address is https (blocking), and must be called inside a tokio runtime, where octocrab starts a task.
     ///
     /// # Errors
     /// See [`GitHubError`].
@@ -101,8 +101,8 @@ impl GitHub {
         Ok(GitHub::over(http, config, token, Timestamp::now))
     }
 
-    /// Makes a client over any HTTP service: one in the same process needs no socket. `clock` is what pauses are measured
-    /// with.
+    /// Makes a client over any HTTP service: one in the same process needs no socket. `clock` is what pauses are
+    /// measured with.
     pub fn over<S, B>(service: S, config: &Github, token: TokenSource, clock: fn() -> Timestamp) -> Self
     where
         S: Service<Request<OctoBody>, Response = Response<B>> + Send + 'static,
@@ -131,8 +131,8 @@ impl GitHub {
         self
     }
 
-    /// Returns the rest of the hour's requests according to the last reply; `None` before the first, and on servers without
-    /// limits.
+    /// Returns the rest of the hour's requests according to the last reply; `None` before the first, and on servers
+    /// without limits.
     pub fn budget(&self) -> Option<Budget> {
         self.api.budget()
     }

@@ -149,7 +149,8 @@ fn is_limit(code: u16, headers: &HeaderMap, words: &str) -> bool {
         || ["rate limit", "abuse detection"].iter().any(|phrase| words.contains(phrase))
 }
 
-/// Returns the time from which it may be asked again: `retry-after`, else the reset of an exhausted budget, else [`PAUSE`].
+/// Returns the time from which it may be asked again: `retry-after`, else the reset of an exhausted budget, else
+/// [`PAUSE`].
 fn until(headers: &HeaderMap, now: Timestamp) -> Timestamp {
     let exhausted = number(headers, "x-ratelimit-remaining") == Some(0);
     // Its clock minus its clock: ours may be wrong.

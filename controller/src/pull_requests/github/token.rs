@@ -131,8 +131,8 @@ impl TokenSlot {
         TokenSlot::default()
     }
 
-    /// Puts in the value of [`TOKEN_KEY`]; `None` if there is no such Secret or key. Returns whether that changes anything:
-    /// a request that was refused for the old token may be made again.
+    /// Puts in the value of [`TOKEN_KEY`]; `None` if there is no such Secret or key. Returns whether that changes
+    /// anything: a request that was refused for the old token may be made again.
     pub fn put(&self, bytes: Option<&[u8]>) -> bool {
         let new = bytes.ok_or(TokenError::Missing).and_then(Token::parse);
         let mut place = self.0.write().unwrap_or_else(PoisonError::into_inner);

@@ -80,8 +80,8 @@ impl WirePull {
         }
     }
 
-    /// Translates it for the port. A head in `owner/name` has its repository's name written as it is there: GitHub's names
-    /// do not differ by capitals.
+    /// Translates it for the port. A head in `owner/name` has its repository's name written as it is there: GitHub's
+    /// names do not differ by capitals.
     pub(crate) fn pull(self, owner: &str, name: &str) -> Pull {
         let state = self.state();
         let own = format!("{owner}/{name}");

@@ -1,5 +1,5 @@
-//! A plan in the making. The first thing that must happen on the forge is done first; a step that the forge refused lately
-//! is passed over, so that one refusal holds up nothing else.
+//! A plan in the making. The first thing that must happen on the forge is done first; a step that the forge refused
+//! lately is passed over, so that one refusal holds up nothing else.
 
 use autopilot_shared::api::{ActionApproval, FINALIZER, PullRequest};
 use jiff::Timestamp;

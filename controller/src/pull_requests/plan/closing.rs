@@ -61,8 +61,8 @@ pub(crate) fn drop_branch<'p>(out: &mut PlanBuilder<'_, '_>, mut pulls: impl Ite
     }
 }
 
-/// Whether this cluster made the commit at the head of a branch; `None` if that must be asked. The name of the file proves
-/// it, whoever the configuration calls the author now.
+/// Whether this cluster made the commit at the head of a branch; `None` if that must be asked. The name of the file
+/// proves it, whoever the configuration calls the author now.
 pub(crate) fn pushed_by_us(view: &View<'_>, tip: &Branch) -> Option<bool> {
     if tip.message.lines().next() != body::message(view.raw()).lines().next() {
         return Some(false);

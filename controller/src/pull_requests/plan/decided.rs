@@ -1,4 +1,5 @@
-//! An approval that is decided, or is being deleted: its pull request is commented and closed, branch and file are removed.
+//! An approval that is decided, or is being deleted: its pull request is commented and closed, branch and file are
+//! removed.
 
 use autopilot_shared::api::{Decision, LABEL_RULE, Outcome, PullRequestState, approval_state};
 use jiff::Timestamp;
@@ -165,7 +166,8 @@ fn mirrored(out: &mut PlanBuilder<'_, '_>, decision: &Decision) -> bool {
     false
 }
 
-/// Searches the pull requests of the branch first, if one may have been opened and not recorded. Returns whether it does.
+/// Searches the pull requests of the branch first, if one may have been opened and not recorded. Returns whether it
+/// does.
 fn searching(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<'_>) -> bool {
     let missing = match out.view.recorded() {
         Some(record) if record.number > 0 => !matched.ours().any(|p| p.number == record.number),
@@ -178,8 +180,9 @@ fn searching(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<'_>) -> bool 
     false
 }
 
-/// Asks the forge how it came to the decision, if that is not certain. Returns whether it does. The list of pull requests is as old as the last look: what
-/// is open there may be merged, and a GitOps tool may have been faster than that look.
+/// Asks the forge how it came to the decision, if that is not certain. Returns whether it does. The list of pull
+/// requests is as old as the last look: what is open there may be merged, and a GitOps tool may have been faster than
+/// that look.
 fn unsure(out: &mut PlanBuilder<'_, '_>, decision: &Decision, matched: &MatchedPulls<'_>) -> bool {
     let view = out.view;
     let in_cluster = decision.outcome != Outcome::Canceled && decision.via != VIA;

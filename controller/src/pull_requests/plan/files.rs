@@ -58,9 +58,9 @@ pub(crate) fn own_files(out: &mut PlanBuilder<'_, '_>) -> Option<Vec<String>> {
     Some(own)
 }
 
-/// Removes files of ours for earlier proposals of this approval, which somebody put back: a GitOps tool applies them again
-/// and again, and when they came after the pull request, merging it makes two files for one object. Looked for when the
-/// object says what such a file says.
+/// Removes files of ours for earlier proposals of this approval, which somebody put back: a GitOps tool applies them
+/// again and again, and when they came after the pull request, merging it makes two files for one object. Looked for
+/// when the object says what such a file says.
 pub(crate) fn drop_stale(out: &mut PlanBuilder<'_, '_>, identity: &Identity, current: &str) {
     let Some(folder) = out.view.folder else { return };
     let Some(own) = own_files(out) else { return };
@@ -76,8 +76,8 @@ pub(crate) fn drop_stale(out: &mut PlanBuilder<'_, '_>, identity: &Identity, cur
     drop_paths(out, folder, own.into_iter().filter(is_stale).collect());
 }
 
-/// Removes all files of this approval but one that was merged beside them, also those that name no proposal: two files of
-/// one object hold the whole Kustomization up, and the merged one with it.
+/// Removes all files of this approval but one that was merged beside them, also those that name no proposal: two
+/// files of one object hold the whole Kustomization up, and the merged one with it.
 pub(crate) fn drop_beside(out: &mut PlanBuilder<'_, '_>, merged: &str) {
     let Some(folder) = out.view.folder else { return };
     let Some(own) = own_files(out) else { return };

@@ -27,8 +27,8 @@ impl Folder {
         self.lists().find(|path| folder_of(path) == folder)
     }
 
-    /// Returns the nearest such list in a folder above it, not above the one that the GitOps tool begins at: it may leave
-    /// this folder out.
+    /// Returns the nearest such list in a folder above it, not above the one that the GitOps tool begins at: it may
+    /// leave this folder out.
     pub(crate) fn kustomization_above(&self, folder: &str, begin: &str) -> Option<&str> {
         let inside = |at: &str| {
             begin.is_empty()

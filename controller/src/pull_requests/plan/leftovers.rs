@@ -1,5 +1,5 @@
-//! Objects that a GitOps tool made of a file of ours after the approval had gone: nobody asked, they are inert, and the file
-//! says that they are not to be pruned.
+//! Objects that a GitOps tool made of a file of ours after the approval had gone: nobody asked, they are inert, and
+//! the file says that they are not to be pruned.
 
 use autopilot_shared::api::approval_state;
 use kube::ResourceExt as _;

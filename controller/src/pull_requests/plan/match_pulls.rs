@@ -62,9 +62,9 @@ pub(crate) fn match_pulls<'a>(view: &View<'a>, identity: &Identity, digest: &str
     matched
 }
 
-/// Returns the digest of the proposal that a pull request was opened for; the error is the reason why it is not ours. The
-/// record in the status goes before the text on the forge, which people may edit; an older approval of the same name gives
-/// a digest that no proposal has.
+/// Returns the digest of the proposal that a pull request was opened for; the error is the reason why it is not ours.
+/// The record in the status goes before the text on the forge, which people may edit; an older approval of the same
+/// name gives a digest that no proposal has.
 fn about(view: &View<'_>, identity: &Identity, pull: &Pull) -> Result<String, &'static str> {
     if !in_repository(identity, pull) {
         return Err("LookAlike");

@@ -62,8 +62,8 @@ pub(crate) fn plan(view: &View<'_>) -> Plan {
     out.plan()
 }
 
-/// Returns the proposal that an approval waits with for an answer; `None` if it does not. The engine writes the proposal
-/// into the status once the object is its own.
+/// Returns the proposal that an approval waits with for an answer; `None` if it does not. The engine writes the
+/// proposal into the status once the object is its own.
 pub(crate) fn pending_proposal(approval: &Approval) -> Option<&Proposal> {
     let raw = &approval.raw;
     let open = raw.decision().is_none() && !raw.is_deleting() && labelled(raw);

@@ -29,12 +29,8 @@ pub(crate) struct Observed {
     pub(crate) posted: BTreeMap<u64, PostedComments>,
     /// Pull requests whose labels were set, or refused.
     pub(crate) labelled: BTreeSet<u64>,
-    /// Pull requests and the logins whose review was asked for, or refused.
-    pub(crate) reviewed: BTreeSet<(u64, String)>,
-    /// Pull requests for which the forge refused several reviewers at once: one by one shows who is refused.
-    pub(crate) ask_one_by_one: BTreeSet<u64>,
-    /// Pull requests and the logins that the forge does not take as reviewers.
-    pub(crate) reviewers_rejected: BTreeSet<(u64, String)>,
+    /// Requests for reviews, by number of the pull request.
+    pub(crate) reviews: BTreeMap<u64, ReviewRequests>,
     /// When the GitOps tool was asked last to reconcile after a merge, by number of the pull request.
     pub(crate) reconcile_requested: BTreeMap<u64, Timestamp>,
     /// Obstacles between a merge and the cluster.
@@ -83,6 +79,17 @@ impl PostedComments {
         let outcomes = texts.iter().flat_map(|text| marker::outcomes(text)).map(str::to_owned).collect();
         PostedComments { outcomes, fresh: true }
     }
+}
+
+/// Requests for reviews of a pull request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReviewRequests {
+    /// Logins whose review was asked for, or refused.
+    pub(crate) asked: BTreeSet<String>,
+    /// Logins that the forge does not take as reviewers.
+    pub(crate) rejected: BTreeSet<String>,
+    /// The forge refused several at once: asking one by one shows who is refused.
+    pub(crate) one_by_one: bool,
 }
 
 /// A step that was refused; it is tried again later.

@@ -25,7 +25,8 @@ pub(crate) struct Orphan {
     pub(crate) until: Option<Timestamp>,
 }
 
-/// Returns the next step about an orphan. The branch goes before the pull request: a crash in between leaves something that is found again.
+/// Returns the next step about an orphan. The branch goes before the pull request: a crash in between leaves
+/// something that is found again.
 pub(crate) fn orphan(pull: &Pull, marker: &Marker, known: &Orphan) -> Option<ForgeEffect> {
     if !pull.is_open() {
         return None;

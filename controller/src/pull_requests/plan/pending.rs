@@ -165,8 +165,8 @@ fn push(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal)
     };
     let content = match file::content(out.approval(), proposal) {
         Ok(content) => content,
-        Err(why) => {
-            out.replace_condition(WAITS, "NoFile", format!("its file cannot be written: {why}"));
+        Err(error) => {
+            out.replace_condition(WAITS, "NoFile", format!("its file cannot be written: {error}"));
             return;
         }
     };
@@ -282,7 +282,8 @@ fn following(
     }
 }
 
-/// Adds labels and asks for reviews, once, before the pull request is recorded. What people change afterwards is theirs.
+/// Adds labels and asks for reviews, once, before the pull request is recorded. What people change afterwards is
+/// theirs.
 fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
     let missing = |wanted: &[String], have: &[String]| -> Vec<String> {
@@ -293,9 +294,11 @@ fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
         return out.write(Write::Label { number: pull.number, labels });
     }
     let mut logins = missing(&view.settings.reviewers, &pull.reviewers);
-    logins.retain(|login| !view.observed.reviewed.contains(&(pull.number, login.clone())));
-    if view.observed.ask_one_by_one.contains(&pull.number) {
-        logins.truncate(1);
+    if let Some(reviews) = view.observed.reviews.get(&pull.number) {
+        logins.retain(|login| !reviews.asked.contains(login));
+        if reviews.one_by_one {
+            logins.truncate(1);
+        }
     }
     if !logins.is_empty() {
         out.write(Write::Review { number: pull.number, logins });
@@ -305,17 +308,17 @@ fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
 /// Says which logins the forge does not take as reviewers, as long as the pull request is open: nobody asks again.
 fn report_rejected_reviewers(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
     let view = out.view;
-    let refused = view.observed.reviewers_rejected.iter().filter(|(number, _)| *number == pull.number);
-    let refused: Vec<&str> = refused.map(|(_, login)| login.as_str()).collect();
-    if refused.is_empty() {
+    let rejected = view.observed.reviews.get(&pull.number).map(|reviews| &reviews.rejected);
+    let rejected: Vec<&str> = rejected.into_iter().flatten().map(String::as_str).collect();
+    if rejected.is_empty() {
         return out.keep_condition(conditions::UNASKED, &pull.url);
     }
-    let text = format!("the forge does not take {} as a reviewer of {}", refused.join(", "), pull.url);
+    let text = format!("the forge does not take {} as a reviewer of {}", rejected.join(", "), pull.url);
     out.set_condition(conditions::UNASKED, "Refused", text);
 }
 
-/// Whether the branch that a pull request was merged into may have got another name since: a default branch that is renamed takes along
-/// what is open, and not what was merged. Its file tells, once the folder was looked at.
+/// Whether the branch that a pull request was merged into may have got another name since: a default branch that is
+/// renamed takes along what is open, and not what was merged. Its file tells, once the folder was looked at.
 fn was_renamed(view: &View<'_>, identity: &Identity, proposal: &Proposal, pull: &Pull) -> bool {
     let path = files::path(view, identity, &proposal.digest);
     pull.state == PullState::Merged
@@ -323,8 +326,8 @@ fn was_renamed(view: &View<'_>, identity: &Identity, proposal: &Proposal, pull: 
         && view.folder.is_none_or(|folder| folder.files.iter().any(|f| f.path == path))
 }
 
-/// Whether a pull request is about exactly this proposal; sets the condition that says why not. `None` if its file must be
-/// read first.
+/// Whether a pull request is about exactly this proposal; sets the condition that says why not. `None` if its file
+/// must be read first.
 fn counts(
     out: &mut PlanBuilder<'_, '_>,
     identity: &Identity,

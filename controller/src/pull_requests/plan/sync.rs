@@ -54,8 +54,9 @@ pub(crate) fn merged(
     out.set_condition(NOT_SYNCED, reason, text);
 }
 
-/// The file that approved it has gone from the branch; until the GitOps tool knows that, too, it is recorded as there: the
-/// engine keeps the approval so long, since the tool would wait for it, or create it again. Returns whether it waits.
+/// The file that approved it has gone from the branch; until the GitOps tool knows that, too, it is recorded as
+/// there: the engine keeps the approval so long, since the tool would wait for it, or create it again. Returns
+/// whether it waits.
 pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     let view = out.view;
     let there = view.recorded().is_some_and(|r| r.in_base);
@@ -77,8 +78,8 @@ pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
     waits
 }
 
-/// Whether the GitOps tool has yet to see what the folder is now; `false` from [`PATIENCE`] after `since`. A tool that fails
-/// may be behind, too; `knows` says what else must be found.
+/// Whether the GitOps tool has yet to see what the folder is now; `false` from [`PATIENCE`] after `since`. A tool
+/// that fails may be behind, too; `knows` says what else must be found.
 pub(crate) fn behind(
     out: &mut PlanBuilder<'_, '_>,
     folder: &Folder,
@@ -105,8 +106,8 @@ pub(crate) fn behind(
     true
 }
 
-/// Returns reason and text of the findings, the most telling first. Where something was applied, and not this file, a list
-/// of files `above` the folder, in what was applied, may explain it.
+/// Returns reason and text of the findings, the most telling first. Where something was applied, and not this file, a
+/// list of files `above` the folder, in what was applied, may explain it.
 fn explain<'a>(
     findings: &[Finding],
     path: &str,

@@ -31,8 +31,8 @@ pub fn title(approval: &ActionApproval) -> String {
     ellipsize(&message(approval), LONGEST_TITLE).into_owned()
 }
 
-/// Returns the message of the commit that removes files. `others` are path and content of the files that keep the documents
-/// of others.
+/// Returns the message of the commit that removes files. `others` are path and content of the files that keep the
+/// documents of others.
 pub fn deletion(paths: &[String], others: &[(String, String)]) -> String {
     let mut text = format!("[Autopilot] deleting file: {}", paths.join(" "));
     if !others.is_empty() {

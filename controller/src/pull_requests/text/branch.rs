@@ -7,8 +7,8 @@ const LONGEST: usize = 200;
 /// Prefix of every branch of ours.
 pub(crate) const PREFIX: &str = "aut-";
 
-/// Returns the branch of an approval: `aut-<namespace>-<approval>` in lower case, as the original's. A name that git would
-/// not take is made valid, with a hash so that two names stay two.
+/// Returns the branch of an approval: `aut-<namespace>-<approval>` in lower case, as the original's. A name that git
+/// would not take is made valid, with a hash so that two names stay two.
 pub(crate) fn branch(namespace: &str, approval: &str) -> String {
     let plain = format!("{PREFIX}{namespace}-{approval}");
     let lower = plain.to_lowercase();

@@ -8,6 +8,7 @@ use kube::ResourceExt as _;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
+use serde_saphyr::SerializeError;
 use uuid::Uuid;
 
 const APPROVAL: &str = "ActionApproval";
@@ -74,12 +75,12 @@ fn stem(approval: &str) -> String {
     format!("{kept}-{}", digest::hex(approval.as_bytes(), 10))
 }
 
-/// Returns the content of the file: the approval, approved, bound to its proposal. The same for the same proposal, whenever
-/// it is made.
+/// Returns the content of the file: the approval, approved, bound to its proposal. The same for the same proposal,
+/// whenever it is made.
 ///
 /// # Errors
 /// If the approval holds something that YAML cannot.
-pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String, String> {
+pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String, SerializeError> {
     let labels = approval.labels();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
     let status = approval.status.as_ref();
@@ -112,7 +113,7 @@ pub fn content(approval: &ActionApproval, proposal: &Proposal) -> Result<String,
         prefer_block_scalars: false,
         compact_list_indent: true,
     };
-    serde_saphyr::to_string_with_options(&Sorted(&file), options).map_err(|e| e.to_string())
+    serde_saphyr::to_string_with_options(&Sorted(&file), options)
 }
 
 fn whole_second(at: jiff::Timestamp) -> String {
@@ -208,8 +209,8 @@ struct RawAction {
     proposal: Option<String>,
 }
 
-/// Reads the approval in the file at a path; `None` if there is none. It is the one that the name of the file was made from,
-/// since anything else that people add is theirs; or else the first one.
+/// Reads the approval in the file at a path; `None` if there is none. It is the one that the name of the file was
+/// made from, since anything else that people add is theirs; or else the first one.
 pub fn read(path: &str, cluster: &str, text: &str) -> Option<FiledApproval> {
     look(path, cluster, text).approval
 }
@@ -269,7 +270,8 @@ fn kind(text: &str) -> Option<String> {
     text.lines().find_map(value).or_else(nested)
 }
 
-/// Splits a file into its documents. A line that begins like a marker is one wherever it stands, also in a block of text.
+/// Splits a file into its documents. A line that begins like a marker is one wherever it stands, also in a block of
+/// text.
 fn documents(text: &str) -> Vec<String> {
     let mut all = vec![String::new()];
     for line in text.trim_start_matches('\u{feff}').lines() {

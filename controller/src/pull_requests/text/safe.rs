@@ -5,8 +5,8 @@ use autopilot_shared::text::is_hidden;
 /// Longest text of one field.
 const FIELD: usize = 1_500;
 
-/// Returns a text as inline code: shown letter by letter, whatever it holds. Mentions, links, markup and comments mean nothing
-/// inside, and the fence is longer than any run of backticks in it.
+/// Returns a text as inline code: shown letter by letter, whatever it holds. Mentions, links, markup and comments
+/// mean nothing inside, and the fence is longer than any run of backticks in it.
 pub(crate) fn code(text: &str) -> String {
     let mut clean: String = text.chars().map(visible).take(FIELD + 1).collect();
     if clean.chars().count() > FIELD {

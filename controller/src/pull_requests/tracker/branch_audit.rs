@@ -1,5 +1,5 @@
-//! The audit of branches with names of ours that no approval has, once after the start: the list of pull requests is read
-//! only as far as the approvals need it, and what nobody asks for any more may stand far behind.
+//! The audit of branches with names of ours that no approval has, once after the start: the list of pull requests is
+//! read only as far as the approvals need it, and what nobody asks for any more may stand far behind.
 
 use std::collections::BTreeSet;
 

@@ -72,8 +72,8 @@ impl FolderState {
         self.due = Some(Timestamp::MIN);
     }
 
-    /// A file of it may have written an approval. It is read soon, and not with every change of somebody who writes all the
-    /// time.
+    /// A file of it may have written an approval. It is read soon, and not with every change of somebody who writes
+    /// all the time.
     pub(super) fn approval_came_from_file(&mut self) {
         let due = self.folder.take().map(|folder| folder.at + AGAIN).or(self.due);
         self.due = Some(due.unwrap_or(Timestamp::MIN));

@@ -68,7 +68,8 @@ impl Listing {
         self.page = 1;
     }
 
-    /// Takes in a page. `enough` is whether the first look found all that it looks for. Returns whether the look is over.
+    /// Takes in a page. `enough` is whether the first look found all that it looks for. Returns whether the look is
+    /// over.
     pub(super) fn read(&mut self, now: Timestamp, poll: SignedDuration, page: &Page, enough: bool) -> bool {
         if self.page == 1 {
             self.fresh.clone_from(&page.etag);

@@ -1,5 +1,5 @@
-//! Everything that is known of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all responses are
-//! handed in.
+//! Everything that is known of all approvals and of the forge, and what to do next. No IO and no clock: `now` and all
+//! responses are handed in.
 //!
 //! Each component owns one part of it with private fields and never sees another as `&mut`; [`Tracker`] passes values
 //! between them. `responses` has the half of [`Tracker`] that takes in what the forge says. Never imports the worker.
@@ -212,8 +212,8 @@ impl Tracker {
         self.touch_all();
     }
 
-    /// A cluster write was carried out, or refused because the approval is another now. `left` is what is there; `None` if
-    /// the approval is gone.
+    /// A cluster write was carried out, or refused because the approval is another now. `left` is what is there;
+    /// `None` if the approval is gone.
     pub(crate) fn written(
         &mut self,
         now: Timestamp,
@@ -377,8 +377,8 @@ impl Tracker {
         for key in self.schedule.take_due(now) {
             self.touch(&key);
         }
-        // A slot that is given or lost changes a plan, and a plan the slots: bounded, since each approval has its slot once
-        // before something else happens.
+        // A slot that is given or lost changes a plan, and a plan the slots: bounded, since each approval has its
+        // slot once before something else happens.
         for _ in 0..=self.approvals.len() {
             while let Some(key) = self.schedule.take_dirty() {
                 self.plan(now, &key);
@@ -425,8 +425,8 @@ impl Tracker {
         self.schedule.set_plan(key, plan, urgency);
     }
 
-    /// Queues an approval that wants a pull request, and passes on a slot that it cannot use now. Returns its plan, which
-    /// wakes it when it wants the slot again: without the slot it does not know that time.
+    /// Queues an approval that wants a pull request, and passes on a slot that it cannot use now. Returns its plan,
+    /// which wakes it when it wants the slot again: without the slot it does not know that time.
     fn queue_up(
         &mut self,
         now: Timestamp,

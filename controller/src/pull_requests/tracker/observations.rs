@@ -129,12 +129,13 @@ impl Observations {
     /// shows who it is.
     pub(super) fn reject_reviewers(&mut self, key: &ApprovalKey, number: u64, logins: &[String]) {
         let Some(observed) = self.observed.get_mut(key) else { return };
+        let reviews = observed.reviews.entry(number).or_default();
         match logins {
             [login] => {
-                observed.reviewed.insert((number, login.clone()));
-                observed.reviewers_rejected.insert((number, login.clone()));
+                reviews.asked.insert(login.clone());
+                reviews.rejected.insert(login.clone());
             }
-            _ => drop(observed.ask_one_by_one.insert(number)),
+            _ => reviews.one_by_one = true,
         }
     }
 
@@ -231,7 +232,7 @@ fn written(observed: &mut Observed, cluster: &str, write: Write, response: Respo
             observed.labelled.insert(number);
         }
         (Write::Review { number, logins }, _) => {
-            observed.reviewed.extend(logins.into_iter().map(|login| (number, login)));
+            observed.reviews.entry(number).or_default().asked.extend(logins);
         }
         (Write::Comment { number, outcome, .. }, _) => {
             let posted = observed.posted.entry(number).or_default();

@@ -264,16 +264,16 @@ impl Tracker {
         self.observations.closed_by(&keys, number, &self.identity.login);
     }
 
-    /// Asks again what to merge into. A default branch can be renamed, which also turns every open pull request to it; one
-    /// that the configuration names is what it says.
+    /// Asks again what to merge into. A default branch can be renamed, which also turns every open pull request to
+    /// it; one that the configuration names is what it says.
     fn doubt_base(&mut self) {
         if self.settings.base.is_none() {
             self.identity_known = false;
         }
     }
 
-    /// Takes in what was found on a branch that no approval has: what is open is an orphan, the branch of what ended is left
-    /// over.
+    /// Takes in what was found on a branch that no approval has: what is open is an orphan, the branch of what ended
+    /// is left over.
     fn audited(&mut self, now: Timestamp, name: &str, pulls: Vec<Pull>) {
         self.branch_audit.searched(name, now + self.settings.poll);
         let ended = pulls.iter().filter(|pull| !pull.is_open() && plan::ours(&self.identity, pull).is_some());

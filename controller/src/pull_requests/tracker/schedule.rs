@@ -136,8 +136,8 @@ impl Schedule {
         Some(&self.plans.get(key)?.forge.as_ref()?.effect)
     }
 
-    /// Counts a step that was done. Returns whether it was done so often in a row that it changes nothing, and then counts
-    /// anew.
+    /// Counts a step that was done. Returns whether it was done so often in a row that it changes nothing, and then
+    /// counts anew.
     pub(super) fn is_repeated(&mut self, key: &ApprovalKey, effect: EffectKey, usual: bool) -> bool {
         let times = match self.repeats.get(key) {
             Some(last) if last.effect == effect => last.times + 1,
