@@ -1,4 +1,4 @@
-//! The feed and the command line against a server that is told how to behave.
+//! The watches, the writes and the command line against a server that is told how to behave.
 
 #![allow(
     clippy::unwrap_used,
