@@ -1,4 +1,4 @@
-//! Events: core/v1, with a name that follows from what they say, so that telling twice tells once.
+//! Kubernetes Events (core/v1), with a name that follows from what they say: emitted twice, there is one.
 
 use autopilot_shared::names;
 use autopilot_shared::text::truncate_bytes;
@@ -19,14 +19,14 @@ const NOTE_LIMIT: usize = 1024;
 /// Where events about cluster-scoped objects live.
 const CLUSTER_EVENTS: &str = "default";
 
-/// The event behind a draft.
-pub(crate) fn event(draft: &EventDraft) -> Event {
+/// Returns the event of a draft.
+fn event(draft: &EventDraft) -> Event {
     let (regarding, place) = match &draft.regarding {
         Regarding::Rule { name, uid } => (
             reference("autopilot.libopenstorage.org/v1alpha1", "AutopilotRule", None, name, uid),
             CLUSTER_EVENTS,
         ),
-        Regarding::Claim { namespace, name, uid } => {
+        Regarding::Pvc { namespace, name, uid } => {
             (reference("v1", "PersistentVolumeClaim", Some(namespace), name, uid), namespace.as_str())
         }
         Regarding::Approval { namespace, name, uid } => (
@@ -75,20 +75,21 @@ fn reference(
     }
 }
 
-/// Nothing can be created in a namespace that is being deleted.
+/// Returns whether an event was refused because its namespace is being deleted.
 fn namespace_goes(status: &Status) -> bool {
     status.details.as_ref().is_some_and(|d| d.causes.iter().any(|c| c.reason == "NamespaceTerminating"))
 }
 
 impl Actor {
-    /// Tells events; one that is denied keeps no other from being told. With them, so many transitions are told.
+    /// Emits events; one that is denied keeps no other from being emitted. With them, the events of `told` transitions are
+    /// out.
     ///
     /// # Errors
-    /// As [`Self::tell`], of the first that was not told.
-    pub(crate) async fn tell_all(&self, drafts: &[EventDraft], told: u64) -> Result<(), Failure> {
+    /// As [`Self::emit`], of the first that was not emitted.
+    pub(super) async fn emit_all(&self, drafts: &[EventDraft], told: u64) -> Result<(), Failure> {
         let mut denied = Ok(());
         for draft in drafts {
-            match self.tell(draft).await {
+            match self.emit(draft).await {
                 Err(failure) if failure.denied.is_some() => {
                     denied = denied.and(Err(Failure { denied: Some(told), ..failure }));
                 }
@@ -98,12 +99,12 @@ impl Actor {
         denied
     }
 
-    /// Tells an event; one that is there already is told.
+    /// Emits an event, unless it is there already.
     ///
     /// # Errors
-    /// When it is not known whether it was told, or we may not tell it ([`Failure::denied`]). An event that the API
-    /// server refuses for good (its namespace is going, say) counts as told: it must hold up nothing.
-    pub(crate) async fn tell(&self, draft: &EventDraft) -> Result<(), Failure> {
+    /// If it is not known whether it was emitted, or we may not emit it ([`Failure::denied`]). An event that the API
+    /// server refuses for good (because its namespace is being deleted, say) counts as emitted: it must hold up nothing.
+    pub(super) async fn emit(&self, draft: &EventDraft) -> Result<(), Failure> {
         let event = event(draft);
         let place = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = self.namespaced(Some(&place));

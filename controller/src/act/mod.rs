@@ -1,5 +1,7 @@
-//! Writes to Kubernetes: one effect, one request, with the precondition that the effect carries. What comes back is
-//! what the world is now, also when the write was refused because the world had moved.
+//! Writes to Kubernetes: one effect, one request, with the version that the effect carries. The outcome is the world as it
+//! is now, also if the write was refused because the world had moved.
+//!
+//! Never imports `engine`: it decides nothing and remembers nothing.
 
 mod events;
 mod pvc;
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use autopilot_shared::api::{
     ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON, ActionApproval,
-    AutopilotRule, AutopilotRuleObject,
+    ActionApprovalStatus, AutopilotRule, AutopilotRuleObject,
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::Patch;
@@ -20,27 +22,27 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::decide::precondition::announced;
-use crate::decide::{Effect, Precondition, RuleEffect, Target};
+use crate::decide::{Effect, EventDraft, Precondition, RuleEffect, Target};
 use crate::telemetry::Metrics;
-use pvc::{Claim, is, volume_of};
+use pvc::{PvcRef, is, volume_of};
 pub(crate) use request::TIME_OUT;
 use request::{precondition, remove_finalizer, target_of};
 use workload::Workloads;
 
 /// Field manager of every write.
-pub const FIELD_MANAGER: &str = "autopilot-controller";
-/// Writes to different objects that run side by side.
-pub const AT_ONCE: usize = 16;
+pub(crate) const FIELD_MANAGER: &str = "autopilot-controller";
+/// Number of writes to different objects that run side by side.
+const AT_ONCE: usize = 16;
 
-/// What a write left behind.
+/// The world after a write, as the API server reported it.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A rule object, as it is now.
     Journal(Box<AutopilotRuleObject>),
     /// An approval, as it is now.
     Approval(Box<ActionApproval>),
     /// A PVC, as it is now.
-    Claim(Box<PersistentVolumeClaim>),
+    Pvc(Box<PersistentVolumeClaim>),
     /// A rule, as it is now.
     Rule(Box<AutopilotRule>),
     /// The rule object is gone.
@@ -48,16 +50,20 @@ pub enum Outcome {
     /// The approval is gone.
     NoApproval(Target),
     /// The PVC is gone.
-    NoClaim(String, String),
-    /// The rule is gone.
+    NoPvc { namespace: String, name: String },
+    /// The rule of this name is gone.
     NoRule(String),
-    /// Transitions are told up to this number.
-    Told(u64),
-    /// The API server refused the resize of this PVC, which is as it was; in its words.
-    Refused(Box<PersistentVolumeClaim>, String),
+    /// The events of so many transitions are out.
+    EventsEmitted(u64),
+    /// The API server refused the resize of this PVC, which is as it was.
+    ResizeRefused {
+        pvc: Box<PersistentVolumeClaim>,
+        /// In the words of the server.
+        message: String,
+    },
 }
 
-/// Nothing is known of the write; it is decided anew after a pause.
+/// A write whose result is not known; it is decided anew after a pause.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct Failure {
@@ -67,8 +73,8 @@ pub struct Failure {
     pub why: String,
     /// The server asked for this pause.
     pub after: Option<Duration>,
-    /// It was an event, and we may not tell it, at least not now: an API server denies everything until it has read its
-    /// roles. What counts as told if that goes on.
+    /// It was an event that we may not emit, at least not now: an API server denies everything until it has read its roles.
+    /// So many transitions count as announced if that goes on.
     pub denied: Option<u64>,
 }
 
@@ -77,18 +83,18 @@ pub struct Failure {
 pub struct Actor {
     client: Client,
     metrics: Metrics,
-    lanes: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     workloads: Workloads,
 }
 
 impl Actor {
-    /// Writes through this client.
+    /// Returns an actor that writes through this client.
     pub fn new(client: Client, metrics: Metrics) -> Self {
         let workloads = Workloads::new(client.clone());
-        Actor { client, metrics, lanes: Arc::new(Semaphore::new(AT_ONCE)), workloads }
+        Actor { client, metrics, permits: Arc::new(Semaphore::new(AT_ONCE)), workloads }
     }
 
-    /// Whether previews name the workload that uses the PVC.
+    /// Sets whether previews name the workload that uses the PVC.
     pub fn name_workloads(&self, wanted: bool) {
         self.workloads.want(wanted);
     }
@@ -97,30 +103,21 @@ impl Actor {
     /// precondition of the write would notice that it was read too long ago.
     ///
     /// # Errors
-    /// When it is not known what came of it.
-    pub async fn perform(&self, effect: Effect, expected: Option<Precondition>) -> Result<Outcome, Failure> {
-        let _lane = self.lanes.acquire().await;
+    /// If it is not known what came of it.
+    pub(crate) async fn perform(
+        &self,
+        effect: Effect,
+        expected: Option<Precondition>,
+    ) -> Result<Outcome, Failure> {
+        let _permit = self.permits.acquire().await;
         let _in_flight = self.metrics.effect_started();
         if let Some(expected) = expected
-            && let Some(otherwise) = self.otherwise(expected).await?
+            && let Some(otherwise) = self.unmet(expected).await?
         {
             return Ok(otherwise);
         }
         match effect {
-            Effect::CreateJournal(object) => {
-                let created =
-                    self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
-                Ok(Outcome::Journal(Box::new(match created {
-                    Some(created) => created,
-                    None => {
-                        let target = target_of(&object.metadata);
-                        match self.journal(&target).await? {
-                            Some(found) => found,
-                            None => return Ok(Outcome::NoJournal(target)),
-                        }
-                    }
-                })))
-            }
+            Effect::CreateJournal(object) => self.create_journal(&object).await,
             Effect::WriteJournal { target, status } => {
                 let api = self.namespaced(Some(&target.namespace));
                 match self.replace_status(&api, &target, &*status).await? {
@@ -136,74 +133,31 @@ impl Actor {
                 }
             }
             Effect::CreateApproval(object) => {
-                let created =
-                    self.create(&self.namespaced(object.metadata.namespace.as_deref()), &*object).await?;
-                match created {
+                let api = self.namespaced(object.metadata.namespace.as_deref());
+                match self.create(&api, &*object).await? {
                     Some(created) => Ok(Outcome::Approval(Box::new(created))),
                     None => self.reread_approval(target_of(&object.metadata)).await,
                 }
             }
-            Effect::WriteApprovalStatus { target, mut status, event } => {
-                if let Some(previews) = &mut status.action_previews {
-                    self.workloads.name(previews).await;
-                }
-                let patch = json!({ "metadata": precondition(&target), "status": &*status });
-                let api = self.namespaced(Some(&target.namespace));
-                match self.patch_status(&api, &target.name, patch).await? {
-                    Some(written) => {
-                        if let Some(event) = event {
-                            // The condition is the record; an event that is refused costs nothing but itself.
-                            let _ = self.tell(&event).await;
-                        }
-                        Ok(Outcome::Approval(Box::new(written)))
-                    }
-                    None => self.reread_approval(target).await,
-                }
+            Effect::WriteApprovalStatus { target, status, event } => {
+                self.write_approval_status(target, *status, event.as_deref()).await
             }
-            Effect::ResetApproval { target, wanted } => {
-                let mut metadata = precondition(&target);
-                metadata["labels"] = json!(wanted.metadata.labels);
-                metadata["annotations"] = json!(wanted.metadata.annotations);
-                for stale in
-                    [ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON]
-                {
-                    metadata["annotations"][stale] = Value::Null;
-                }
-                let patch = json!({ "metadata": metadata, "spec": wanted.spec });
-                let api = self.namespaced(Some(&target.namespace));
-                match self.patch(&api, &target.name, &Patch::Merge(patch)).await? {
-                    Some(written) => Ok(Outcome::Approval(Box::new(written))),
-                    None => self.reread_approval(target).await,
-                }
-            }
+            Effect::ResetApproval { target, wanted } => self.reset_approval(target, &wanted).await,
             Effect::DeleteApproval(target) => self.delete_approval(target).await,
-            Effect::ReleaseApproval(target) => {
-                let api: Api<ActionApproval> = self.namespaced(Some(&target.namespace));
-                let Some(found) = self.approval(&target).await? else {
-                    return Ok(Outcome::NoApproval(target));
-                };
-                let Some(index) = found.finalizer_index() else {
-                    return Ok(Outcome::Approval(Box::new(found)));
-                };
-                let patch = remove_finalizer(index)?;
-                match self.patch::<_, Value>(&api, &target.name, &patch).await? {
-                    Some(written) => Ok(Outcome::Approval(Box::new(written))),
-                    None => self.reread_approval(target).await,
-                }
-            }
+            Effect::ReleaseApproval(target) => self.release_approval(target).await,
             Effect::Resize { namespace, name, uid, from, from_text, to } => {
-                let claim = Claim { namespace: &namespace, name: &name, uid: &uid };
-                self.resize(claim, from, &from_text, to).await
+                let pvc = PvcRef { namespace: &namespace, name: &name, uid: &uid };
+                self.resize(pvc, from, &from_text, to).await
             }
             Effect::EmitEvents { events, told } => {
-                self.tell_all(&events, told).await?;
-                Ok(Outcome::Told(told))
+                self.emit_all(&events, told).await?;
+                Ok(Outcome::EventsEmitted(told))
             }
         }
     }
 
-    /// What is so instead of what was taken for granted; nothing when it is as was thought.
-    async fn otherwise(&self, expected: Precondition) -> Result<Option<Outcome>, Failure> {
+    /// Returns what is so instead of what was taken for granted; `None` if the precondition holds.
+    async fn unmet(&self, expected: Precondition) -> Result<Option<Outcome>, Failure> {
         let named = |namespace: String, name: String| Target {
             namespace,
             name,
@@ -240,51 +194,109 @@ impl Actor {
                     None => Some(Outcome::NoRule(rule)),
                 }
             }
-            Precondition::ClaimGone { namespace, name, volume } => {
-                match self.find_claim(&namespace, &name).await? {
-                    Outcome::Claim(claim) if volume_of(&claim) == Some(volume.as_str()) => {
-                        Some(Outcome::Claim(claim))
-                    }
+            Precondition::PvcGone { namespace, name, volume } => {
+                match self.find_pvc(&namespace, &name).await? {
+                    Outcome::Pvc(pvc) if volume_of(&pvc) == Some(volume.as_str()) => Some(Outcome::Pvc(pvc)),
                     _ => None,
                 }
             }
-            Precondition::ClaimIs { namespace, name, uid, request } => {
-                match self.find_claim(&namespace, &name).await? {
-                    Outcome::Claim(claim) if is(&claim, &uid, request) => None,
+            Precondition::PvcIs { namespace, name, uid, request } => {
+                match self.find_pvc(&namespace, &name).await? {
+                    Outcome::Pvc(pvc) if is(&pvc, &uid, request) => None,
                     otherwise => Some(otherwise),
                 }
             }
         })
     }
 
+    async fn create_journal(&self, object: &AutopilotRuleObject) -> Result<Outcome, Failure> {
+        let api = self.namespaced(object.metadata.namespace.as_deref());
+        match self.create(&api, object).await? {
+            Some(created) => Ok(Outcome::Journal(Box::new(created))),
+            None => self.reread_journal(target_of(&object.metadata)).await,
+        }
+    }
+
+    async fn write_approval_status(
+        &self,
+        target: Target,
+        mut status: ActionApprovalStatus,
+        event: Option<&EventDraft>,
+    ) -> Result<Outcome, Failure> {
+        if let Some(previews) = &mut status.action_previews {
+            self.workloads.name(previews).await;
+        }
+        let patch = json!({ "metadata": precondition(&target), "status": status });
+        let api = self.namespaced(Some(&target.namespace));
+        let Some(written) = self.patch_status(&api, &target.name, patch).await? else {
+            return self.reread_approval(target).await;
+        };
+        if let Some(event) = event {
+            // The condition is the record; an event that is refused costs nothing but itself.
+            let _ = self.emit(event).await;
+        }
+        Ok(Outcome::Approval(Box::new(written)))
+    }
+
+    async fn reset_approval(&self, target: Target, wanted: &ActionApproval) -> Result<Outcome, Failure> {
+        let mut metadata = precondition(&target);
+        metadata["labels"] = json!(wanted.metadata.labels);
+        metadata["annotations"] = json!(wanted.metadata.annotations);
+        for stale in [ANNOTATION_DECIDED_AT, ANNOTATION_DECIDED_BY, ANNOTATION_DECIDED_VIA, ANNOTATION_REASON]
+        {
+            metadata["annotations"][stale] = Value::Null;
+        }
+        let patch = json!({ "metadata": metadata, "spec": wanted.spec });
+        let api = self.namespaced(Some(&target.namespace));
+        match self.patch(&api, &target.name, &Patch::Merge(patch)).await? {
+            Some(written) => Ok(Outcome::Approval(Box::new(written))),
+            None => self.reread_approval(target).await,
+        }
+    }
+
+    async fn release_approval(&self, target: Target) -> Result<Outcome, Failure> {
+        let api: Api<ActionApproval> = self.namespaced(Some(&target.namespace));
+        let Some(found) = self.approval(&target).await? else {
+            return Ok(Outcome::NoApproval(target));
+        };
+        let Some(index) = found.finalizer_index() else {
+            return Ok(Outcome::Approval(Box::new(found)));
+        };
+        let patch = remove_finalizer(index)?;
+        match self.patch::<_, Value>(&api, &target.name, &patch).await? {
+            Some(written) => Ok(Outcome::Approval(Box::new(written))),
+            None => self.reread_approval(target).await,
+        }
+    }
+
     /// Reads an approval, past every cache.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn read_approval(&self, target: Target) -> Result<Outcome, Failure> {
-        let _lane = self.lanes.acquire().await;
+    /// If there is no answer.
+    pub(crate) async fn read_approval(&self, target: Target) -> Result<Outcome, Failure> {
+        let _permit = self.permits.acquire().await;
         self.reread_approval(target).await
     }
 
     /// Reads a rule object, past every cache.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn read_journal(&self, target: Target) -> Result<Outcome, Failure> {
-        let _lane = self.lanes.acquire().await;
+    /// If there is no answer.
+    pub(crate) async fn read_journal(&self, target: Target) -> Result<Outcome, Failure> {
+        let _permit = self.permits.acquire().await;
         self.reread_journal(target).await
     }
 
     /// Carries out a write to a rule.
     ///
     /// # Errors
-    /// When it is not known what came of it.
-    pub async fn perform_rule(&self, effect: RuleEffect) -> Result<Outcome, Failure> {
+    /// If it is not known what came of it.
+    pub(crate) async fn perform_rule(&self, effect: RuleEffect) -> Result<Outcome, Failure> {
         let effect = match effect {
             RuleEffect::Approval(effect) => return self.perform(effect, None).await,
             other => other,
         };
-        let _lane = self.lanes.acquire().await;
+        let _permit = self.permits.acquire().await;
         let _in_flight = self.metrics.effect_started();
         let api: Api<AutopilotRule> = Api::all(self.client.clone());
         let (target, written) = match effect {
@@ -305,8 +317,8 @@ impl Actor {
                 (target, written)
             }
             RuleEffect::EmitEvents(events) => {
-                self.tell_all(&events, events.len() as u64).await?;
-                return Ok(Outcome::Told(events.len() as u64));
+                self.emit_all(&events, events.len() as u64).await?;
+                return Ok(Outcome::EventsEmitted(events.len() as u64));
             }
             RuleEffect::Approval(_) => unreachable!("handled above"),
         };

@@ -11,31 +11,35 @@ use crate::decide::Target;
 
 /// A PVC that must be the one that was looked at.
 #[derive(Clone, Copy)]
-pub(crate) struct Claim<'a> {
-    pub(crate) namespace: &'a str,
-    pub(crate) name: &'a str,
-    pub(crate) uid: &'a str,
+pub(super) struct PvcRef<'a> {
+    pub(super) namespace: &'a str,
+    pub(super) name: &'a str,
+    pub(super) uid: &'a str,
 }
 
 impl Actor {
     /// Reads a PVC, past every cache.
     ///
     /// # Errors
-    /// When there is no answer.
-    pub async fn read_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
-        let _lane = self.lanes.acquire().await;
-        self.find_claim(namespace, name).await
+    /// If there is no answer.
+    pub(crate) async fn read_pvc(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
+        let _permit = self.permits.acquire().await;
+        self.find_pvc(namespace, name).await
     }
 
-    pub(crate) async fn resize(
+    /// Resizes a PVC, if it is still the one that was looked at.
+    ///
+    /// # Errors
+    /// If it is not known what came of it.
+    pub(super) async fn resize(
         &self,
-        claim: Claim<'_>,
+        pvc: PvcRef<'_>,
         from: Size,
         from_text: &str,
         to: Size,
     ) -> Result<Outcome, Failure> {
         const SIZE: &str = "/spec/resources/requests/storage";
-        let Claim { namespace, name, uid } = claim;
+        let PvcRef { namespace, name, uid } = pvc;
         let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
         let patch = json_patch(json!([
             { "op": "test", "path": "/metadata/uid", "value": uid },
@@ -45,9 +49,9 @@ impl Actor {
         let what = || format!("resize of PVC {namespace}/{name} from {from} to {to}");
         let answer = self.bounded(&what, api.patch(name, &params(), &patch)).await?;
         let error = match answer {
-            Ok(claim) => {
+            Ok(pvc) => {
                 self.metrics.api_write("persistentvolumeclaims", "patch", "ok");
-                return Ok(Outcome::Claim(Box::new(claim)));
+                return Ok(Outcome::Pvc(Box::new(pvc)));
             }
             Err(error) => error,
         };
@@ -55,27 +59,28 @@ impl Actor {
         let kube::Error::Api(status) = &error else {
             return Err(failure(what(), &error));
         };
-        // A webhook that cannot be called refuses, too: it is asked again, but not for ever.
+        // A webhook that cannot be called refuses, too: it is asked again, but not indefinitely.
         let webhook = status.code == 500 && status.message.contains("failed calling webhook");
         if !webhook && !matches!(status.code, 400 | 403 | 404 | 409 | 422) {
             return Err(failure(what(), &error));
         }
         // A failed test means that the world moved; the same code also says that quota or admission refuse. Which of
         // the two it was shows in the PVC itself.
-        match self.find_claim(namespace, name).await? {
-            Outcome::Claim(claim) => {
-                let same = claim.metadata.uid.as_deref() == Some(uid) && requested(&claim) == Some(from_text);
+        match self.find_pvc(namespace, name).await? {
+            Outcome::Pvc(pvc) => {
+                let same = pvc.metadata.uid.as_deref() == Some(uid) && requested(&pvc) == Some(from_text);
                 Ok(if same && status.code != 409 {
-                    Outcome::Refused(claim, status.message.clone())
+                    Outcome::ResizeRefused { pvc, message: status.message.clone() }
                 } else {
-                    Outcome::Claim(claim)
+                    Outcome::Pvc(pvc)
                 })
             }
             other => Ok(other),
         }
     }
 
-    pub(crate) async fn find_claim(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
+    /// As [`Self::read_pvc`], within a permit that is held.
+    pub(super) async fn find_pvc(&self, namespace: &str, name: &str) -> Result<Outcome, Failure> {
         let target = Target {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
@@ -84,22 +89,25 @@ impl Actor {
         };
         let api: Api<PersistentVolumeClaim> = self.namespaced(Some(namespace));
         Ok(match self.read(&api, "persistentvolumeclaim", &target).await? {
-            Some(claim) => Outcome::Claim(Box::new(claim)),
-            None => Outcome::NoClaim(namespace.to_owned(), name.to_owned()),
+            Some(pvc) => Outcome::Pvc(Box::new(pvc)),
+            None => Outcome::NoPvc { namespace: namespace.to_owned(), name: name.to_owned() },
         })
     }
 }
 
-pub(crate) fn is(claim: &PersistentVolumeClaim, uid: &str, request: Size) -> bool {
-    let requests = claim.spec.as_ref().and_then(|s| s.resources.as_ref()?.requests.as_ref());
+/// Returns whether a PVC has this UID and requests this size.
+pub(super) fn is(pvc: &PersistentVolumeClaim, uid: &str, request: Size) -> bool {
+    let requests = pvc.spec.as_ref().and_then(|s| s.resources.as_ref()?.requests.as_ref());
     let size = requests.and_then(|r| r.get("storage")).and_then(|q| q.0.parse::<Size>().ok());
-    claim.metadata.uid.as_deref() == Some(uid) && size == Some(request)
+    pvc.metadata.uid.as_deref() == Some(uid) && size == Some(request)
 }
 
-pub(crate) fn volume_of(claim: &PersistentVolumeClaim) -> Option<&str> {
-    claim.spec.as_ref()?.volume_name.as_deref()
+/// Returns the name of the volume of a PVC.
+pub(super) fn volume_of(pvc: &PersistentVolumeClaim) -> Option<&str> {
+    pvc.spec.as_ref()?.volume_name.as_deref()
 }
 
-pub(crate) fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
-    Some(claim.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.as_str())
+/// Returns the size that a PVC requests, as the API keeps it.
+fn requested(pvc: &PersistentVolumeClaim) -> Option<&str> {
+    Some(pvc.spec.as_ref()?.resources.as_ref()?.requests.as_ref()?.get("storage")?.0.as_str())
 }

@@ -17,8 +17,8 @@ use crate::decide::Target;
 pub(crate) const TIME_OUT: Duration = Duration::from_secs(10);
 
 impl Actor {
-    /// Creates an object; nothing when one of that name is there.
-    pub(crate) async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<Option<K>, Failure>
+    /// Creates an object. `None` if there is one of that name.
+    pub(super) async fn create<K>(&self, api: &Api<K>, object: &K) -> Result<Option<K>, Failure>
     where
         K: kube::Resource<DynamicType = ()> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
     {
@@ -42,7 +42,7 @@ impl Actor {
     }
 
     /// Replaces a whole status. Not a merge: what the new one does not name must be gone.
-    pub(crate) async fn replace_status<K>(
+    pub(super) async fn replace_status<K>(
         &self,
         api: &Api<K>,
         target: &Target,
@@ -58,10 +58,11 @@ impl Actor {
             { "op": "add", "path": "/status", "value": status },
         ]))?;
         let answer = self.bounded(&what, api.patch_status(&target.name, &params(), &patch)).await?;
-        self.settled(kind, "patch status", what, answer)
+        self.written_or_conflict(kind, "patch status", what, answer)
     }
 
-    pub(crate) async fn patch_status<K>(
+    /// Merges fields into a status. `None` as for [`Self::written_or_conflict`].
+    pub(super) async fn patch_status<K>(
         &self,
         api: &Api<K>,
         name: &str,
@@ -73,10 +74,11 @@ impl Actor {
         let kind = plural::<K>();
         let what = || format!("write of the status of {kind} {name}");
         let answer = self.bounded(&what, api.patch_status(name, &params(), &Patch::Merge(patch))).await?;
-        self.settled(kind, "patch status", what, answer)
+        self.written_or_conflict(kind, "patch status", what, answer)
     }
 
-    pub(crate) async fn patch<K, P>(
+    /// Patches an object. `None` as for [`Self::written_or_conflict`].
+    pub(super) async fn patch<K, P>(
         &self,
         api: &Api<K>,
         name: &str,
@@ -89,11 +91,11 @@ impl Actor {
         let kind = plural::<K>();
         let what = || format!("write of {kind} {name}");
         let answer = self.bounded(&what, api.patch(name, &params(), patch)).await?;
-        self.settled(kind, "patch", what, answer)
+        self.written_or_conflict(kind, "patch", what, answer)
     }
 
-    /// Nothing when the world had moved: gone, changed, or a failed test.
-    pub(crate) fn settled<K>(
+    /// Returns what was written. `None` if the world had moved: the object is gone, changed, or failed a test.
+    fn written_or_conflict<K>(
         &self,
         kind: &'static str,
         verb: &'static str,
@@ -116,8 +118,8 @@ impl Actor {
         }
     }
 
-    /// Whether the object is gone now; not, when it is another or a newer one.
-    pub(crate) async fn delete<K>(&self, api: &Api<K>, target: &Target) -> Result<bool, Failure>
+    /// Deletes an object. Returns whether it is gone now: it is not if there is another or a newer one.
+    pub(super) async fn delete<K>(&self, api: &Api<K>, target: &Target) -> Result<bool, Failure>
     where
         K: kube::Resource<DynamicType = ()> + DeserializeOwned + Clone + std::fmt::Debug,
     {
@@ -142,8 +144,8 @@ impl Actor {
         }
     }
 
-    /// Reads an object. One that cannot be read as its kind is a failure that names it.
-    pub(crate) async fn read<K>(
+    /// Reads an object. An object that cannot be read as its kind is a failure that names it.
+    pub(super) async fn read<K>(
         &self,
         api: &Api<K>,
         kind: &str,
@@ -156,7 +158,8 @@ impl Actor {
         self.bounded(&what, api.get_opt(&target.name)).await?.map_err(|error| failure(what(), &error))
     }
 
-    pub(crate) async fn bounded<T>(
+    /// Awaits a call, but not longer than [`TIME_OUT`].
+    pub(super) async fn bounded<T>(
         &self,
         what: &impl Fn() -> String,
         call: impl Future<Output = T>,
@@ -170,23 +173,26 @@ impl Actor {
     }
 }
 
-/// Plural of a kind, for metrics.
-pub(crate) fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
+/// Returns the plural of a kind, for metrics.
+fn plural<K: kube::Resource<DynamicType = ()>>() -> &'static str {
     match K::plural(&()) {
         std::borrow::Cow::Borrowed(plural) => plural,
         std::borrow::Cow::Owned(_) => "other",
     }
 }
 
-pub(crate) fn params() -> PatchParams {
+/// Returns the parameters of every patch.
+pub(super) fn params() -> PatchParams {
     PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-pub(crate) fn precondition(target: &Target) -> Value {
+/// Returns the metadata of a merge patch that applies to this version only.
+pub(super) fn precondition(target: &Target) -> Value {
     json!({ "resourceVersion": target.version })
 }
 
-pub(crate) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Target {
+/// Returns the target of a write to an object.
+pub(super) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Target {
     Target {
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
@@ -195,7 +201,8 @@ pub(crate) fn target_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v
     }
 }
 
-pub(crate) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
+/// Returns a JSON patch.
+pub(super) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
     let parsed = serde_json::from_value(operations).map_err(|error| Failure {
         what: "making of a JSON patch".to_owned(),
         why: error.to_string(),
@@ -205,7 +212,8 @@ pub(crate) fn json_patch(operations: Value) -> Result<Patch<Value>, Failure> {
     Ok(Patch::Json(parsed))
 }
 
-pub(crate) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
+/// Returns the patch that removes our finalizer from this position, if it is there.
+pub(super) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
     let path = format!("/metadata/finalizers/{index}");
     json_patch(json!([
         { "op": "test", "path": path, "value": FINALIZER },
@@ -213,14 +221,15 @@ pub(crate) fn remove_finalizer(index: usize) -> Result<Patch<Value>, Failure> {
     ]))
 }
 
-/// A `test` of a JSON patch that did not hold. The server says no more than 422; an object that fails validation is
+/// Returns whether a `test` of a JSON patch did not hold. The server says no more than 422; an object that fails validation is
 /// named in the details.
-pub(crate) fn failed_test(status: &kube::core::Status) -> bool {
+fn failed_test(status: &kube::core::Status) -> bool {
     let named = status.details.as_ref().is_some_and(|d| !d.kind.is_empty() || !d.causes.is_empty());
     status.code == 422 && !named
 }
 
-pub(crate) fn failure(what: String, error: &kube::Error) -> Failure {
+/// Returns the failure of a request, with the pause that the server asked for.
+pub(super) fn failure(what: String, error: &kube::Error) -> Failure {
     let after = match error {
         kube::Error::Api(status) => status
             .details

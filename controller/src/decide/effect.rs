@@ -227,7 +227,7 @@ pub enum Regarding {
         uid: String,
     },
     /// A PVC.
-    Claim {
+    Pvc {
         /// Namespace.
         namespace: String,
         /// Name.

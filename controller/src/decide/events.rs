@@ -60,7 +60,7 @@ fn events(
     };
     let mut all = vec![draft(rule.clone(), "rule", false, "Transition", item.message.clone())];
     let claim = view.object.as_ref().map(|o| (o.namespace, o.name, o.uid)).zip(status.object.as_ref()).map(
-        |((namespace, name, uid), _)| Regarding::Claim {
+        |((namespace, name, uid), _)| Regarding::Pvc {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             uid: uid.to_owned(),

@@ -77,7 +77,7 @@ fn absence(approval: &Approval, has_rule: bool) -> Option<Precondition> {
         return status.rule.as_ref().map(|rule| Precondition::RuleGone(rule.name.clone()));
     }
     let object = status.action_previews.as_ref()?.first()?.involved_objects.first()?;
-    Some(Precondition::ClaimGone {
+    Some(Precondition::PvcGone {
         namespace: object.namespace.clone(),
         name: object.name.clone(),
         volume: object.uid.clone(),
@@ -173,7 +173,7 @@ mod tests {
         };
         let rule_gone = || Some(Precondition::RuleGone("r".to_owned()));
         let claim_gone =
-            || Some(Precondition::ClaimGone { namespace: "n".into(), name: "c".into(), volume: "v".into() });
+            || Some(Precondition::PvcGone { namespace: "n".into(), name: "c".into(), volume: "v".into() });
         let (lately, long_ago) = (Some("2026-01-01T00:59:00Z"), Some("2026-01-01T00:00:00Z"));
         let table = [
             ("ours, no rule", approval(true, None, &told()), false, false, "delete", rule_gone()),

@@ -39,7 +39,7 @@ pub enum Precondition {
         created: i64,
     },
     /// No PVC of this name has this volume.
-    ClaimGone {
+    PvcGone {
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -49,7 +49,7 @@ pub enum Precondition {
     },
     /// The PVC has this UID and requests this size. A proposal is given up because it does not fit the PVC, and an old
     /// sight of the PVC fits none.
-    ClaimIs {
+    PvcIs {
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -114,7 +114,7 @@ fn claim(view: &View<'_>) -> Option<Precondition> {
     let proposal = view.journal?.status.proposal.as_ref()?;
     let request = object.request.to_string();
     let fits = object.uid == proposal.pvc_uid && (request == proposal.from || request == proposal.to);
-    (!fits).then(|| Precondition::ClaimIs {
+    (!fits).then(|| Precondition::PvcIs {
         namespace: object.namespace.to_owned(),
         name: object.name.to_owned(),
         uid: object.uid.to_owned(),

@@ -270,7 +270,7 @@ impl Engine {
         let actor = self.parts.actor.clone();
         let (who, namespace) = (pair.clone(), namespace.to_owned());
         self.writes.start(async move {
-            TaskResult::Pair { pair: who, result: Box::new(actor.read_claim(&namespace, &name).await) }
+            TaskResult::Pair { pair: who, result: Box::new(actor.read_pvc(&namespace, &name).await) }
         });
     }
 

@@ -75,7 +75,7 @@ impl Engine {
                     (entry.failures, entry.denials) = (0, 0);
                     entry.not_before = None;
                     // A refusal counts once: the journal has it, or the resize went through.
-                    if matches!(outcome, Outcome::Journal(_) | Outcome::Claim(_)) {
+                    if matches!(outcome, Outcome::Journal(_) | Outcome::Pvc(_)) {
                         entry.refusal = None;
                     }
                 }
@@ -94,7 +94,7 @@ impl Engine {
                         "a write failed; it is decided anew"
                     );
                     if let Some(told) = given_up(&mut entry.denials, &failure) {
-                        self.apply_outcome(Outcome::Told(told), Some(&pair));
+                        self.apply_outcome(Outcome::EventsEmitted(told), Some(&pair));
                     }
                 }
             }
@@ -191,7 +191,7 @@ impl Engine {
                     self.rule_is(*rule);
                 }
             }
-            Outcome::Claim(claim) => {
+            Outcome::Pvc(claim) => {
                 if let Some(change) = self.world.claim_answered(&claim) {
                     self.claim_changed(&change);
                 }
@@ -202,7 +202,7 @@ impl Engine {
                     _ => self.confirm(pair),
                 }
             }
-            Outcome::NoClaim(namespace, name) => {
+            Outcome::NoPvc { namespace, name } => {
                 if let Some(change) = self.world.claim_absent(&namespace, &name) {
                     self.claim_changed(&change);
                 }
@@ -227,7 +227,7 @@ impl Engine {
                 }
             }
             Outcome::NoRule(name) => self.rule_gone(&name, None),
-            Outcome::Told(told) => {
+            Outcome::EventsEmitted(told) => {
                 let Some(pair) = pair else { return };
                 let journal = self.namespace_of(pair).and_then(|n| self.world.journal(&n, pair));
                 let uid = journal.map(|j| j.uid.clone()).unwrap_or_default();
@@ -235,14 +235,14 @@ impl Engine {
                     entry.told = (uid, told);
                 }
             }
-            Outcome::Refused(claim, words) => {
-                if let Some(change) = self.world.claim_answered(&claim) {
+            Outcome::ResizeRefused { pvc, message } => {
+                if let Some(change) = self.world.claim_answered(&pvc) {
                     self.claim_changed(&change);
                 }
                 if let Some(pair) = pair {
-                    warn!(rule = %pair.rule, object = %pair.object, words, "the API server refuses the resize");
+                    warn!(rule = %pair.rule, object = %pair.object, message, "the API server refuses the resize");
                     if let Some(entry) = self.pairs.get_mut(pair) {
-                        entry.refusal = Some(words);
+                        entry.refusal = Some(message);
                     }
                 }
             }

@@ -154,7 +154,7 @@ fn announced() -> Value {
     entry.next_status = clock() + SignedDuration::from_secs(3);
     let told = entry.announced_by(&effect);
     assert!(matches!(told, RuleAnnouncement::Objects(_)), "{told:?}");
-    first.engine.rule_done(&name, told, Ok(Outcome::Told(2)));
+    first.engine.rule_done(&name, told, Ok(Outcome::EventsEmitted(2)));
     first.status()
 }
 

@@ -206,7 +206,7 @@ impl Decider {
             there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid))
         } else if let Precondition::JournalIs { version, .. } = expected {
             world.journal.as_ref().map(|j| &j.version) == version.as_ref()
-        } else if let Precondition::ClaimIs { uid, request, .. } = expected {
+        } else if let Precondition::PvcIs { uid, request, .. } = expected {
             world.claim.as_ref().is_some_and(|c| c.uid == *uid && c.request == *request)
         } else if let Precondition::Unannounced { .. } = expected {
             self.normal |= world.announced;

@@ -249,7 +249,7 @@ fn a_question_is_not_taken_back_because_a_cache_shows_an_old_size() {
     // then it wants to take it back, and must look at the PVC first
     let (decision, expected) = second.look(&scene.world);
     assert!(matches!(decision.effect, Some(Effect::WriteApprovalStatus { .. })), "{decision:?}");
-    assert!(matches!(expected, Some(Precondition::ClaimIs { .. })), "{expected:?}");
+    assert!(matches!(expected, Some(Precondition::PvcIs { .. })), "{expected:?}");
     // and the question stands
     second.step(&mut scene.world, Fate::Fine);
     second.run(&mut scene.world);

@@ -93,7 +93,7 @@ pub(super) fn objects(view: &RuleView<'_>) -> Option<Vec<EventDraft>> {
     for object in &unannounced.shown {
         let message = transition_message(&name, object.volume, RuleState::Initializing, RuleState::Normal);
         let when = Timestamp::from_second(object.created).unwrap_or_default();
-        let claim = Regarding::Claim {
+        let claim = Regarding::Pvc {
             namespace: object.namespace.to_owned(),
             name: object.name.to_owned(),
             uid: object.uid.to_owned(),

@@ -87,7 +87,7 @@ impl World {
     pub(super) fn check_event(&mut self, event: &EventDraft, basis: &Basis) {
         let (kind, subject) = match &event.regarding {
             Regarding::Rule { name, .. } => ("rule", name),
-            Regarding::Claim { name, .. } => ("claim", name),
+            Regarding::Pvc { name, .. } => ("claim", name),
             _ => return,
         };
         let seed: Vec<&str> = event.seed.iter().map(String::as_str).collect();
