@@ -210,7 +210,7 @@ async fn series_of_an_object_stay_until_its_journal_has_gone_too() {
     stage.settle();
     assert!(stage.shows("a"), "the journal is still there");
     let pair = Pair { object: "pvc-a".into(), rule: "r".into() };
-    stage.engine.pair_done(pair, Ok(Outcome::NoClaim("ns".to_owned(), "a".to_owned())));
+    stage.engine.pair_done(pair, Ok(Outcome::NoPvc { namespace: "ns".to_owned(), name: "a".to_owned() }));
     stage.see(Observation::Journal(WatchEvent::Delete(object(journal("r", "a")))));
     stage.settle();
     assert!(!stage.shows("a"));

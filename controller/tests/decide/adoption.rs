@@ -6,13 +6,13 @@ use autopilot_shared::api::{Decision, Outcome};
 
 use crate::decider::Fate;
 use crate::event::{Digest, Event};
-use crate::hands::{self, MET, NOT_MET};
+use crate::external_edits::{self, MET, NOT_MET};
 use crate::table::Scene;
-use crate::world::World;
+use crate::world::DecideScene;
 
 /// A question that was created a moment ago.
 fn half_asked() -> Scene {
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     scene.play(MET);
     scene.world.happens(Event::Silence(30));
     scene.decider.pass(&scene.world);
@@ -109,8 +109,8 @@ fn a_foreign_object_that_took_the_name_meanwhile_is_left_alone() {
     scene.play(Event::Silence(10));
     assert_eq!(scene.world.path, [S::Triggered, S::ActionAwaitingApproval]);
     assert_eq!(scene.world.proposals.len(), 1);
-    assert_eq!(scene.world.approvals[&World::plain_name()], foreign[&World::plain_name()]);
-    assert!(scene.world.approvals.contains_key(&World::hashed_name()));
+    assert_eq!(scene.world.approvals[&DecideScene::plain_name()], foreign[&DecideScene::plain_name()]);
+    assert!(scene.world.approvals.contains_key(&DecideScene::hashed_name()));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_latch_about_another_digest_is_no_answer() {
         let mut scene = half_asked();
         scene.decider.run(&mut scene.world);
         let decision = Decision { digest: "0000".to_owned(), outcome, ..Decision::default() };
-        scene.world.touch(&World::plain_name(), |a| {
+        scene.world.touch(&DecideScene::plain_name(), |a| {
             a.raw.status.get_or_insert_default().decision = Some(decision);
         });
         // then nothing is done because of it, and it is asked anew

@@ -7,9 +7,9 @@ use autopilot_shared::quantity::{Format, Grown, Size, grow};
 use serde_json::json;
 
 use crate::event::Event;
-use crate::hands;
+use crate::external_edits;
 use crate::table::Scene;
-use crate::world::World;
+use crate::world::DecideScene;
 
 const GIB: i64 = 1 << 30;
 
@@ -44,7 +44,7 @@ fn rule(when: When, percent: u32, max: Option<&str>) -> AutopilotRule {
         When::T(value) => ("px_volume_capacity_bytes / 1000000000", "Lt", value),
         When::U(value) => ("100 * (px_volume_usage_bytes / px_volume_capacity_bytes)", "Gt", value),
     };
-    let mut rule = hands::rule(false);
+    let mut rule = external_edits::rule(false);
     rule.spec.conditions = serde_json::from_value(json!({
         "expressions": [{ "key": key, "operator": operator, "values": [value.to_string()] }],
     }))
@@ -57,7 +57,7 @@ fn rule(when: When, percent: u32, max: Option<&str>) -> AutopilotRule {
 }
 
 /// What the rule's own expression says of a value.
-fn measure(world: &World, when: When, written: i64) -> Event {
+fn measure(world: &DecideScene, when: When, written: i64) -> Event {
     let capacity = world.claim.as_ref().unwrap().capacity.bytes;
     #[expect(clippy::cast_precision_loss, reason = "metrics are floats")]
     let value = match when {
@@ -73,7 +73,7 @@ fn measure(world: &World, when: When, written: i64) -> Event {
 fn volumes_grow_as_the_vendors_table_says_until_the_rule_stops_matching() {
     for &(when, percent, max, start, written, end, resizes) in TABLE {
         // given a volume of this size under this rule
-        let mut world = World::new(rule(when, percent, max));
+        let mut world = DecideScene::new(rule(when, percent, max));
         let claim = world.claim.as_mut().unwrap();
         claim.request = Size::new(start * GIB, Format::BinarySI);
         claim.capacity = claim.request;

@@ -12,7 +12,7 @@ use autopilot_controller::evaluate::verdict::Verdict;
 use autopilot_shared::RuleState as S;
 use jiff::Timestamp;
 
-use crate::world::{Answer, Basis, Claim, NAMESPACE, OBJECT, RULE, World};
+use crate::world::{Answer, Basis, Claim, DecideScene, NAMESPACE, OBJECT, RULE};
 
 /// How a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,27 +50,27 @@ pub struct Decider {
 
 impl Decider {
     /// Starts: everything is listed.
-    pub fn start(world: &World) -> Self {
+    pub fn start(world: &DecideScene) -> Self {
         let mut new = Decider::default();
         new.catch_up(world);
         new
     }
 
     /// All caches are current.
-    pub fn catch_up(&mut self, world: &World) {
+    pub fn catch_up(&mut self, world: &DecideScene) {
         self.see_journal(world);
         self.see_approvals(world);
         self.see_claim(world);
     }
 
-    pub fn see_journal(&mut self, world: &World) {
+    pub fn see_journal(&mut self, world: &DecideScene) {
         let version = |journal: &Option<Journal>| journal.as_ref().map(|j| j.version.clone());
         if version(&self.journal) != version(&world.journal) {
             self.journal.clone_from(&world.journal);
         }
     }
 
-    pub fn see_approvals(&mut self, world: &World) {
+    pub fn see_approvals(&mut self, world: &DecideScene) {
         let versions = |all: &BTreeMap<String, Approval>| -> Vec<Option<String>> {
             all.values().map(|a| a.raw.metadata.resource_version.clone()).collect()
         };
@@ -80,7 +80,7 @@ impl Decider {
     }
 
     /// As the engine: data that was met when the size changed may be older than the change.
-    pub fn see_claim(&mut self, world: &World) {
+    pub fn see_claim(&mut self, world: &DecideScene) {
         if let (Some(old), Some(new)) = (&self.claim, &world.claim)
             && old.capacity != new.capacity
             && self.reading.verdict == Verdict::Met
@@ -93,7 +93,7 @@ impl Decider {
     }
 
     /// A pass over the metrics.
-    pub fn pass(&mut self, world: &World) {
+    pub fn pass(&mut self, world: &DecideScene) {
         let (verdict, value) = world.truth;
         let values = match verdict {
             Verdict::Met => vec![Some((value, value.to_string().into()))],
@@ -106,7 +106,7 @@ impl Decider {
     }
 
     /// What it would do now.
-    pub fn look(&self, world: &World) -> (Decision, Option<Precondition>) {
+    pub fn look(&self, world: &DecideScene) -> (Decision, Option<Precondition>) {
         let digest =
             self.journal.as_ref().and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
         let view = View {
@@ -137,8 +137,8 @@ impl Decider {
             quiet: if self.normal { S::Normal } else { S::Initializing },
             unannounced: Some(0),
             journal: self.journal.as_ref(),
-            plain: self.approvals.get(&World::plain_name()),
-            hashed: self.approvals.get(&World::hashed_name()),
+            plain: self.approvals.get(&DecideScene::plain_name()),
+            hashed: self.approvals.get(&DecideScene::hashed_name()),
             precedence: world
                 .precedence
                 .map(|rule| Precedence { rule: rule.into(), state: S::ActionAwaitingApproval }),
@@ -156,7 +156,7 @@ impl Decider {
     }
 
     /// One decision and its write. Whether there was one.
-    pub fn step(&mut self, world: &mut World, fate: Fate) -> bool {
+    pub fn step(&mut self, world: &mut DecideScene, fate: Fate) -> bool {
         world.random += 1;
         if self.claim.is_none() {
             // As the engine: before anything follows from a PVC that is gone, the API is asked whether it is.
@@ -200,7 +200,7 @@ impl Decider {
     }
 
     /// What `act` reads past every cache before a write that takes something for granted.
-    fn confirmed(&mut self, world: &World, expected: &Precondition) -> bool {
+    fn confirmed(&mut self, world: &DecideScene, expected: &Precondition) -> bool {
         let same = if let Precondition::ApprovalGone(target) = expected {
             let there = world.approvals.get(&target.name);
             there.is_none_or(|a| a.raw.metadata.uid.as_ref() != Some(&target.uid))
@@ -222,7 +222,7 @@ impl Decider {
         same
     }
 
-    fn learn(&mut self, world: &World, effect: &Effect, answer: Answer) {
+    fn learn(&mut self, world: &DecideScene, effect: &Effect, answer: Answer) {
         match effect {
             Effect::CreateJournal(_) | Effect::WriteJournal { .. } | Effect::DeleteJournal(_) => {
                 self.see_journal(world);
@@ -247,7 +247,7 @@ impl Decider {
     }
 
     /// Decides and writes until nothing is left to do.
-    pub fn run(&mut self, world: &mut World) -> usize {
+    pub fn run(&mut self, world: &mut DecideScene) -> usize {
         for writes in 0..60 {
             if !self.step(world, Fate::Fine) {
                 return writes;

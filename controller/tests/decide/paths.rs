@@ -10,8 +10,8 @@ use proptest::test_runner::RngSeed;
 
 use crate::decider::{Decider, Fate};
 use crate::event::{Digest, Event};
-use crate::hands::{self, MET, NO_DATA, NOT_MET};
-use crate::world::World;
+use crate::external_edits::{self, MET, NO_DATA, NOT_MET};
+use crate::world::DecideScene;
 
 /// A cache of a controller.
 #[derive(Clone, Copy, Debug)]
@@ -139,13 +139,13 @@ const BEGINNINGS: &[&[Event]] = &[
 ];
 
 struct Play {
-    world: World,
+    world: DecideScene,
     deciders: [Decider; 2],
 }
 
 impl Play {
     fn begin(approval: bool, events: &[Event]) -> Self {
-        let mut world = World::new(hands::rule(approval));
+        let mut world = DecideScene::new(external_edits::rule(approval));
         let mut first = Decider::start(&world);
         for event in events {
             world.happens(*event);
@@ -199,7 +199,7 @@ impl Play {
 }
 
 /// How a world that has come to rest must look.
-fn check_end(world: &World) {
+fn check_end(world: &DecideScene) {
     let Some(journal) = &world.journal else { return };
     let status = &journal.status;
     let state = status.state.unwrap_or(S::Normal);

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::decider::{Decider, Fate, writer};
 use crate::event::Event;
-use crate::hands::{self, MET};
+use crate::external_edits::{self, MET};
 use crate::table::Scene;
-use crate::world::World;
+use crate::world::DecideScene;
 
 /// An approval that a typed client approved: the digest is gone from the actions.
 fn by_typed_client() -> (Approval, Proposal) {
@@ -81,7 +81,7 @@ fn words_of_people_and_servers_are_cut_before_they_are_journalled() {
     // given annotations as long as the API takes them, and a refusal that is longer
     const LONG: &str = "n\u{1b}o ";
     let long: &'static str = Box::leak(LONG.repeat(20_000).into_boxed_str());
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     scene.world.refuses = Some(long.to_owned());
     for event in [MET, Event::After(30), Event::Console("approved", long, long), Event::Restart] {
         scene.play(event);
@@ -100,7 +100,7 @@ fn no_data_is_never_not_met() {
             .iter()
             .map(|o| json!({ "key": "k", "operator": o, "values": if *o == "Gt" { json!(["1"]) } else { json!([]) } }))
             .collect();
-        let mut raw = hands::rule(false);
+        let mut raw = external_edits::rule(false);
         raw.spec.conditions =
             serde_json::from_value(json!({ "requiredMatches": required, "expressions": expressions }))
                 .unwrap();
@@ -177,7 +177,7 @@ fn a_value_has_moved_when_it_changed_by_half_of_what_the_resize_would_do() {
 
 /// A question that is open, and a second controller that started while it was.
 fn open_question() -> (Scene, Decider) {
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     scene.play(MET);
     let second = Decider::start(&scene.world);
     scene.play(Event::After(30));
@@ -202,7 +202,7 @@ fn an_approval_that_only_an_old_journal_does_not_know_is_not_taken_back() {
 #[test]
 fn an_object_that_another_controller_announced_to_be_normal_is_initializing_for_nobody() {
     // given a controller that has not seen yet that the rule's status says so
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     scene.world.announced = true;
     scene.world.happens(MET);
     scene.decider.pass(&scene.world);
@@ -237,7 +237,7 @@ fn an_answer_is_not_lost_because_a_cache_has_not_seen_the_approval() {
 #[test]
 fn a_question_is_not_taken_back_because_a_cache_shows_an_old_size() {
     // given a PVC that was resized by hand, a question about its new size, and a controller that sees the old one
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     let mut second = Decider::start(&scene.world);
     scene.world.happens(Event::HandResize("15Gi"));
     scene.decider = Decider::start(&scene.world);
@@ -259,7 +259,7 @@ fn a_question_is_not_taken_back_because_a_cache_shows_an_old_size() {
 #[test]
 fn an_approved_action_is_not_given_up_because_a_cache_shows_an_old_size() {
     // given an action that is under way on a PVC that was resized by hand before it was proposed
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     let mut second = Decider::start(&scene.world);
     scene.world.happens(Event::HandResize("15Gi"));
     scene.decider = Decider::start(&scene.world);
@@ -281,7 +281,7 @@ fn an_approved_action_is_not_given_up_because_a_cache_shows_an_old_size() {
 
 #[test]
 fn usual_writes_find_what_they_expect() {
-    let mut scene = Scene::new(World::new(hands::rule(true)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
     let events = [MET, Event::After(30), Event::Patch("approved"), Event::After(100)];
     for event in events {
         scene.play(event);

@@ -14,8 +14,8 @@ use autopilot_shared::api::Outcome;
 
 use crate::decider::Decider;
 use crate::event::Event;
-use crate::hands;
-use crate::world::World;
+use crate::external_edits;
+use crate::world::DecideScene;
 
 /// All there are. Everything that any test journals is checked against it.
 pub const TRANSITIONS: &[(S, S)] = &[
@@ -110,12 +110,12 @@ pub struct Row {
 
 /// A controller over the model, that sees everything at once.
 pub struct Scene {
-    pub world: World,
+    pub world: DecideScene,
     pub decider: Decider,
 }
 
 impl Scene {
-    pub fn new(world: World) -> Self {
+    pub fn new(world: DecideScene) -> Self {
         let decider = Decider::start(&world);
         Scene { world, decider }
     }
@@ -159,7 +159,9 @@ fn check(scene: &Scene, last: usize, then: Then) -> Result<(), String> {
         Then::NoApproval => world.approvals.is_empty(),
         Then::Kept => approval.is_some_and(|a| a.raw.metadata.deletion_timestamp.is_none()),
         Then::Leaves => approval.is_some_and(|a| a.raw.metadata.deletion_timestamp.is_some()),
-        Then::Hashed => world.approvals.get(&World::hashed_name()).is_some_and(|a| of(a).proposal.is_some()),
+        Then::Hashed => {
+            world.approvals.get(&DecideScene::hashed_name()).is_some_and(|a| of(a).proposal.is_some())
+        }
         Then::Because(text) => status.and_then(|s| s.reason.as_deref()).is_some_and(|r| r.contains(text)),
         Then::Backoff(word) => status.and_then(|s| s.backoff.as_ref()).is_some_and(|b| b.reason == word),
         Then::NothingProposed => status.is_some_and(|s| s.proposal.is_none()),
@@ -182,7 +184,7 @@ fn check(scene: &Scene, last: usize, then: Then) -> Result<(), String> {
 
 /// Plays a row; everything that is wrong with it.
 pub fn play(row: &Row) -> Result<(), String> {
-    let mut scene = Scene::new(World::new(hands::rule(row.approval)));
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(row.approval)));
     let mut last = 0;
     for event in row.given {
         last = scene.play(*event);
@@ -214,9 +216,9 @@ pub fn play_all(rows: &[Row]) {
 #[test]
 fn events_say_each_transition_once_about_the_rule_and_once_about_the_pvc() {
     // given an object that was asked about and resized
-    let mut scene = Scene::new(World::new(hands::rule(true)));
-    let answered = [hands::NOT_MET, hands::MET, Event::After(30), Event::Patch("approved")];
-    for event in answered.into_iter().chain([hands::NOT_MET, Event::After(300)]) {
+    let mut scene = Scene::new(DecideScene::new(external_edits::rule(true)));
+    let answered = [external_edits::NOT_MET, external_edits::MET, Event::After(30), Event::Patch("approved")];
+    for event in answered.into_iter().chain([external_edits::NOT_MET, Event::After(300)]) {
         scene.play(event);
     }
     // then its events are the guide's listing, in this order, and the PVC has the same

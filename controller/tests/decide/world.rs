@@ -57,7 +57,7 @@ pub enum Answer {
 
 /// Everything the API server holds, and everything that is recorded about it.
 #[derive(Clone, Debug)]
-pub struct World {
+pub struct DecideScene {
     pub now: Timestamp,
     pub settings: Settings,
     pub raw: AutopilotRule,
@@ -101,7 +101,7 @@ pub struct Basis {
     pub journal: String,
 }
 
-impl World {
+impl DecideScene {
     pub fn tick(&mut self) -> String {
         self.versions += 1;
         self.versions.to_string()
@@ -110,7 +110,7 @@ impl World {
     pub fn new(raw: AutopilotRule) -> Self {
         let rule = Rule::parse(&raw).ok();
         let size: Size = "10Gi".parse().unwrap();
-        World {
+        DecideScene {
             now: Timestamp::from_second(START).unwrap(),
             settings: Settings {
                 metrics_lag: SignedDuration::from_secs(300),

@@ -1,20 +1,11 @@
 //! The resize, its refusals, its end, and the cool-down.
 
-use autopilot_shared::RuleState as S;
-
 use super::{Row, Then, play_all};
 use crate::event::Event;
 use crate::event::Event::*;
-use crate::hands::{MET, NO_DATA, NOT_MET};
+use crate::external_edits::{MET, NO_DATA, NOT_MET};
+use crate::state_names::{ACTIVE_PENDING, AWAITING, DECLINED, IN_PROGRESS, NORMAL, TAKEN, TRIGGERED};
 use autopilot_controller::evaluate::verdict::Verdict;
-
-const T: S = S::Triggered;
-const A: S = S::ActionAwaitingApproval;
-const D: S = S::ActionsDeclined;
-const N: S = S::Normal;
-const P: S = S::ActiveActionsPending;
-const I: S = S::ActiveActionsInProgress;
-const K: S = S::ActiveActionsTaken;
 
 /// The value after a resize that halved it, still above the threshold.
 const STILL_MET: Event = Event::Pass(Verdict::Met, 55.0);
@@ -25,21 +16,21 @@ const RESIZE: &[Row] = &[
         says: "§5: a resize is done when status.capacity reaches the target; a slow driver is waited for",
         approval: false,
         given: &[Quick(false), MET, After(30), After(2), After(3600)],
-        path: &[T, P, I],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS],
         then: &[Then::Grown(1, "20Gi"), Then::Quiet],
     },
     Row {
         says: "§5: one that stays behind shows why, and is not asked again while it is under way",
         approval: false,
         given: &[Quick(false), MET, After(30), Progress("the file system grows later"), After(2), After(10)],
-        path: &[T, P, I],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS],
         then: &[Then::Because("the file system grows later"), Then::Grown(1, "20Gi"), Then::Quiet],
     },
     Row {
         says: "§3: ActiveActionsInProgress => ActiveActionsTaken, action finished",
         approval: false,
         given: &[Quick(false), MET, After(30), Capacity],
-        path: &[T, P, I, K],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::NothingProposed],
     },
     Row {
@@ -55,7 +46,7 @@ const RESIZE: &[Row] = &[
             After(10),
             After(3600),
         ],
-        path: &[T, A, P, I, D],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, DECLINED],
         then: &[
             Then::Backoff("ResizeInfeasible"),
             Then::Told("FailedAction", "the pool is full"),
@@ -68,21 +59,21 @@ const RESIZE: &[Row] = &[
         says: "… and is looked at again when the storage did it after all",
         approval: false,
         given: &[Quick(false), MET, After(30), Infeasible, Capacity, NOT_MET],
-        path: &[T, P, I, D, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, DECLINED, NORMAL],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "§6: already at `to` = done, by whomever",
         approval: false,
         given: &[Refuses(true), MET, After(30), HandResize("20Gi"), Silence(5)],
-        path: &[T, P, I, P, I, K],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(0, "20Gi"), Then::NothingProposed],
     },
     Row {
         says: "§6: … with a latched approval, too",
         approval: true,
         given: &[Refuses(true), MET, After(30), Patch("approved"), HandResize("20Gi"), Silence(5)],
-        path: &[T, A, P, I, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(0, "20Gi"), Then::Executed("done")],
     },
     Row {
@@ -98,7 +89,16 @@ const RESIZE: &[Row] = &[
             After(300),
             After(30),
         ],
-        path: &[T, A, P, I, P, I, T, A],
+        path: &[
+            TRIGGERED,
+            AWAITING,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            TRIGGERED,
+            AWAITING,
+        ],
         then: &[
             Then::Told("FailedAction", "superseded: the PVC requests 11Gi"),
             Then::Wrote("execution Some(\"superseded\")"),
@@ -111,14 +111,14 @@ const RESIZE: &[Row] = &[
         says: "§6: … the PVC is another: never on a PVC with another UID",
         approval: true,
         given: &[Refuses(true), MET, After(30), Patch("approved"), Recreate, Refuses(false), Silence(5)],
-        path: &[T, A, P, I, P, I, T],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING, IN_PROGRESS, TRIGGERED],
         then: &[Then::Grown(0, "10Gi"), Then::Because("superseded: the PVC is gone or was replaced")],
     },
     Row {
         says: "§3: ActiveActionsInProgress => ActiveActionsPending, refused: event, backoff",
         approval: true,
         given: &[Refuses(true), MET, After(30), Patch("approved")],
-        path: &[T, A, P, I, P],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING],
         then: &[
             Then::Backoff("ResizeRefused"),
             Then::Told("FailedAction", "failed to execute Action for rule: volume-resize:pvc-1"),
@@ -130,14 +130,14 @@ const RESIZE: &[Row] = &[
         says: "§6: … backoff: nothing before its time",
         approval: true,
         given: &[Refuses(true), MET, After(30), Patch("approved"), Silence(2), Silence(2)],
-        path: &[T, A, P, I, P],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING],
         then: &[Then::WakesIn(1), Then::Quiet],
     },
     Row {
         says: "§6: … then it works",
         approval: true,
         given: &[Refuses(true), MET, After(30), Patch("approved"), Refuses(false), Silence(5)],
-        path: &[T, A, P, I, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::Proposed(1)],
     },
     Row {
@@ -155,7 +155,21 @@ const RESIZE: &[Row] = &[
             After(2),
             After(2),
         ],
-        path: &[T, A, P, I, P, I, P, I, P, I, P, I, D],
+        path: &[
+            TRIGGERED,
+            AWAITING,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            DECLINED,
+        ],
         then: &[
             Then::Backoff("ResizeRefused"),
             Then::Wrote("execution Some(\"failed\")"),
@@ -181,21 +195,37 @@ const RESIZE: &[Row] = &[
             After(160),
             After(30),
         ],
-        path: &[T, A, P, I, P, I, P, I, P, I, P, I, D, T, A],
+        path: &[
+            TRIGGERED,
+            AWAITING,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            ACTIVE_PENDING,
+            IN_PROGRESS,
+            DECLINED,
+            TRIGGERED,
+            AWAITING,
+        ],
         then: &[Then::Proposed(2), Then::Asks("pending")],
     },
     Row {
         says: "deletion of an approval while its action is in progress does not stop the action",
         approval: true,
         given: &[Quick(false), MET, After(30), Patch("approved"), DeleteApproval, Capacity],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::NoApproval],
     },
     Row {
         says: "§5: a crash in the middle of an action finds it again in the journal",
         approval: false,
         given: &[Quick(false), MET, After(30), Restart, Capacity, Restart, Silence(300)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Grown(1, "20Gi")],
     },
 ];
@@ -205,77 +235,77 @@ const COOL_DOWN: &[Row] = &[
         says: "§5: Taken => Normal always when the cool-down is over",
         approval: false,
         given: &[MET, After(30), After(299)],
-        path: &[T, P, I, K],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::WakesIn(1)],
     },
     Row {
         says: "§5: … without data, too",
         approval: false,
         given: &[MET, After(30), NO_DATA, Silence(300)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[],
     },
     Row {
         says: "§5: … with the rule suspended, too",
         approval: false,
         given: &[MET, After(30), Suspend(true), Silence(300)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[],
     },
     Row {
         says: "§5: … if the condition still holds it triggers again from there (metricsLag has passed)",
         approval: false,
         given: &[MET, After(30), After(300)],
-        path: &[T, P, I, K, N, T],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL, TRIGGERED],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "§5: … but not on old data",
         approval: false,
         given: &[CoolDown(10), MET, After(30), After(10), After(200)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "§5: … a drift of old data is no change",
         approval: false,
         given: &[CoolDown(10), MET, After(30), After(10), Pass(Verdict::Met, 62.0), After(200)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "§5: … unless metricsLag has passed",
         approval: false,
         given: &[CoolDown(10), MET, After(30), After(10), After(290)],
-        path: &[T, P, I, K, N, T],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL, TRIGGERED],
         then: &[],
     },
     Row {
         says: "§5: … or the object's value has changed since the action",
         approval: false,
         given: &[CoolDown(10), FULL, After(30), After(10), STILL_MET],
-        path: &[T, P, I, K, N, T],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL, TRIGGERED],
         then: &[],
     },
     Row {
         says: "§4: an explicit actionsCoolDownPeriod: 0 is zero",
         approval: false,
         given: &[CoolDown(0), MET, After(30)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "§4: … with an approval, which still learns that it is done and goes",
         approval: true,
         given: &[CoolDown(0), MET, After(30), Patch("approved")],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Grown(1, "20Gi"), Then::NoApproval],
     },
     Row {
         says: "a clock that was set back does not make the cool-down last until it has caught up",
         approval: false,
         given: &[MET, After(30), ClockBack(86_400), NOT_MET, After(300)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[],
     },
     Row {
@@ -290,35 +320,35 @@ const COOL_DOWN: &[Row] = &[
             ClockBack(86_400),
             Silence(5),
         ],
-        path: &[T, A, P, I, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
         says: "… nor a hold",
         approval: true,
         given: &[MET, ClockBack(86_400), MET, After(30)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[],
     },
     Row {
         says: "… nor the wait for newer data",
         approval: false,
         given: &[CoolDown(10), MET, After(30), ClockBack(86_400), MET, After(10), After(300)],
-        path: &[T, P, I, K, N, T],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL, TRIGGERED],
         then: &[],
     },
     Row {
         says: "§3: rule edits take effect in place: a shorter cool-down",
         approval: false,
         given: &[MET, After(30), NOT_MET, CoolDown(10), After(10)],
-        path: &[T, P, I, K, N],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[],
     },
     Row {
         says: "§4: nothing triggers in the cool-down",
         approval: false,
         given: &[MET, After(30), After(2), FULL, After(100), After(100)],
-        path: &[T, P, I, K],
+        path: &[TRIGGERED, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Quiet, Then::Grown(1, "20Gi")],
     },
     Row {
@@ -335,7 +365,7 @@ const COOL_DOWN: &[Row] = &[
             After(10),
             Restart,
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::NoApproval, Then::Quiet],
     },
 ];

@@ -1,28 +1,20 @@
 //! Approvals that are not the question: foreign, spent, left by others or by another time.
 
 use autopilot_controller::decide::STALE;
-use autopilot_shared::RuleState as S;
 use autopilot_shared::api::Outcome;
 
 use super::{Row, Then, play_all};
 use crate::event::Digest::{Current, Missing, Old};
 use crate::event::Event::*;
-use crate::hands::{MET, NOT_MET};
-
-const T: S = S::Triggered;
-const A: S = S::ActionAwaitingApproval;
-const D: S = S::ActionsDeclined;
-const N: S = S::Normal;
-const P: S = S::ActiveActionsPending;
-const I: S = S::ActiveActionsInProgress;
-const K: S = S::ActiveActionsTaken;
+use crate::external_edits::{MET, NOT_MET};
+use crate::state_names::{ACTIVE_PENDING, AWAITING, DECLINED, IN_PROGRESS, NORMAL, TAKEN, TRIGGERED};
 
 const ROWS: &[Row] = &[
     Row {
         says: "§6: an object of that name with other labels is not ours: a hashed name instead",
         approval: true,
         given: &[Foreign, MET, After(30)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Hashed, Then::NoCondition],
     },
     Row {
@@ -36,21 +28,21 @@ const ROWS: &[Row] = &[
         says: "§6: an object that the original, or a file, left becomes the question: reset, then adopted",
         approval: true,
         given: &[Original, MET, After(30), After(2)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Proposed(1), Then::NoCondition],
     },
     Row {
         says: "§6: … and a stale approved one never acts on the way",
         approval: true,
         given: &[Apply("approved", Old), MET, After(30), After(2), After(2)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Grown(0, "10Gi"), Then::NoCondition],
     },
     Row {
         says: "§6: … nor one with an unknown word, although that means pending: it is reset, then adopted",
         approval: true,
         given: &[MET, After(30), DeleteApproval, Apply("canceled", Current), After(30), After(2)],
-        path: &[T, A, T, A],
+        path: &[TRIGGERED, AWAITING, TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::NoCondition],
     },
     Row {
@@ -64,98 +56,98 @@ const ROWS: &[Row] = &[
         says: "§6: … when its PVC is gone, too",
         approval: true,
         given: &[NOT_MET, Original, MET, DeleteClaim, DeleteApproval],
-        path: &[T],
+        path: &[TRIGGERED],
         then: &[Then::NoApproval, Then::NoJournal],
     },
     Row {
         says: "§6: kubectl delete must not hang where there is no forge: on a pending approval",
         approval: true,
         given: &[MET, After(30), Finalizer, DeleteApproval],
-        path: &[T, A, T],
+        path: &[TRIGGERED, AWAITING, TRIGGERED],
         then: &[Then::NoApproval],
     },
     Row {
         says: "§6: … on a declined one",
         approval: true,
         given: &[MET, After(30), Patch("declined"), Finalizer, DeleteApproval],
-        path: &[T, A, D, T],
+        path: &[TRIGGERED, AWAITING, DECLINED, TRIGGERED],
         then: &[Then::NoApproval],
     },
     Row {
         says: "§6: … on one in progress",
         approval: true,
         given: &[Quick(false), MET, After(30), Patch("approved"), Finalizer, DeleteApproval],
-        path: &[T, A, P, I],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS],
         then: &[Then::NoApproval],
     },
     Row {
         says: "§6: … in the cool-down",
         approval: true,
         given: &[MET, After(30), Patch("approved"), Finalizer, DeleteApproval],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::NoApproval],
     },
     Row {
         says: "§6: … where there is a forge, that is who lets go",
         approval: true,
         given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, After(600)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending")],
     },
     Row {
         says: "§6: … and when it does not, well after its bound, the engine",
         approval: true,
         given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, After(600), After(601)],
-        path: &[T, A, T],
+        path: &[TRIGGERED, AWAITING, TRIGGERED],
         then: &[Then::NoApproval],
     },
     Row {
         says: "§5: the journal was deleted by hand: an open question is taken back and asked anew",
         approval: true,
         given: &[MET, After(30), DeleteJournal, After(30)],
-        path: &[T, A, T, A],
+        path: &[TRIGGERED, AWAITING, TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Proposed(2), Then::EverLatched(Outcome::Canceled, 1)],
     },
     Row {
         says: "§6: … but declined by a person stays, for as long as the object is there",
         approval: true,
         given: &[MET, After(30), Patch("declined"), DeleteJournal, After(30), After(30), After(2), After(10)],
-        path: &[T, A, D, T, D],
+        path: &[TRIGGERED, AWAITING, DECLINED, TRIGGERED, DECLINED],
         then: &[Then::Latched(Outcome::Declined), Then::Proposed(1), Then::Quiet],
     },
     Row {
         says: "§6: … also while the conditions do not hold",
         approval: true,
         given: &[MET, After(30), Patch("declined"), NOT_MET, DeleteJournal, After(10), After(10)],
-        path: &[T, A, D],
+        path: &[TRIGGERED, AWAITING, DECLINED],
         then: &[Then::Latched(Outcome::Declined), Then::Quiet],
     },
     Row {
         says: "§6: … and its deletion resumes",
         approval: true,
         given: &[MET, After(30), Patch("declined"), DeleteJournal, After(30), DeleteApproval, After(30)],
-        path: &[T, A, D, T, D, T, A],
+        path: &[TRIGGERED, AWAITING, DECLINED, TRIGGERED, DECLINED, TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Proposed(2)],
     },
     Row {
         says: "both names are taken by others: it waits, says why, and proposes nothing",
         approval: true,
         given: &[Foreign, ForeignHashed, MET, After(30), After(2), After(10)],
-        path: &[T],
+        path: &[TRIGGERED],
         then: &[Then::Because("are taken"), Then::Proposed(0), Then::Quiet],
     },
     Row {
         says: "… until one is free",
         approval: true,
         given: &[Foreign, ForeignHashed, MET, After(30), DeleteApproval, After(10)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Proposed(1)],
     },
     Row {
         says: "§6: labels that a person took off do not make it another's question",
         approval: true,
         given: &[MET, After(30), Unlabel, Patch("approved")],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi")],
     },
     Row {
@@ -170,7 +162,7 @@ const ROWS: &[Row] = &[
             Apply("approved", Current),
             After(2),
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Condition(STALE, "nothing is proposed"), Then::Grown(1, "20Gi")],
     },
 ];

@@ -6,15 +6,8 @@ use autopilot_shared::api::Outcome;
 use super::{Row, Then, play_all};
 use crate::event::Digest::{Current, Old};
 use crate::event::Event::*;
-use crate::hands::{MET, NOT_MET};
-
-const T: S = S::Triggered;
-const A: S = S::ActionAwaitingApproval;
-const D: S = S::ActionsDeclined;
-const P: S = S::ActiveActionsPending;
-const I: S = S::ActiveActionsInProgress;
-const K: S = S::ActiveActionsTaken;
-const N: S = S::Normal;
+use crate::external_edits::{MET, NOT_MET};
+use crate::state_names::{ACTIVE_PENDING, AWAITING, DECLINED, IN_PROGRESS, NORMAL, TAKEN, TRIGGERED};
 
 const PULLS: &[Row] = &[
     Row {
@@ -29,14 +22,14 @@ const PULLS: &[Row] = &[
             Pull("merged", Current),
             After(10),
         ],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Quiet],
     },
     Row {
         says: "§7: closed by anybody but us: declined, signed by who closed it",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("closed", Current)],
-        path: &[T, A, D],
+        path: &[TRIGGERED, AWAITING, DECLINED],
         then: &[
             Then::Latched(Outcome::Declined),
             Then::SignedBy("alice", "pull request", "pull request #7 was closed"),
@@ -47,21 +40,21 @@ const PULLS: &[Row] = &[
         says: "§7: a pull request counts only for the digest in its head file",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("closed", Old), After(10), After(10)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Quiet],
     },
     Row {
         says: "§6: merged and synced: approved, signed by who merged it",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("merged", Current), Apply("approved", Current)],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::SignedBy("alice", "pull request", "")],
     },
     Row {
         says: "§6: synced before the forge has seen the merge: it counts, and the tool signs",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("open", Current), Apply("approved", Current)],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::SignedBy("", "flux", "")],
     },
     Row {
@@ -78,7 +71,7 @@ const PULLS: &[Row] = &[
             After(400),
             NOT_MET,
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Kept, Then::Quiet],
     },
     Row {
@@ -94,7 +87,7 @@ const PULLS: &[Row] = &[
             NOT_MET,
             After(700),
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Leaves],
     },
     Row {
@@ -112,7 +105,7 @@ const PULLS: &[Row] = &[
             NOT_MET,
             Pull("reverted", Current),
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Leaves],
     },
     Row {
@@ -129,42 +122,42 @@ const PULLS: &[Row] = &[
             After(3600),
             NOT_MET,
         ],
-        path: &[T, A, P, I, K, N],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN, NORMAL],
         then: &[Then::Leaves],
     },
     Row {
         says: "§7: decided in the cluster while it is open: the hand signs, not the pull request",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("open", Current), Console("approved", "jane", "now")],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::SignedBy("jane", "console", "now")],
     },
     Row {
         says: "§6: … also when it was merged meanwhile",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("merged", Current), Patch("declined")],
-        path: &[T, A, D],
+        path: &[TRIGGERED, AWAITING, DECLINED],
         then: &[Then::Grown(0, "10Gi"), Then::SignedBy("", "kubectl", "")],
     },
     Row {
         says: "§6: once latched, a close changes nothing",
         approval: true,
         given: &[Forge(true), MET, After(30), Patch("approved"), Pull("closed", Current), After(10)],
-        path: &[T, A, P, I, K],
+        path: &[TRIGGERED, AWAITING, ACTIVE_PENDING, IN_PROGRESS, TAKEN],
         then: &[Then::Grown(1, "20Gi"), Then::Latched(Outcome::Approved)],
     },
     Row {
         says: "§6: a merged pull request postpones the NotMet case",
         approval: true,
         given: &[Forge(true), MET, After(30), NOT_MET, After(500), Pull("merged", Current), After(200)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Asks("pending")],
     },
     Row {
         says: "§6: … until the sync limit",
         approval: true,
         given: &[Forge(true), MET, After(30), NOT_MET, Pull("merged", Current), After(800), After(200)],
-        path: &[T, A, S::Normal],
+        path: &[TRIGGERED, AWAITING, S::Normal],
         then: &[Then::EverLatched(Outcome::Canceled, 1)],
     },
     Row {
@@ -180,28 +173,28 @@ const PULLS: &[Row] = &[
             Pull("reverted", Current),
             After(10),
         ],
-        path: &[T, A, S::Normal],
+        path: &[TRIGGERED, AWAITING, S::Normal],
         then: &[Then::EverLatched(Outcome::Canceled, 1)],
     },
     Row {
         says: "§6: … and only that case",
         approval: true,
         given: &[Forge(true), MET, After(30), Pull("merged", Current), HandResize("15Gi")],
-        path: &[T, A, T],
+        path: &[TRIGGERED, AWAITING, TRIGGERED],
         then: &[Then::EverLatched(Outcome::Canceled, 1)],
     },
     Row {
         says: "§6: the finalizer is the forge's where there is one: the engine waits",
         approval: true,
         given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, After(10), After(10)],
-        path: &[T, A],
+        path: &[TRIGGERED, AWAITING],
         then: &[Then::Quiet],
     },
     Row {
         says: "§6: … and nobody's where there is none",
         approval: true,
         given: &[Forge(true), MET, After(30), Finalizer, DeleteApproval, Forge(false), After(10), After(30)],
-        path: &[T, A, T, A],
+        path: &[TRIGGERED, AWAITING, TRIGGERED, AWAITING],
         then: &[Then::Asks("pending"), Then::Proposed(2)],
     },
 ];

@@ -6,10 +6,10 @@ use autopilot_shared::api::{ActionApprovalStatus, AutopilotRuleObjectStatus, Out
 use autopilot_shared::names;
 use autopilot_shared::quantity::Size;
 
-use super::{Basis, Resized, World};
+use super::{Basis, DecideScene, Resized};
 use crate::table::TRANSITIONS;
 
-impl World {
+impl DecideScene {
     /// A request grows once per digest, to what was proposed, on the PVC that was meant, and with an approval where
     /// one is required.
     pub(super) fn check_resize(&mut self, uid: &str, to: Size, basis: &Basis) {

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::decider::writer;
 use crate::event::{Digest, Event};
-use crate::world::{NAMESPACE, OBJECT, RULE, World};
+use crate::world::{DecideScene, NAMESPACE, OBJECT, RULE};
 
 /// The guide's rule: 100 %, up to 400Gi, `for: 30`, cool-down 300.
 pub fn rule(approval: bool) -> AutopilotRule {
@@ -37,7 +37,7 @@ fn labels(rule: &str, object: &str) -> Option<std::collections::BTreeMap<String,
     Some([(LABEL_RULE.to_owned(), rule.to_owned()), (LABEL_OBJECT.to_owned(), object.to_owned())].into())
 }
 
-impl World {
+impl DecideScene {
     /// The event happens; decisions follow elsewhere.
     pub fn happens(&mut self, event: Event) {
         match event {
