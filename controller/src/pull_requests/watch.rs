@@ -43,7 +43,7 @@ pub(crate) async fn watch(client: Client, out: mpsc::Sender<ApprovalEvent>, stop
     follow(api, watcher::Config::default().page_size(PAGE), message, out, stop).await;
 }
 
-/// Returns what an event says. `None` for an object that cannot be read: the engine tells of it.
+/// Returns what an event says. `None` for an object that cannot be read, which the engine reports.
 fn approval_event(event: WatchEvent<Box<DeserializeGuard<ActionApproval>>>) -> Option<ApprovalEvent> {
     Some(match event {
         WatchEvent::ResetBegin => ApprovalEvent::ListBegins,

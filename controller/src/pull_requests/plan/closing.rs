@@ -1,4 +1,4 @@
-//! How pull requests and branches end: with a comment that says why, and only if they are ours.
+//! The end of pull requests and branches: with a comment that says why, and only if they are ours.
 
 use super::builder::PlanBuilder;
 use super::conditions;

@@ -17,14 +17,14 @@ use crate::pull_requests::text::{body, file};
 
 /// Interval at which a branch that is not ours is looked at again.
 const LOOK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-/// How long the forge may fail before every approval says so.
+/// Time that the forge may fail before every approval says so.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// Plans the steps of an approval that waits for an answer to this proposal.
 pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
     let view = out.view;
     if view.folder.is_none() {
-        // What it said of the folder stays until that is looked at again.
+        // The condition about the folder stays until the folder is read again.
         out.keep_condition(conditions::FOLDER, "");
     } else if let Some(list) = view.folder.and_then(|f| f.kustomization(&view.settings.folder)) {
         let text = format!(
@@ -58,7 +58,7 @@ fn out_of_order(out: &mut PlanBuilder<'_, '_>) {
     let Some(outage) = out.view.outage else { return };
     let due = outage.since + PATIENCE;
     if due > out.view.now {
-        // What it said before stays until then.
+        // The conditions in the status stay until then.
         out.keep = true;
         return out.wake(due);
     }
@@ -87,7 +87,7 @@ fn creating(
             return out.set_condition(WAITS, "MaxOpen", text);
         }
     }
-    // What it waited for stands until there is a pull request, or something else to wait for.
+    // The reason to wait stands until there is a pull request, or another reason.
     out.keep = true;
     out_of_order(out);
     let mut foreign = matched.foreign.iter().map(|foreign| foreign.pull);
@@ -251,7 +251,7 @@ fn following(
                 return out.ask(Ask::Decider { number: pull.number });
             };
             let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll > view.now) else {
-                // What is known is written first: the engine waits for it.
+                // The record is written first: the engine waits for it.
                 let before = known.is_none_or(|r| r.in_base || r.state != PullRequestState::Merged);
                 out.pull = Some(conditions::record(pull, digest, &path, by, before));
                 return out.ask(Ask::Folder);

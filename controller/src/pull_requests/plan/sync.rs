@@ -14,7 +14,7 @@ use crate::pull_requests::text::comment::Comment;
 /// Interval at which the obstacles are looked at again; a tool that is at work, with each poll.
 const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
-/// How long the end of an approval waits for the GitOps tool.
+/// Time that the end of an approval waits for the GitOps tool.
 const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
 /// Says what stands between a merge and the cluster, once the merge should have arrived.

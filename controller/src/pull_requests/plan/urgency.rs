@@ -8,7 +8,7 @@ use jiff::Timestamp;
 /// Farther than any threshold.
 const FARTHEST: f64 = 1e9;
 
-/// How urgent a proposal is; the most urgent sorts first.
+/// Urgency of a proposal; the most urgent sorts first.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Urgency {
     /// Ratio of the measured value and its threshold, in the direction of the condition: 1 is at the threshold.

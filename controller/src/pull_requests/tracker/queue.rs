@@ -1,4 +1,4 @@
-//! Who may have a pull request next: one at a time, the most urgent first, as long as not too many are open.
+//! The queue for pull requests: one approval at a time, the most urgent first, as long as not too many are open.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ impl Queue {
         self.slots.get(key).copied().unwrap_or_default()
     }
 
-    /// How many wait.
+    /// Returns the number of approvals that wait.
     pub(super) fn len(&self) -> usize {
         self.urgency.len()
     }

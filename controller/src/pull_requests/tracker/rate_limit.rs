@@ -1,4 +1,4 @@
-//! How fast the forge may be asked: below what GitHub documents (80 creations a minute, 500 an hour, one write a
+//! The rate of requests to the forge: below what GitHub documents (80 creations a minute, 500 an hour, one write a
 //! second, 900 points a minute, 5,000 requests an hour), because others share the token.
 
 use std::collections::VecDeque;

@@ -234,7 +234,7 @@ impl Tracker {
         let keys = self.approvals.of_branch(&pull.branch);
         let Some(applied) = self.pulls.apply(&self.identity, pull, !keys.is_empty()) else { return };
         if applied.state_changed && applied.merged {
-            // What is known of the folder is from before, and what was merged may be nobody's now.
+            // The folder was read before the merge, and nobody may wait for the merged file now.
             self.folder.forget_and_read();
         }
         if applied.state_changed && applied.was_known {
