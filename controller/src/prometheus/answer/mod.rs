@@ -170,8 +170,8 @@ struct Elements {
 
 impl<'de> Deserialize<'de> for Elements {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
+        struct ElementsVisitor;
+        impl<'de> Visitor<'de> for ElementsVisitor {
             type Value = Elements;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -194,7 +194,7 @@ impl<'de> Deserialize<'de> for Elements {
                 Ok(found)
             }
         }
-        deserializer.deserialize_any(Walk)
+        deserializer.deserialize_any(ElementsVisitor)
     }
 }
 
@@ -216,8 +216,8 @@ enum Part {
 
 impl<'de> Deserialize<'de> for Element {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
+        struct ElementVisitor;
+        impl<'de> Visitor<'de> for ElementVisitor {
             type Value = Element;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -239,7 +239,7 @@ impl<'de> Deserialize<'de> for Element {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Element, A::Error> {
-                let mut labels = Labels::default();
+                let mut labels = MetricLabels::default();
                 let mut point = None;
                 let mut histogram = false;
                 while let Some(part) = map.next_key()? {
@@ -270,12 +270,12 @@ impl<'de> Deserialize<'de> for Element {
                 })
             }
         }
-        deserializer.deserialize_any(Walk)
+        deserializer.deserialize_any(ElementVisitor)
     }
 }
 
 #[derive(Default)]
-struct Labels {
+struct MetricLabels {
     volume: Option<Box<str>>,
     namespace: Option<Box<str>>,
     claim: Option<Box<str>>,
@@ -298,18 +298,18 @@ enum Label {
     Other,
 }
 
-impl<'de> Deserialize<'de> for Labels {
+impl<'de> Deserialize<'de> for MetricLabels {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Walk;
-        impl<'de> Visitor<'de> for Walk {
-            type Value = Labels;
+        struct LabelsVisitor;
+        impl<'de> Visitor<'de> for LabelsVisitor {
+            type Value = MetricLabels;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("labels")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut labels = Labels::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MetricLabels, A::Error> {
+                let mut labels = MetricLabels::default();
                 while let Some(label) = map.next_key()? {
                     let kept = match label {
                         Label::VolumeName => &mut labels.volume,
@@ -329,7 +329,7 @@ impl<'de> Deserialize<'de> for Labels {
                 Ok(labels)
             }
         }
-        deserializer.deserialize_map(Walk)
+        deserializer.deserialize_map(LabelsVisitor)
     }
 }
 

@@ -7,7 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
-use super::{Figures, Shared};
+use super::figures::{Figures, Shared};
 
 /// Writes the shared figures at each scrape.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl Collector for Exposition {
 }
 
 /// Labels of one series.
-type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
+type SeriesLabels<'a, const N: usize> = [(&'static str, &'a str); N];
 
 struct Page<'a>(DescriptorEncoder<'a>);
 
@@ -118,7 +118,7 @@ impl Page<'_> {
             MetricType::Histogram,
         )?;
         for (provider, histogram) in &figures.query_seconds {
-            let labels: Labels<'_, 1> = [("provider", provider)];
+            let labels: SeriesLabels<'_, 1> = [("provider", provider)];
             histogram.encode(family.encode_family(&labels)?)?;
         }
         self.counters(
@@ -203,7 +203,7 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        series: impl Iterator<Item = (Labels<'b, N>, i64)>,
+        series: impl Iterator<Item = (SeriesLabels<'b, N>, i64)>,
     ) -> fmt::Result {
         self.values(name, help, MetricType::Gauge, series)
     }
@@ -214,7 +214,7 @@ impl Page<'_> {
         name: &str,
         help: &str,
         kind: MetricType,
-        series: impl Iterator<Item = (Labels<'b, N>, V)>,
+        series: impl Iterator<Item = (SeriesLabels<'b, N>, V)>,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, kind)?;
         for (labels, value) in series {
@@ -228,11 +228,11 @@ impl Page<'_> {
         &mut self,
         name: &str,
         help: &str,
-        series: impl Iterator<Item = (Labels<'b, N>, u64)>,
+        series: impl Iterator<Item = (SeriesLabels<'b, N>, u64)>,
     ) -> fmt::Result {
         let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
         for (labels, value) in series {
-            family.encode_family(&labels)?.encode_counter::<Labels<'b, N>, u64, f64>(&value, None)?;
+            family.encode_family(&labels)?.encode_counter::<SeriesLabels<'b, N>, u64, f64>(&value, None)?;
         }
         Ok(())
     }

@@ -5,16 +5,20 @@
 //! fixed order. So a scrape never sees half a change, and a rule that has gone leaves no series behind.
 
 mod exposition;
+mod figures;
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_shared::RuleState;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+pub use figures::{Failure, ForgeFigures};
+
+use figures::{RuleRow, Shared};
 
 /// `Content-Type` of [`Metrics::exposition`]. Prometheus chooses its parser by it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -30,72 +34,11 @@ const QUERY_SECONDS: [f64; 9] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10
 /// Upper bounds, in seconds, of the time that a pass takes.
 const PASS_SECONDS: [f64; 9] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.3, 1.0, 5.0];
 
-/// How an action ended that did not succeed: label `state` of `autopilot_action_failed_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Failure {
-    /// It was tried and failed.
-    Failed,
-    /// A person, or the controller, declined it.
-    Declined,
-}
-
-impl Failure {
-    /// The label's text.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Failure::Failed => "failed",
-            Failure::Declined => "declined",
-        }
-    }
-}
-
 /// All metrics of this process. Cheap to clone; clones share the figures.
 #[derive(Clone)]
 pub struct Metrics {
     figures: Shared,
     registry: Arc<Registry>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Shared(Arc<Mutex<Figures>>);
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Figures> {
-        // The figures are plain numbers: one that panicked under the lock left at worst one of them unset.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug, Default)]
-struct Figures {
-    rules_in_system: i64,
-    rules: BTreeMap<String, RuleRow>,
-    covered: BTreeMap<String, i64>,
-    no_data: BTreeMap<String, i64>,
-    /// By rule and action: seconds and number.
-    durations: BTreeMap<(String, String), (f64, u64)>,
-    taken: BTreeMap<String, u64>,
-    /// By action, object and outcome.
-    failures: BTreeMap<(String, String, Failure), u64>,
-    failed: u64,
-    declined: u64,
-    queries: BTreeMap<(String, &'static str), u64>,
-    query_seconds: BTreeMap<String, Histogram>,
-    answer_bytes: BTreeMap<String, u64>,
-    writes: BTreeMap<(&'static str, &'static str, &'static str), u64>,
-    in_flight: i64,
-    leader: bool,
-    config_valid: bool,
-    forge: Option<ForgeFigures>,
-    watch_errors: BTreeMap<&'static str, u64>,
-    passes: Option<Histogram>,
-}
-
-#[derive(Debug, Default)]
-struct RuleRow {
-    action: String,
-    objects: i64,
-    states: BTreeMap<RuleState, i64>,
 }
 
 impl Default for Metrics {
@@ -255,17 +198,6 @@ impl Metrics {
             passes.observe(took.as_secs_f64());
         }
     }
-}
-
-/// How the pull requests stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ForgeFigures {
-    /// Open.
-    pub open: usize,
-    /// Approvals that want one and have none.
-    pub waiting: usize,
-    /// Requests left in this hour, and of how many, where the forge counts them.
-    pub budget: Option<(u64, u64)>,
 }
 
 /// One effect in flight; see [`Metrics::effect_started`].
