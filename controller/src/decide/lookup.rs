@@ -1,8 +1,6 @@
 //! Finding the objects of a pair, and reading plain facts from them. Never imports anything that decides.
 
-use autopilot_shared::api::{
-    ANNOTATION_PROPOSAL, ApprovalReference, AutopilotRuleObjectStatus, FINALIZER, Proposal,
-};
+use autopilot_shared::api::{ANNOTATION_PROPOSAL, ApprovalReference, AutopilotRuleObjectStatus, Proposal};
 use autopilot_shared::names;
 use kube::ResourceExt as _;
 
@@ -46,8 +44,7 @@ pub(crate) fn of_proposal<'a>(view: &View<'a>, proposal: &Proposal) -> Option<&'
     let Place::Ours(approval) = place(view, proposal.approval_name.as_deref()?) else { return None };
     let raw = &approval.raw;
     let annotated = raw.annotations().get(ANNOTATION_PROPOSAL) == Some(&proposal.digest);
-    let shown =
-        raw.status.as_ref().and_then(|s| s.proposal.as_ref()).is_some_and(|p| p.digest == proposal.digest);
+    let shown = raw.proposal().is_some_and(|p| p.digest == proposal.digest);
     (annotated || shown).then_some(approval)
 }
 
@@ -59,7 +56,7 @@ pub(crate) fn own<'a>(view: &View<'a>, status: &AutopilotRuleObjectStatus) -> Op
 
 /// Returns whether nobody has decided about an approval.
 pub(crate) fn undecided(approval: &Approval) -> bool {
-    approval.raw.status.as_ref().is_none_or(|s| s.decision.is_none())
+    approval.raw.decision().is_none()
 }
 
 /// Returns the reference to an approval that the journal keeps.
@@ -75,11 +72,6 @@ pub(crate) fn target(approval: &Approval) -> Target {
         uid: approval.raw.uid().unwrap_or_default(),
         version: approval.raw.resource_version().unwrap_or_default(),
     }
-}
-
-/// Returns whether a rule or an approval carries our finalizer.
-pub(crate) fn has_finalizer(finalizers: &[String]) -> bool {
-    finalizers.iter().any(|f| f == FINALIZER)
 }
 
 /// Returns the target of a write to a journal.

@@ -121,7 +121,7 @@ fn without_object(view: &View<'_>) -> Decision {
     let removal = view
         .approvals()
         .filter(|a| labelled(&a.raw, view.rule_name, view.object_id))
-        .filter(|a| ours(&a.raw) || a.raw.metadata.deletion_timestamp.is_some())
+        .filter(|a| ours(&a.raw) || a.raw.is_deleting())
         .find_map(|approval| approval::cleanup::remove(view.settings, approval, view.now));
     let journal = view.journal.filter(|journal| !journal.deleting);
     // Its events are out before it goes: a transition is never lost.

@@ -52,7 +52,7 @@ pub(crate) fn orphaned_approval(
     has_rule: bool,
     now: Timestamp,
 ) -> OrphanStep {
-    let deleting = approval.raw.metadata.deletion_timestamp.is_some();
+    let deleting = approval.raw.is_deleting();
     let effect = if deleting || ours(&approval.raw) {
         match remove(settings, approval, now) {
             Some(effect) => effect,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use autopilot_shared::RuleState;
 use autopilot_shared::rule::Rule;
+use autopilot_shared::time::bounded_seconds;
 
-use super::time::seconds;
 use super::view::{Journal, Precedence};
 use crate::evaluate::reading::Reading;
 use crate::evaluate::verdict::Verdict;
@@ -65,7 +65,9 @@ impl Contender<'_> {
         let since = self.journal.and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
         self.state == RuleState::Triggered
             && self.reading.verdict == Verdict::Met
-            && since.zip(self.reading.at).is_some_and(|(since, seen)| seen >= since + seconds(rule.hold))
+            && since
+                .zip(self.reading.at)
+                .is_some_and(|(since, seen)| seen >= since + bounded_seconds(rule.hold))
     }
 }
 

@@ -1,12 +1,7 @@
-//! Times in rules, configurations and journals.
+//! Times in journals and decisions.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-
-/// Returns seconds of a rule or of a configuration as a duration, bounded so that it can be added to a time.
-pub(crate) fn seconds(value: u64) -> SignedDuration {
-    SignedDuration::from_secs(i64::try_from(value).unwrap_or(i64::MAX).min(1 << 35))
-}
 
 /// Returns a time that a journal may hold.
 pub(crate) fn at(time: Option<&MicroTime>) -> Option<Timestamp> {

@@ -2,9 +2,9 @@
 
 use autopilot_shared::api::{AutopilotRuleObjectStatus, Decision};
 use autopilot_shared::rule::Rule;
+use autopilot_shared::time::bounded_seconds;
 use jiff::SignedDuration;
 
-use super::time::seconds;
 use super::view::{ObjectView, View};
 use crate::evaluate::verdict::Verdict;
 
@@ -48,7 +48,7 @@ pub(crate) fn declined_reason(decision: &Decision) -> String {
 }
 
 fn cancel_after(view: &View<'_>) -> SignedDuration {
-    view.settings.cancel_after.max(seconds(view.rule.map_or(0, |r| r.hold)))
+    view.settings.cancel_after.max(bounded_seconds(view.rule.map_or(0, |r| r.hold)))
 }
 
 /// Returns why an open approval must be withdrawn whatever the answer: its proposal does not fit any more.

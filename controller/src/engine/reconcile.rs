@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use autopilot_shared::api::LABEL_RULE;
+use autopilot_shared::time::bounded_seconds;
 use autopilot_shared::{RuleState, names};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
@@ -92,7 +93,7 @@ impl Engine {
     /// Notes how long a triggered pair only has to hold, so that passes need not look at it before.
     fn note_hold(&mut self, pair: &Pair, namespace: &str) {
         let hold = self.rules.get(&pair.rule).and_then(|r| r.rule()).map_or(0, |r| r.hold);
-        let hold = decide::time::seconds(hold);
+        let hold = bounded_seconds(hold);
         let since =
             self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
         if let Some(entry) = self.pairs.get_mut(pair) {

@@ -12,7 +12,7 @@ use super::conditions::{ConditionText, STALE, set_condition, written_by};
 use super::latch::latch;
 use super::spec;
 use crate::decide::effect::Effect;
-use crate::decide::lookup::{has_finalizer, target};
+use crate::decide::lookup::target;
 use crate::decide::reason::Reason;
 use crate::decide::view::{Approval, Settings, View};
 
@@ -26,7 +26,7 @@ pub(crate) fn clean_up(
     approval: &Approval,
 ) -> Option<Effect> {
     let raw = &approval.raw;
-    if raw.metadata.deletion_timestamp.is_some() {
+    if raw.is_deleting() {
         return release_finalizer(view.settings, approval, view.now);
     }
     if !spec::ours(raw) {
@@ -79,7 +79,7 @@ fn is_in_git(settings: &Settings, approval: &Approval, now: Timestamp) -> bool {
 
 /// Returns whether the forge will report on it. Without our finalizer nothing will ever say that a file has gone.
 fn waits_for_forge(settings: &Settings, approval: &Approval) -> bool {
-    settings.forge.is_some() && has_finalizer(approval.raw.finalizers())
+    settings.forge.is_some() && approval.raw.has_finalizer()
 }
 
 /// Returns its pull request, once that is merged or closed.
@@ -101,7 +101,7 @@ pub(crate) fn unseen_until(settings: &Settings, approval: &Approval) -> Option<T
 
 /// Returns when it was approved.
 fn approved(approval: &Approval) -> Option<Timestamp> {
-    let decision = approval.raw.status.as_ref()?.decision.as_ref()?;
+    let decision = approval.raw.decision()?;
     let at = decision.at.as_ref().filter(|_| decision.outcome == Outcome::Approved);
     at.map(|at| at.0)
 }
@@ -156,7 +156,7 @@ pub(crate) fn release_finalizer(settings: &Settings, approval: &Approval, now: T
 pub(crate) fn release(settings: &Settings, approval: &Approval) -> Release {
     let Some(since) = approval.raw.metadata.deletion_timestamp.as_ref() else { return Release::NotNeeded };
     match &settings.forge {
-        _ if !has_finalizer(approval.raw.finalizers()) => Release::NotNeeded,
+        _ if !approval.raw.has_finalizer() => Release::NotNeeded,
         None => Release::Now,
         Some(forge) => Release::At(since.0 + forge.deletion_limit + MARGIN),
     }
@@ -165,7 +165,7 @@ pub(crate) fn release(settings: &Settings, approval: &Approval) -> Release {
 /// Returns the write that deletes or releases an approval whose rule or PVC is gone. `None` if it waits, or is being
 /// deleted without our finalizer.
 pub(crate) fn remove(settings: &Settings, approval: &Approval, now: Timestamp) -> Option<Effect> {
-    if approval.raw.metadata.deletion_timestamp.is_some() {
+    if approval.raw.is_deleting() {
         return release_finalizer(settings, approval, now);
     }
     // A GitOps tool would wait for it; not indefinitely.

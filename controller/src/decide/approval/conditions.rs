@@ -25,7 +25,7 @@ pub(crate) struct ConditionText {
 
 /// Returns who wrote the spec, and from which file in Git, where that is known.
 pub(crate) fn written_by(approval: &Approval) -> String {
-    let file = approval.raw.status.as_ref().and_then(|status| status.pull_request.as_ref());
+    let file = approval.raw.pull_request();
     let file = file.filter(|pull| pull.in_base && !pull.path.is_empty()).map(|pull| &pull.path);
     match (approval.writers.last(), file) {
         (Some(writer), Some(path)) if writer.apply => {
@@ -36,18 +36,9 @@ pub(crate) fn written_by(approval: &Approval) -> String {
     }
 }
 
-/// Returns the condition of a type.
-pub(crate) fn condition<'a>(approval: &'a Approval, kind: &str) -> Option<&'a Condition> {
-    all(approval).iter().find(|c| c.type_ == kind)
-}
-
-fn all(approval: &Approval) -> &[Condition] {
-    approval.raw.status.as_ref().and_then(|s| s.conditions.as_deref()).unwrap_or_default()
-}
-
 /// Returns the write that sets a condition, with a warning beside it; `None` if it is set already.
 pub(crate) fn set_condition(now: Timestamp, approval: &Approval, text: &ConditionText) -> Option<Effect> {
-    let old = condition(approval, text.kind).filter(|c| c.status == "True");
+    let old = approval.raw.condition(text.kind).filter(|c| c.status == "True");
     if old.is_some_and(|c| c.message == text.text) {
         return None;
     }
@@ -59,7 +50,8 @@ pub(crate) fn set_condition(now: Timestamp, approval: &Approval, text: &Conditio
         last_transition_time: old.map_or(Time(now), |c| c.last_transition_time.clone()),
         observed_generation: None,
     };
-    let conditions = all(approval).iter().filter(|c| c.type_ != text.kind).cloned().chain([new]).collect();
+    let conditions =
+        approval.raw.conditions().iter().filter(|c| c.type_ != text.kind).cloned().chain([new]).collect();
     let target = target(approval);
     let event = EventDraft {
         regarding: Regarding::Approval {
@@ -85,7 +77,7 @@ pub(crate) fn set_condition(now: Timestamp, approval: &Approval, text: &Conditio
 /// Returns the conditions with all of ours false; `None` if they are.
 pub(crate) fn all_false(now: Timestamp, approval: &Approval, reason: &str) -> Option<Vec<Condition>> {
     let raised = |c: &Condition| [STALE, UNKNOWN_STATE].contains(&c.type_.as_str()) && c.status != "False";
-    let conditions = all(approval);
+    let conditions = approval.raw.conditions();
     conditions.iter().any(raised).then(|| {
         let lowered = |c: &Condition| Condition {
             status: "False".to_owned(),

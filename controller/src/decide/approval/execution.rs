@@ -12,11 +12,11 @@ pub(crate) fn execution_due(view: &View<'_>, status: &AutopilotRuleObjectStatus)
         return None;
     }
     let approval = own(view, status)?;
-    if approval.raw.metadata.deletion_timestamp.is_some() {
+    if approval.raw.is_deleting() {
         return None;
     }
     let last = status.last_action.as_ref()?;
-    approval.raw.status.as_ref().is_none_or(|s| s.execution.is_none()).then(|| Execution {
+    approval.raw.execution().is_none().then(|| Execution {
         outcome: "done".to_owned(),
         at: last.at.clone(),
         message: format!("PVC resized from {} to {}", last.from, last.to),

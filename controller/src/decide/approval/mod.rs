@@ -11,12 +11,13 @@ pub(crate) mod spec;
 
 use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{ActionApprovalStatus, AutopilotRuleObjectStatus, Outcome, Proposal};
+use autopilot_shared::backoff::backoff;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt as _;
 
 use self::cleanup::{Release, clean_up, release, release_finalizer, unseen_until};
-use self::conditions::{ConditionText, STALE, UNKNOWN_STATE, condition, set_condition, written_by};
+use self::conditions::{ConditionText, STALE, UNKNOWN_STATE, set_condition, written_by};
 use self::create::{pending_approval, preview};
 use self::execution::execution_due;
 use self::latch::latch;
@@ -83,7 +84,7 @@ fn next(view: &View<'_>, draft: &JournalDraft<'_, '_>) -> Step {
 /// Returns whether an approval is, or can still become, the one that asks about the journal's proposal.
 fn may_belong_to_proposal(approval: &Approval, status: &AutopilotRuleObjectStatus) -> bool {
     let Some(proposal) = &status.proposal else { return false };
-    let decision = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref());
+    let decision = approval.raw.decision();
     proposal.approval_name.as_deref() == Some(approval.raw.name_any().as_str())
         && decision.is_none_or(|d| d.digest == proposal.digest)
 }
@@ -101,7 +102,7 @@ fn before_adoption(view: &View<'_>, draft: &JournalDraft<'_, '_>, proposal: &Pro
         Place::Foreign => return Step::default(),
         Place::Ours(approval) => approval,
     };
-    if approval.raw.metadata.deletion_timestamp.is_some() || !undecided(approval) {
+    if approval.raw.is_deleting() || !undecided(approval) {
         return released(view, approval);
     }
     let why = cancel_reason(view, draft.get())
@@ -125,7 +126,7 @@ fn awaiting_decision(view: &View<'_>, draft: &JournalDraft<'_, '_>, proposal: &P
     let Some(approval) = own(view, status).filter(|a| undecided(a)) else {
         return Step::default();
     };
-    if approval.raw.metadata.deletion_timestamp.is_some() {
+    if approval.raw.is_deleting() {
         return released(view, approval);
     }
     let latch = |outcome, why: &str| Step::write(latch(view, approval, &proposal.digest, outcome, why));
@@ -145,7 +146,7 @@ fn awaiting_decision(view: &View<'_>, draft: &JournalDraft<'_, '_>, proposal: &P
     {
         return latch(Outcome::Canceled, &why);
     }
-    let shown = approval.raw.status.as_ref().and_then(|s| s.proposal.as_ref());
+    let shown = approval.raw.proposal();
     if shown.is_none_or(|p| p.digest != proposal.digest) {
         return Step::write(preview(view, approval, proposal));
     }
@@ -199,8 +200,8 @@ fn stale(
         return Step::write(effect);
     }
     // A time in the future is from before the clock was set back.
-    let since = condition(approval, STALE).map(|c| c.last_transition_time.0).filter(|t| *t <= view.now);
-    let pause = FIRST_RESET.saturating_mul(2_i32.saturating_pow(view.resets.min(10))).min(LAST_RESET);
+    let since = approval.raw.condition(STALE).map(|c| c.last_transition_time.0).filter(|t| *t <= view.now);
+    let pause = backoff(view.resets, FIRST_RESET, LAST_RESET);
     match since.map(|since| since + pause).filter(|due| *due > view.now) {
         Some(due) => Step { effect: None, wake: Some(due) },
         None => {

@@ -79,7 +79,7 @@ pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Requ
 /// # Errors
 /// The first mismatch.
 pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), Mismatch> {
-    let actions = approval.raw.spec.actions.as_deref().unwrap_or_default();
+    let actions = approval.raw.actions();
     let [action] = actions else {
         return Err(Mismatch::Actions(actions.len()));
     };
@@ -147,7 +147,7 @@ pub fn closed(approval: &Approval, proposal: &Proposal) -> bool {
 }
 
 fn ended<'a>(approval: &'a Approval, digest: &str) -> Option<&'a PullRequest> {
-    approval.raw.status.as_ref()?.pull_request.as_ref().filter(|pull| pull.digest == digest)
+    approval.raw.pull_request().filter(|pull| pull.digest == digest)
 }
 
 /// The author of a decision, their means and their reason, as far as the API keeps them.

@@ -26,7 +26,7 @@ pub(crate) fn awaiting(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Opt
             None => back_to_normal(view, draft, inactive_reason(view)),
         };
     };
-    let Some(decision) = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref()) else {
+    let Some(decision) = approval.raw.decision() else {
         // A spec that does not count is shown; what is due is an effect, not a transition.
         let uid = approval.raw.metadata.uid.as_deref();
         let stale = draft.get().proposal.as_ref().and_then(|p| binds(approval, p, uid).err());

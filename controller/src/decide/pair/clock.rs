@@ -1,12 +1,14 @@
 //! How long a pair waits, also if the clock was set back: that must not make a wait last until it has caught up.
 
 use autopilot_shared::RuleState as S;
+use autopilot_shared::backoff::backoff;
 use autopilot_shared::rule::DEFAULT_COOL_DOWN;
+use autopilot_shared::time::bounded_seconds;
 use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use super::journal_draft::JournalDraft;
-use crate::decide::time::{at, seconds};
+use crate::decide::time::at;
 use crate::decide::view::View;
 
 /// The clocks of two controllers may differ by this much; beyond, one of them was set back.
@@ -18,13 +20,12 @@ const LONGEST_PAUSE: SignedDuration = SignedDuration::from_secs(3600);
 
 /// Returns the pause after so many refused or failed attempts. It doubles with each, bounded.
 pub(crate) fn retry_pause(attempts: u32) -> SignedDuration {
-    let factor = 2_i32.saturating_pow(attempts.saturating_sub(1).min(20));
-    FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+    backoff(attempts.saturating_sub(1), FIRST_PAUSE, LONGEST_PAUSE)
 }
 
 /// Returns how long the rule cools down.
 pub(crate) fn cool_down_of(view: &View<'_>) -> SignedDuration {
-    seconds(view.rule.map_or(DEFAULT_COOL_DOWN, |r| r.cool_down))
+    bounded_seconds(view.rule.map_or(DEFAULT_COOL_DOWN, |r| r.cool_down))
 }
 
 /// Bounds the journalled times: none lies further ahead than the wait that it belongs to. Written once; a bound that

@@ -4,6 +4,7 @@ use autopilot_shared::RuleState as S;
 use autopilot_shared::api::{Backoff, Outcome};
 use autopilot_shared::quantity::Size;
 use autopilot_shared::rule::Rule;
+use autopilot_shared::time::bounded_seconds;
 use jiff::Timestamp;
 
 use super::freshness::{fresh, seen_at};
@@ -13,7 +14,7 @@ use super::step_back::{back_to_normal, withdraw};
 use crate::decide::approval::spec::{self, Request};
 use crate::decide::lookup::{Place, free_name, place, reference, undecided};
 use crate::decide::reason::Reason;
-use crate::decide::time::{at, seconds};
+use crate::decide::time::at;
 use crate::decide::view::{Approval, ObjectView, View};
 use crate::decide::withdrawal::{active, declined_reason, inactive_reason, met, not_met};
 
@@ -37,7 +38,7 @@ pub(crate) fn triggered(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Op
         }
         return adopt(view, draft);
     }
-    let held_at = at(draft.get().hold_since.as_ref()).unwrap_or(view.now) + seconds(rule.hold);
+    let held_at = at(draft.get().hold_since.as_ref()).unwrap_or(view.now) + bounded_seconds(rule.hold);
     if !met(view) || seen_at(view) < held_at {
         return None;
     }
@@ -111,13 +112,13 @@ fn adopt(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Option<Timestamp>
         }
         Place::Ours(approval) => approval,
     };
-    if let Some(decision) = approval.raw.status.as_ref().and_then(|s| s.decision.as_ref()) {
+    if let Some(decision) = approval.raw.decision() {
         // Withdrawn before it was adopted. Its digest is spent; another one's decision goes with its approval.
         let reason = decision.reason.clone();
         return if decision.digest == proposal.digest { withdraw(view, draft, &reason) } else { None };
     }
     let pending = matches!(spec::read(approval, proposal, None), Request::Pending);
-    if pending && approval.raw.metadata.deletion_timestamp.is_none() {
+    if pending && !approval.raw.is_deleting() {
         draft.edit().approval = Some(reference(approval));
         draft.go(S::ActionAwaitingApproval, None, None);
     }
@@ -129,16 +130,15 @@ fn adopt(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Option<Timestamp>
 fn declined_before<'a>(view: &View<'a>) -> Option<&'a Approval> {
     view.approvals().find(|a| {
         spec::labelled(&a.raw, view.rule_name, view.object_id)
-            && a.raw.metadata.deletion_timestamp.is_none()
+            && !a.raw.is_deleting()
             && !undecided(a)
-            && a.raw.status.as_ref().and_then(|s| s.decision.as_ref()).map(|d| d.outcome)
-                == Some(Outcome::Declined)
+            && a.raw.decision().map(|d| d.outcome) == Some(Outcome::Declined)
     })
 }
 
 /// Steps to ActionsDeclined, with an approval that the journal had lost.
 fn find_again(draft: &mut JournalDraft<'_, '_>, approval: &Approval) -> Option<Timestamp> {
-    let decision = approval.raw.status.as_ref()?.decision.clone()?;
+    let decision = approval.raw.decision()?.clone();
     let reference = reference(approval);
     draft.edit().proposal = None;
     draft.edit().approval = Some(reference);

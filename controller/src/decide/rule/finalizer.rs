@@ -7,7 +7,6 @@ use kube::ResourceExt as _;
 use super::view::RuleView;
 use crate::decide::approval::cleanup::remove;
 use crate::decide::effect::{RuleEffect, Target};
-use crate::decide::lookup::has_finalizer;
 use crate::decide::view::{Approval, Settings};
 
 /// What a rule needs that is being deleted.
@@ -23,11 +22,10 @@ pub(crate) enum Removal {
 
 /// Returns the write that sets our finalizer; `None` if it is set.
 pub(crate) fn add(view: &RuleView<'_>) -> Option<RuleEffect> {
-    let finalizers = view.raw.finalizers();
-    if has_finalizer(finalizers) {
+    if view.raw.has_finalizer() {
         return None;
     }
-    let finalizers = finalizers.iter().cloned().chain([FINALIZER.to_owned()]).collect();
+    let finalizers = view.raw.finalizers().iter().cloned().chain([FINALIZER.to_owned()]).collect();
     Some(RuleEffect::AddFinalizer { target: view.target(), finalizers })
 }
 
@@ -39,16 +37,15 @@ pub(crate) fn remove_finalizers_of_rule<'a>(
     approvals: impl Iterator<Item = &'a Approval>,
     now: Timestamp,
 ) -> Removal {
-    let approvals: Vec<&Approval> = approvals
-        .filter(|a| a.raw.metadata.deletion_timestamp.is_none() || has_finalizer(a.raw.finalizers()))
-        .collect();
+    let approvals: Vec<&Approval> =
+        approvals.filter(|a| !a.raw.is_deleting() || a.raw.has_finalizer()).collect();
     if let Some(effect) = approvals.iter().find_map(|approval| remove(settings, approval, now)) {
         return Removal::Write(Box::new(RuleEffect::Approval(effect)));
     }
     if !approvals.is_empty() {
         return Removal::LookAgain;
     }
-    let Some(index) = rule.finalizers().iter().position(|f| f == FINALIZER) else { return Removal::Done };
+    let Some(index) = rule.finalizer_index() else { return Removal::Done };
     let target = Target {
         namespace: String::new(),
         name: rule.name_any(),
