@@ -54,7 +54,7 @@ impl fmt::Display for Reason<'_> {
 }
 
 /// Returns the text of a transition event. Source: the original's guide.
-pub fn transition_message(rule: &str, object: &str, from: RuleState, to: RuleState) -> String {
+pub(crate) fn transition_message(rule: &str, object: &str, from: RuleState, to: RuleState) -> String {
     format!("rule: {rule}:{object} transition from {} => {}", from.event_str(), to.event_str())
 }
 

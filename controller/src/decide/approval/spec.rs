@@ -137,12 +137,12 @@ pub fn labelled(approval: &ActionApproval, rule: &str, object: &str) -> bool {
 }
 
 /// Returns the pull request of exactly this proposal, if it was merged.
-pub fn merged<'a>(approval: &'a Approval, proposal: &Proposal) -> Option<&'a PullRequest> {
+pub(crate) fn merged<'a>(approval: &'a Approval, proposal: &Proposal) -> Option<&'a PullRequest> {
     ended(approval, &proposal.digest).filter(|pull| pull.state == PullRequestState::Merged)
 }
 
 /// Returns whether the pull request of exactly this proposal was closed: by somebody, since we close only what is decided.
-pub fn closed(approval: &Approval, proposal: &Proposal) -> bool {
+pub(crate) fn closed(approval: &Approval, proposal: &Proposal) -> bool {
     ended(approval, &proposal.digest).is_some_and(|pull| pull.state == PullRequestState::Closed)
 }
 
@@ -152,18 +152,18 @@ fn ended<'a>(approval: &'a Approval, digest: &str) -> Option<&'a PullRequest> {
 
 /// The author of a decision, their means and their reason, as far as the API keeps them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// A name, or empty.
-    pub by: String,
+    pub(crate) by: String,
     /// `console`, `kubectl`, `flux` or the field manager.
-    pub via: String,
+    pub(crate) via: String,
     /// In their words.
-    pub reason: String,
+    pub(crate) reason: String,
 }
 
 /// Returns who decided. The console writes it beside the decision; of plain `kubectl` the API keeps only the manager. What
 /// comes out of git, or out of a close, is signed by who merged or closed the pull request.
-pub fn signature(approval: &Approval, digest: &str, outcome: Outcome) -> Signature {
+pub(crate) fn signature(approval: &Approval, digest: &str, outcome: Outcome) -> Signature {
     let by_hand = by_hand(approval);
     let Some(pull) = ended(approval, digest) else { return by_hand };
     let asked = match approval.raw.spec.approval_state.as_deref() {
