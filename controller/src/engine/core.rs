@@ -5,17 +5,16 @@ use std::sync::Arc;
 use autopilot_shared::config::Github;
 use jiff::Timestamp;
 use rand::rngs::StdRng;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio::sync::{mpsc, watch};
 
 use super::config::ConfigState;
-use super::pairs::PairEntry;
+use super::pairs::PairIndex;
 use super::passes::Passes;
-use super::rules::RuleEntry;
+use super::rules::RuleIndex;
 use super::scheduler::{Alarm, Scheduler};
 use super::writes::Writes;
 use crate::act::Actor;
-use crate::observe::{Deleted, Observation, Pair, World};
+use crate::observe::{Observation, Pair, World};
 use crate::telemetry::{Heartbeat, Metrics, Readiness};
 
 /// The part of readiness that the engine reports.
@@ -52,16 +51,10 @@ pub struct Engine {
     pub(super) parts: Parts,
     pub(super) config: ConfigState,
     pub(super) world: World,
-    pub(super) rules: BTreeMap<Arc<str>, RuleEntry>,
-    pub(super) rules_synced: bool,
-    /// Labels of rules that are there and cannot be read: what is theirs is left alone.
-    pub(super) unreadable: BTreeSet<String>,
+    pub(super) rules: RuleIndex,
+    pub(super) pairs: PairIndex,
     /// The objects that rules cover may have changed.
     pub(super) objects_changed: bool,
-    pub(super) rules_listing: Option<BTreeSet<Arc<str>>>,
-    pub(super) rules_deleted: Deleted,
-    pub(super) rule_labels: HashMap<String, Arc<str>>,
-    pub(super) pairs: BTreeMap<Pair, PairEntry>,
     pub(super) scheduler: Scheduler,
     pub(super) passes: Passes,
     pub(super) writes: Writes,
@@ -74,14 +67,9 @@ impl Engine {
         Engine {
             config: ConfigState::new(),
             world: World::default(),
-            rules: BTreeMap::new(),
-            rules_synced: false,
-            unreadable: BTreeSet::new(),
+            rules: RuleIndex::default(),
+            pairs: PairIndex::default(),
             objects_changed: false,
-            rules_listing: None,
-            rules_deleted: Deleted::default(),
-            rule_labels: HashMap::new(),
-            pairs: BTreeMap::new(),
             scheduler: Scheduler::default(),
             passes: Passes::default(),
             writes: Writes::default(),

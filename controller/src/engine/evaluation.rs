@@ -8,6 +8,7 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::core::Engine;
+use super::pairs::{PairEntry, PairSets};
 use super::passes::{RulePass, Wish};
 use super::rules::RuleEntry;
 use super::writes::TaskResult;
@@ -26,7 +27,12 @@ impl Engine {
         if self.config.active().settings().unknown {
             return None;
         }
-        self.rules.values().filter(|r| !r.polling && r.rule().is_some()).map(|r| r.next_poll).min()
+        self.rules
+            .iter()
+            .map(|(_, entry)| entry)
+            .filter(|r| !r.polling && r.rule().is_some())
+            .map(|r| r.next_poll)
+            .min()
     }
 
     /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
@@ -38,7 +44,7 @@ impl Engine {
         let now = self.now();
         let floor = self.config.active().config().min_poll_interval.as_secs();
         let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
-        for (name, entry) in &mut self.rules {
+        for (name, entry) in self.rules.iter_mut() {
             if entry.polling || entry.next_poll > now {
                 continue;
             }
@@ -208,7 +214,7 @@ impl Engine {
             })
         };
         let missing = matches!(entry.data, Availability::Missing(..));
-        look_depth(rule, &objects_of(entry), facts, waits, missing)
+        look_depth(rule, &objects_of(entry, self.pairs.sets(name)), facts, waits, missing)
     }
 
     /// Applies what a pass says of the objects of a rule.
@@ -218,7 +224,7 @@ impl Engine {
             return;
         };
         entry.polling = false;
-        let judgements = judge_objects(rule, &objects_of(entry), facts, pass.deep);
+        let judgements = judge_objects(rule, &objects_of(entry, self.pairs.sets(name)), facts, pass.deep);
         for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
             entry.without_data.set(judged.slot, false);
         }
@@ -252,10 +258,12 @@ impl Engine {
             if before != verdict || entry.needs_look(verdict) {
                 self.scheduler.mark_pair(pair.clone());
             }
-            if entry.state == RuleState::Normal {
+            if entry.state() == RuleState::Normal {
                 // Selected again: its journal says that it is Normal, and nobody needs to be told.
                 self.mark_normal(&pair);
-            } else if entry.state == RuleState::Initializing && verdict == Verdict::NotMet && !entry.in_flight
+            } else if entry.state() == RuleState::Initializing
+                && verdict == Verdict::NotMet
+                && !entry.in_flight
             {
                 self.becomes_normal(name, slot);
                 self.set_state(&pair, RuleState::Normal);
@@ -265,7 +273,7 @@ impl Engine {
         match verdict {
             Verdict::Met => {
                 let quiet = self.quiet_state(&pair);
-                let mut entry = super::pairs::PairEntry::new(quiet);
+                let mut entry = PairEntry::new(quiet);
                 entry.reading.take(verdict, time, values);
                 self.insert_pair(pair.clone(), entry);
                 self.scheduler.mark_pair(pair);
@@ -276,14 +284,15 @@ impl Engine {
     }
 
     fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        if !entry.selected.contains(slot) || entry.normal.contains(slot) || entry.busy.contains(slot) {
+        let sets = self.pairs.sets(name);
+        if sets.is_normal(slot) || sets.busy().contains(slot) {
             return;
         }
-        entry.normal.insert(slot);
+        let Some(entry) = self.rules.get_mut(name).filter(|entry| entry.selected.contains(slot)) else {
+            return;
+        };
         entry.unannounced.push(slot);
+        self.pairs.set_normal(name, slot);
         self.scheduler.mark_rule(Arc::clone(name));
     }
 
@@ -346,21 +355,19 @@ impl Engine {
             entry.data = data;
             self.scheduler.mark_rule(Arc::clone(name));
         }
-        for (pair, entry) in &mut self.pairs {
-            if pair.rule == *name {
-                entry.reading.take(Verdict::NoData, time, Vec::new());
-            }
+        for entry in self.pairs.of_rule_mut(name) {
+            entry.reading.take(Verdict::NoData, time, Vec::new());
         }
     }
 }
 
 /// Returns the objects of a rule as the evaluation takes them.
-fn objects_of(entry: &RuleEntry) -> RuleObjects<'_> {
+fn objects_of<'a>(entry: &'a RuleEntry, pairs: &'a PairSets) -> RuleObjects<'a> {
     RuleObjects {
         selected: &entry.selected,
-        paired: &entry.paired,
-        busy: &entry.busy,
+        paired: pairs.paired(),
+        busy: pairs.busy(),
         without_data: &entry.without_data,
-        initializing: entry.initializing().collect(),
+        initializing: pairs.initializing(&entry.selected).collect(),
     }
 }

@@ -50,7 +50,7 @@ impl Engine {
     /// What must be seen before anything is decided.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing: Vec<String> = self.world.missing().into_iter().map(str::to_owned).collect();
-        if !self.rules_synced {
+        if !self.rules.synced() {
             missing.push("autopilotrules".to_owned());
         }
         if !self.config.seen() {
@@ -105,10 +105,12 @@ impl Engine {
 
     /// The first look at everything, after a start or a restart.
     pub(crate) fn start(&mut self) {
-        let world = &self.world;
-        for entry in self.rules.values_mut() {
-            entry.select_all(world);
-            entry.remember_announced(world);
+        for (name, entry) in self.rules.iter_mut() {
+            entry.select_all(&self.world);
+            self.pairs.select_only(name, &entry.selected);
+            for slot in entry.announced_objects(&self.world) {
+                self.pairs.set_normal(name, slot);
+            }
         }
         let journals: Vec<Key> = self.world.journals.iter().map(|(key, _)| key.clone()).collect();
         for key in journals {
@@ -118,7 +120,7 @@ impl Engine {
         for key in approvals {
             self.approval_changed(&key);
         }
-        self.scheduler.mark_rules(self.rules.keys().cloned());
+        self.scheduler.mark_rules(self.rules.names().cloned());
         self.count_rules();
     }
 
@@ -131,7 +133,7 @@ impl Engine {
             entry.wake = None;
             entry.not_before = None;
         }
-        for entry in self.rules.values_mut() {
+        for entry in self.rules.iter_mut().map(|(_, entry)| entry) {
             entry.next_poll = now;
             entry.next_status = now;
         }

@@ -1,10 +1,9 @@
 //! What watches report, taken in: rules and PVCs, and the rest of the cluster.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use autopilot_shared::api::{AutopilotRule, LABEL_RULE};
-use autopilot_shared::{RuleState, names};
+use autopilot_shared::names;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
@@ -16,13 +15,10 @@ use super::core::Engine;
 use super::rules::RuleEntry;
 use super::writes::Reread;
 use crate::decide::{Approval, Journal};
-use crate::evaluate::availability::Availability;
-use crate::evaluate::deep_look::Scan;
 use crate::evaluate::reading::Baseline;
 use crate::evaluate::verdict::Verdict;
 use crate::observe::{
-    self, Change, Key, KindIndex as _, Observation, Pair, PvcIndex, TableChange, WatchEvent, cluster_key,
-    readable,
+    self, Change, Key, KindIndex as _, Observation, Pair, PvcIndex, TableChange, WatchEvent, readable,
 };
 
 impl Engine {
@@ -133,7 +129,7 @@ impl Engine {
                     *known = github;
                     changed
                 });
-                for entry in self.rules.values_mut() {
+                for entry in self.rules.iter_mut().map(|(_, entry)| entry) {
                     entry.next_poll = now;
                 }
                 self.mark_everything();
@@ -147,37 +143,29 @@ impl Engine {
     /// Looks at all pairs and rules again.
     pub(crate) fn mark_everything(&mut self) {
         self.scheduler.mark_pairs(self.pairs.keys().cloned());
-        self.scheduler.mark_rules(self.rules.keys().cloned());
+        self.scheduler.mark_rules(self.rules.names().cloned());
     }
 
     fn rule_event(&mut self, event: WatchEvent<Box<DeserializeGuard<AutopilotRule>>>) {
         match event {
-            WatchEvent::ResetBegin => self.rules_listing = Some(BTreeSet::new()),
+            WatchEvent::ResetBegin => self.rules.begin_resync(),
             WatchEvent::Apply(object) => match readable(*object) {
                 Ok(raw) => self.rule_is(raw),
                 Err(bad) => {
                     error!(rule = bad.name, why = bad.why, "a rule cannot be read; it is left alone");
-                    self.unreadable.insert(names::label_value(&bad.name));
-                    if let Some(listing) = &mut self.rules_listing {
-                        listing.insert(bad.name.into());
-                    }
+                    self.rules.note_unreadable(&bad.name);
                 }
             },
             WatchEvent::Delete(object) => {
                 if let Ok(raw) = readable(*object) {
                     let version = observe::version(raw.metadata.resource_version.as_deref());
-                    self.rules_deleted.note(cluster_key(&raw.name_any()), version);
+                    self.rules.note_deleted(&raw.name_any(), version);
                     self.rule_gone(&raw.name_any(), raw.metadata.uid.as_deref());
                 }
             }
             WatchEvent::ResetEnd => {
-                self.rules_synced = true;
-                if let Some(listed) = self.rules_listing.take() {
-                    let gone: Vec<Arc<str>> =
-                        self.rules.keys().filter(|name| !listed.contains(*name)).cloned().collect();
-                    for name in gone {
-                        self.rule_gone(&name, None);
-                    }
+                for name in self.rules.end_resync() {
+                    self.rule_gone(&name, None);
                 }
             }
         }
@@ -185,11 +173,8 @@ impl Engine {
 
     pub(crate) fn rule_is(&mut self, raw: AutopilotRule) {
         let name: Arc<str> = raw.name_any().into();
-        if let Some(listing) = &mut self.rules_listing {
-            listing.insert(Arc::clone(&name));
-        }
+        self.rules.note_readable(&name);
         let now = self.now();
-        self.unreadable.remove(&names::label_value(&name));
         let mut new = RuleEntry::new(raw, now);
         if self.rules.get(&name).is_some_and(|old| old.version() >= new.version()) {
             return;
@@ -201,19 +186,16 @@ impl Engine {
         if let Some(old) = self.rules.get_mut(&name) {
             // The same rule: keep what is known, see whether its meaning changed.
             let same = old.parsed == new.parsed && old.deleting() == new.deleting();
-            old.renew(new.raw, &self.world);
+            let announced = old.renew(new.raw, &self.world, self.pairs.sets(&name));
+            for slot in announced {
+                self.pairs.set_normal(&name, slot);
+            }
             if !same {
-                old.parsed = new.parsed;
+                old.change_meaning(new.parsed, now);
                 complain(&name, old);
-                old.data = Availability::Unknown;
-                old.scan = Scan::default();
-                old.cleared.clear();
-                old.without_data.clear();
-                old.without_data_since = None;
-                old.pools.clear();
-                old.next_poll = now;
                 if self.was_ready {
                     old.select_all(&self.world);
+                    self.pairs.select_only(&name, &old.selected);
                 }
                 self.measure_anew(&name);
                 self.dirty_pairs_of(&name);
@@ -225,9 +207,10 @@ impl Engine {
         complain(&name, &new);
         if self.was_ready {
             new.select_all(&self.world);
-            new.remember_announced(&self.world);
+            for slot in new.announced_objects(&self.world) {
+                self.pairs.set_normal(&name, slot);
+            }
         }
-        self.rule_labels.insert(names::label_value(&name), Arc::clone(&name));
         self.rules.insert(Arc::clone(&name), new);
         self.dirty_pairs_of(&name);
         self.scheduler.mark_rule(Arc::clone(&name));
@@ -247,7 +230,7 @@ impl Engine {
 
     /// What was measured was measured for other conditions. A change of size that the data may not show yet still stands.
     fn measure_anew(&mut self, rule: &str) {
-        let pairs: Vec<Pair> = self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned().collect();
+        let pairs: Vec<Pair> = self.pairs.of_rule(rule).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
             let resized = self.resized_before(&pair);
             let Some(entry) = self.pairs.get_mut(&pair) else { continue };
@@ -260,14 +243,10 @@ impl Engine {
     }
 
     pub(crate) fn rule_gone(&mut self, name: &str, uid: Option<&str>) {
-        if self.rules.get(name).is_some_and(|entry| uid.is_some_and(|uid| uid != entry.uid())) {
+        if !self.rules.remove(name, uid) {
             return;
         }
-        if self.rules.remove(name).is_none() {
-            return;
-        }
-        self.rule_labels.remove(&names::label_value(name));
-        self.pairs.retain(|pair, _| *pair.rule != *name);
+        self.pairs.remove_rule(name);
         self.scheduler.unmark_pairs_of(name);
         self.parts.metrics.remove_rule(name);
         self.objects_changed = true;
@@ -303,16 +282,18 @@ impl Engine {
         if slots.is_empty() {
             return;
         }
-        for entry in self.rules.values_mut() {
+        for (name, entry) in self.rules.iter_mut() {
             for (slot, _) in &slots {
-                entry.select_one(&self.world, *slot);
+                if !entry.select_one(&self.world, *slot) {
+                    self.pairs.unselect(name, *slot);
+                }
             }
         }
         self.objects_changed = true;
         for (_, volume) in slots {
             self.dirty_pairs_on(&volume);
         }
-        self.scheduler.mark_rules(self.rules.keys().cloned());
+        self.scheduler.mark_rules(self.rules.names().cloned());
     }
 
     pub(crate) fn claim_changed(&mut self, change: &Change) {
@@ -325,13 +306,19 @@ impl Engine {
             a.uid() == b.uid() && a.volume() == b.volume() && a.is_object() == b.is_object()
         };
         let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
-        for (name, entry) in &mut self.rules {
+        if !stays {
+            self.pairs.forget_slot(change.slot);
+        }
+        for (name, entry) in self.rules.iter_mut() {
             let before = entry.selected.contains(change.slot);
             if !stays {
                 entry.forget(change.slot);
             }
-            entry.select_one(&self.world, change.slot);
-            if before != entry.selected.contains(change.slot) || !stays {
+            let selected = entry.select_one(&self.world, change.slot);
+            if before && !selected {
+                self.pairs.unselect(name, change.slot);
+            }
+            if before != selected || !stays {
                 self.scheduler.mark_rule(Arc::clone(name));
                 self.objects_changed = true;
             }
@@ -349,24 +336,18 @@ impl Engine {
         {
             #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
             let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
-            for rule in self.rules.values_mut() {
-                rule.cleared.set(change.slot, false);
+            for rule in self.rules.iter_mut().map(|(_, entry)| entry) {
+                rule.cleared.remove(change.slot);
             }
             self.size_changed(after.volume(), ratio, now);
         }
-        for (pair, entry) in
-            self.pairs_on(after.volume()).map(|(p, e)| (p.clone(), e.state)).collect::<Vec<_>>()
-        {
+        let pairs: Vec<Pair> = self.pairs.on_object(after.volume()).map(|(pair, _)| pair.clone()).collect();
+        for pair in pairs {
             if let Some(known) = self.pairs.get_mut(&pair) {
                 known.confirmed_gone = false;
             }
             if !stays {
-                if let Some(rule) = self.rules.get_mut(&pair.rule) {
-                    rule.paired.insert(change.slot);
-                }
-                if !matches!(entry, RuleState::Initializing | RuleState::Normal) {
-                    self.mark_busy(&pair, true);
-                }
+                self.pairs.place(&pair, change.slot);
             }
             self.scheduler.mark_pair(pair);
         }
@@ -374,7 +355,7 @@ impl Engine {
 
     /// Data that still shows the old size must not trigger: remember what it looked like.
     pub(crate) fn size_changed(&mut self, volume: &str, ratio: f64, now: Timestamp) {
-        let pairs: Vec<Pair> = self.pairs_on(volume).map(|(pair, _)| pair.clone()).collect();
+        let pairs: Vec<Pair> = self.pairs.on_object(volume).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
             if let Some(entry) = self.pairs.get_mut(&pair)
                 && entry.reading.verdict != Verdict::NotMet

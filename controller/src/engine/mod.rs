@@ -9,7 +9,7 @@ mod core;
 mod evaluation;
 mod event_loop;
 mod ingest;
-mod pair_index;
+mod lookup;
 mod pairs;
 mod passes;
 mod reconcile;

@@ -13,7 +13,7 @@ use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
 use super::core::Engine;
-use super::pairs::backoff;
+use super::pairs::{backoff, is_quiet};
 use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
 use super::writes::TaskResult;
@@ -69,7 +69,7 @@ impl Engine {
             }
         }
         let fresh: u128 = self.parts.random.random();
-        let at_rest = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
+        let at_rest = is_quiet(entry.state());
         let (decision, expected) = self.look(pair, slot, &namespace, now, fresh);
         // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
         // journal is created without a status, and the write of its first state may fail.
@@ -97,8 +97,9 @@ impl Engine {
         let since =
             self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
         if let Some(entry) = self.pairs.get_mut(pair) {
-            entry.hold_until =
-                since.filter(|_| entry.state == RuleState::Triggered).and_then(|t| t.checked_add(hold).ok());
+            entry.hold_until = since
+                .filter(|_| entry.state() == RuleState::Triggered)
+                .and_then(|t| t.checked_add(hold).ok());
         }
     }
 
@@ -179,7 +180,8 @@ impl Engine {
     /// The last resize of the PVC that another rule's journal tells of: what was measured before it is not known here, so
     /// nothing counts before the metrics have caught up.
     fn resized_by_others(&self, pair: &Pair, namespace: &str) -> Option<Baseline> {
-        self.pairs_on(&pair.object)
+        self.pairs
+            .on_object(&pair.object)
             .filter(|(other, _)| *other != pair)
             .filter_map(|(other, _)| {
                 self.world.journal(namespace, other)?.status.last_action.as_ref()?.at.as_ref()
@@ -212,14 +214,14 @@ impl Engine {
     /// Returns another rule that has, or is about to have, the object.
     fn precedence(&self, pair: &Pair, namespace: &str) -> Option<Precedence> {
         let own = self.rules.get(&pair.rule)?.volume_rule()?;
-        let others = self.pairs_on(&pair.object).filter(|(other, _)| *other != pair);
+        let others = self.pairs.on_object(&pair.object).filter(|(other, _)| *other != pair);
         let contenders = others.filter_map(|(other, entry)| {
             let rule = self.rules.get(&other.rule)?;
             Some(Contender {
                 name: &other.rule,
                 rule: rule.volume_rule().map(|rule| &**rule),
                 selected: self.is_selected(other),
-                state: entry.state,
+                state: entry.state(),
                 proposing: entry.proposing,
                 reading: &entry.reading,
                 journal: self.world.journal(namespace, other).filter(|j| j.owner == rule.uid()),
@@ -291,9 +293,10 @@ impl Engine {
             return;
         }
         let suspended = self.config.active().settings().standstill();
-        let counts = entry.counts();
+        let sets = self.pairs.sets(name);
+        let counts = entry.counts(sets);
         let view = entry.view(&self.world, &counts, suspended);
-        let decision = rule::decide(&view, || entry.selected_objects(&self.world), now);
+        let decision = rule::decide(&view, || entry.selected_objects(&self.world, sets), now);
         if let Ok(rule) = &entry.parsed {
             let counts: Vec<(RuleState, i64)> = counts.into_iter().collect();
             let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
@@ -322,7 +325,7 @@ impl Engine {
     /// A rule that is being deleted: wait for writes in flight, remove its approvals, let it go.
     pub(crate) fn remove_finalizers_of_rule(&mut self, name: &Arc<str>) {
         let Some(entry) = self.rules.get(name) else { return };
-        if self.pairs.iter().any(|(pair, entry)| pair.rule == *name && entry.in_flight) {
+        if self.pairs.of_rule(name).any(|(_, entry)| entry.in_flight) {
             return;
         }
         let label = names::label_value(name);
@@ -360,10 +363,10 @@ impl Engine {
             return;
         }
         let label = approval.raw.labels().get(LABEL_RULE);
-        if label.is_some_and(|l| self.unreadable.contains(l)) {
+        if label.is_some_and(|l| self.rules.is_unreadable(l)) {
             return;
         }
-        let rule = label.and_then(|l| self.rule_labels.get(l));
+        let rule = label.and_then(|l| self.rules.by_label(l));
         if rule.is_some_and(|r| self.rules.get(r).is_some_and(RuleEntry::deleting)) {
             return;
         }

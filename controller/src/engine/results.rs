@@ -9,7 +9,7 @@ use tokio::task::JoinError;
 use tracing::{error, warn};
 
 use super::core::Engine;
-use super::pair_index::key_of;
+use super::lookup::key_of;
 use super::pairs::backoff;
 use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
@@ -187,7 +187,7 @@ impl Engine {
             }
             Outcome::Rule(rule) => {
                 let version = observe::version(rule.metadata.resource_version.as_deref());
-                if !self.rules_deleted.covers("", &rule.name_any(), version) {
+                if !self.rules.deleted_since(&rule.name_any(), version) {
                     self.rule_is(*rule);
                 }
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use autopilot_shared::RuleState;
 
+use super::pairs::PairSets;
 use super::rules::RuleEntry;
 use crate::decide::rule::view::{
     ANNOUNCED_ONE_BY_ONE, ObjectRef, RuleView, SelectedObjects, Unannounced, WITHOUT_DATA_SHOWN,
@@ -38,12 +39,16 @@ impl RuleEntry {
     }
 
     /// Returns the selected objects as the status needs them.
-    pub(crate) fn selected_objects<'a>(&'a self, world: &'a World) -> SelectedObjects<'a> {
+    pub(crate) fn selected_objects<'a>(
+        &'a self,
+        world: &'a World,
+        pairs: &'a PairSets,
+    ) -> SelectedObjects<'a> {
         let selected = self.selected.iter().filter_map(|slot| world.claims.get(slot));
         SelectedObjects {
             newest: selected.map(|claim| claim.created).max(),
-            initializing: self
-                .initializing()
+            initializing: pairs
+                .initializing(&self.selected)
                 .filter_map(|slot| world.claims.get(slot))
                 .map(object_ref)
                 .collect(),
@@ -102,7 +107,7 @@ mod tests {
         let since: Timestamp = SINCE.parse().unwrap();
         let mut entry = RuleEntry::new(serde_json::from_value(rule).unwrap(), since);
         entry.data = Availability::Missing("Unreachable", "cannot reach prometheus:9090".to_owned());
-        let (world, counts) = (World::default(), entry.counts());
+        let (world, counts) = (World::default(), entry.counts(&PairSets::default()));
         let status = status::wanted(&entry.view(&world, &counts, None), &SelectedObjects::default(), since);
         entry.raw.status = Some(status);
         entry
@@ -110,13 +115,14 @@ mod tests {
 
     #[test]
     fn trouble_that_lasts_is_told_once() {
-        let world = World::default();
+        let (world, none) = (World::default(), PairSets::default());
         let since: Timestamp = SINCE.parse().unwrap();
         let mut entry = without_data();
         let at = |entry: &RuleEntry, seconds: i64| {
-            let (counts, now) = (entry.counts(), since + SignedDuration::from_secs(seconds));
+            let (counts, now) = (entry.counts(&none), since + SignedDuration::from_secs(seconds));
+
             let view = entry.view(&world, &counts, None);
-            let decision = rule::decide(&view, || entry.selected_objects(&world), now);
+            let decision = rule::decide(&view, || entry.selected_objects(&world, &none), now);
             (decision.effect, decision.wake.map(|w| w.duration_since(since).as_secs()))
         };
         assert!(matches!(at(&entry, 299), (None, Some(300))), "not yet, but looked at again in time");

@@ -1,19 +1,20 @@
 //! One rule as the engine keeps it: what it selects, what its objects are in, what its metrics say.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use autopilot_shared::RuleState;
 use autopilot_shared::api::{AutopilotRule, AutopilotRuleStatus};
 use autopilot_shared::rule::{Action, Rule, RuleProblem};
+use autopilot_shared::{RuleState, names};
 use jiff::{SignedDuration, Timestamp};
 
+use super::pairs::PairSets;
 use crate::decide::RuleEffect;
 use crate::decide::precondition::announced;
 use crate::decide::rule::events::outage_since;
 use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::Scan;
-use crate::observe::{Claim, Labels, SlotSet, World, version};
+use crate::observe::{Claim, Deleted, Labels, SlotSet, World, cluster_key, version};
 
 /// Pause between two writes of a rule's status.
 pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
@@ -40,12 +41,6 @@ pub struct RuleEntry {
     pub parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
     /// Positions of the PVCs that it selects.
     pub selected: SlotSet,
-    /// Of those, the ones that are Normal without a journal saying so.
-    pub normal: SlotSet,
-    /// Positions of PVCs with a pair that is not Normal.
-    pub busy: SlotSet,
-    /// Positions of PVCs with a pair that is kept, whatever its state.
-    pub paired: SlotSet,
     /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
     pub without_data: SlotSet,
     /// PVCs for which this process has seen that the conditions did not hold, since their size changed.
@@ -54,8 +49,6 @@ pub struct RuleEntry {
     pub without_data_since: Option<Timestamp>,
     /// Pools that samples named, and whether the conditions hold for them.
     pub pools: BTreeMap<Box<str>, bool>,
-    /// Pairs per state that is not Normal.
-    pub states: HashMap<RuleState, i64>,
     /// When to ask next.
     pub next_poll: Timestamp,
     /// In a pass right now.
@@ -102,14 +95,10 @@ impl RuleEntry {
             parsed,
             edited,
             selected: SlotSet::default(),
-            normal: SlotSet::default(),
-            busy: SlotSet::default(),
-            paired: SlotSet::default(),
             without_data: SlotSet::default(),
             cleared: SlotSet::default(),
             without_data_since: None,
             pools: BTreeMap::new(),
-            states: HashMap::new(),
             next_poll: now,
             polling: false,
             scan: Scan::default(),
@@ -165,7 +154,6 @@ impl RuleEntry {
         self.selected.clear();
         self.selected.grow(world.claims.capacity());
         let Some(rule) = self.volume_rule().cloned() else {
-            self.normal.clear();
             return;
         };
         // Most PVCs share their labels with others: each set is looked at once, each namespace once.
@@ -180,33 +168,32 @@ impl RuleEntry {
             });
             self.selected.set(slot, labels && namespace);
         }
-        self.normal.intersect_with(&self.selected);
         self.without_data.intersect_with(&self.selected);
     }
 
-    /// Takes for Normal what an earlier process told to be.
-    pub fn remember_announced(&mut self, world: &World) {
-        for (slot, claim) in world.claims.iter() {
-            if self.selected.contains(slot) && self.announced_before(claim.volume(), claim.created) {
-                self.normal.insert(slot);
-            }
-        }
+    /// Takes another meaning of the rule: what was measured was measured for other conditions.
+    pub(crate) fn change_meaning(&mut self, parsed: Result<Arc<Rule>, Vec<RuleProblem>>, now: Timestamp) {
+        self.parsed = parsed;
+        self.data = Availability::Unknown;
+        self.scan = Scan::default();
+        self.cleared.clear();
+        self.without_data.clear();
+        self.without_data_since = None;
+        self.pools.clear();
+        self.next_poll = now;
     }
 
-    /// Everything that is kept by the position of a PVC.
-    fn sets(&mut self) -> [&mut SlotSet; 6] {
-        [
-            &mut self.selected,
-            &mut self.normal,
-            &mut self.busy,
-            &mut self.paired,
-            &mut self.without_data,
-            &mut self.cleared,
-        ]
+    /// Returns the selected objects that the rule's status says to have left Initializing.
+    pub(crate) fn announced_objects(&self, world: &World) -> Vec<u32> {
+        let announced = |slot: &u32| {
+            let claim = world.claims.get(*slot);
+            claim.is_some_and(|claim| self.announced_before(claim.volume(), claim.created))
+        };
+        self.selected.iter().filter(announced).collect()
     }
 
-    /// Computes anew whether one PVC is selected.
-    pub fn select_one(&mut self, world: &World, slot: u32) {
+    /// Computes anew whether one PVC is selected. Returns whether it is.
+    pub(crate) fn select_one(&mut self, world: &World, slot: u32) -> bool {
         let selected = world.claims.get(slot).is_some_and(|claim| {
             claim.is_object()
                 && world
@@ -215,16 +202,16 @@ impl RuleEntry {
         });
         self.selected.set(slot, selected);
         if !selected {
-            self.normal.set(slot, false);
-            self.without_data.set(slot, false);
+            self.without_data.remove(slot);
         }
+        selected
     }
 
     /// Forgets all about a position: another PVC may stand there next.
-    pub fn forget(&mut self, slot: u32) {
-        for set in self.sets() {
-            set.remove(slot);
-        }
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.selected.remove(slot);
+        self.without_data.remove(slot);
+        self.cleared.remove(slot);
         self.unannounced.retain(|other| *other != slot);
     }
 
@@ -233,49 +220,46 @@ impl RuleEntry {
         self.raw.status.as_ref().is_some_and(|status| announced(status, object, created))
     }
 
-    /// Takes in a newer version of the same rule. What another process has announced since is Normal here, too, and is not
-    /// announced again. What an older status said already is not looked at: an object that was selected later is older
-    /// than its mark, and was announced by nobody.
-    pub fn renew(&mut self, raw: AutopilotRule, world: &World) {
+    /// Takes in a newer version of the same rule. Returns the objects that another process has announced since: they are
+    /// Normal here, too, and are not announced again. What an older status said already is not looked at: an object that
+    /// was selected later is older than its mark, and was announced by nobody.
+    pub(crate) fn renew(&mut self, raw: AutopilotRule, world: &World, pairs: &PairSets) -> Vec<u32> {
         let before = std::mem::replace(&mut self.raw, raw).status;
         let own = self.writing.as_deref();
-        let Some(status) = self.raw.status.as_ref().filter(|status| Some(*status) != own) else { return };
+        let Some(status) = self.raw.status.as_ref().filter(|status| Some(*status) != own) else {
+            return Vec::new();
+        };
         let marks = |s: &AutopilotRuleStatus| (s.initialized_through.clone(), s.without_data.clone());
         if before.as_ref().map(marks).as_ref() == Some(&marks(status)) {
-            return;
+            return Vec::new();
         }
         let since = |claim: &Claim| {
             let in_status = |s: &AutopilotRuleStatus| announced(s, claim.volume(), claim.created);
             in_status(status) && !before.as_ref().is_some_and(in_status)
         };
-        let slots: Vec<u32> = self
-            .initializing()
+        let slots: Vec<u32> = pairs
+            .initializing(&self.selected)
             .chain(self.unannounced.iter().copied())
             .filter(|slot| world.claims.get(*slot).is_some_and(since))
             .collect();
-        for slot in slots {
-            self.normal.insert(slot);
-            self.unannounced.retain(|other| *other != slot);
+        if !slots.is_empty() {
+            let announced = SlotSet::of(0, slots.iter().copied());
+            self.unannounced.retain(|slot| !announced.contains(*slot));
         }
+        slots
     }
 
-    /// Selected objects that are neither Normal nor anything else yet.
-    pub fn initializing(&self) -> impl Iterator<Item = u32> {
-        self.selected.iter().filter(|slot| !self.normal.contains(*slot) && !self.busy.contains(*slot))
-    }
-
-    /// Objects per state, as status and metrics show them.
-    pub fn counts(&self) -> BTreeMap<RuleState, i64> {
-        let mut all: BTreeMap<RuleState, i64> =
-            self.states.iter().filter(|(_, n)| **n > 0).map(|(s, n)| (*s, *n)).collect();
+    /// Returns the number of objects per state, as status and metrics show them.
+    pub(crate) fn counts(&self, pairs: &PairSets) -> BTreeMap<RuleState, i64> {
+        let mut all: BTreeMap<RuleState, i64> = pairs.states().collect();
         if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
             let met = self.pools.values().filter(|met| **met).count();
             all.insert(RuleState::Triggered, signed(met));
             all.insert(RuleState::Normal, signed(self.pools.len() - met));
         } else {
-            let initializing = self.initializing().count();
+            let initializing = pairs.initializing(&self.selected).count();
             all.insert(RuleState::Initializing, signed(initializing));
-            let busy = self.selected.iter().filter(|slot| self.busy.contains(*slot)).count();
+            let busy = self.selected.iter().filter(|slot| pairs.busy().contains(*slot)).count();
             all.insert(RuleState::Normal, signed(self.objects().saturating_sub(initializing + busy)));
         }
         all.retain(|_, n| *n > 0);
@@ -320,6 +304,115 @@ impl RuleEntry {
     }
 }
 
+/// All rules, and what is known of those that cannot be read.
+#[derive(Debug, Default)]
+pub(crate) struct RuleIndex {
+    rules: BTreeMap<Arc<str>, RuleEntry>,
+    /// Names by the value of label `rule`.
+    labels: HashMap<String, Arc<str>>,
+    /// Labels of rules that are there and cannot be read: what is theirs is left alone.
+    unreadable: BTreeSet<String>,
+    /// What a list that is under way has named.
+    listing: Option<BTreeSet<Arc<str>>>,
+    deleted: Deleted,
+    synced: bool,
+}
+
+impl RuleIndex {
+    pub(crate) fn get(&self, name: &str) -> Option<&RuleEntry> {
+        self.rules.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut RuleEntry> {
+        self.rules.get_mut(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &RuleEntry)> {
+        self.rules.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&Arc<str>, &mut RuleEntry)> {
+        self.rules.iter_mut()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.rules.keys()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Returns the name of the rule that a label stands for.
+    pub(crate) fn by_label(&self, label: &str) -> Option<&Arc<str>> {
+        self.labels.get(label)
+    }
+
+    /// Returns whether a label stands for a rule that cannot be read.
+    pub(crate) fn is_unreadable(&self, label: &str) -> bool {
+        self.unreadable.contains(label)
+    }
+
+    /// Returns whether a whole list was taken in.
+    pub(crate) fn synced(&self) -> bool {
+        self.synced
+    }
+
+    /// A list begins: what it does not name is gone at its end.
+    pub(crate) fn begin_resync(&mut self) {
+        self.listing = Some(BTreeSet::new());
+    }
+
+    /// A rule of this name is there, and can be read.
+    pub(crate) fn note_readable(&mut self, name: &Arc<str>) {
+        self.unreadable.remove(&names::label_value(name));
+        self.list(name);
+    }
+
+    /// A rule of this name is there, and cannot be read.
+    pub(crate) fn note_unreadable(&mut self, name: &str) {
+        self.unreadable.insert(names::label_value(name));
+        self.list(&name.into());
+    }
+
+    fn list(&mut self, name: &Arc<str>) {
+        if let Some(listing) = &mut self.listing {
+            listing.insert(Arc::clone(name));
+        }
+    }
+
+    /// The list is complete. Returns the rules that it did not name.
+    pub(crate) fn end_resync(&mut self) -> Vec<Arc<str>> {
+        self.synced = true;
+        let Some(listed) = self.listing.take() else { return Vec::new() };
+        self.rules.keys().filter(|name| !listed.contains(*name)).cloned().collect()
+    }
+
+    /// A deletion was seen.
+    pub(crate) fn note_deleted(&mut self, name: &str, version: u64) {
+        self.deleted.note(cluster_key(name), version);
+    }
+
+    /// Returns whether an answer of this version is from before the deletion of the rule.
+    pub(crate) fn deleted_since(&self, name: &str, version: u64) -> bool {
+        self.deleted.covers("", name, version)
+    }
+
+    pub(crate) fn insert(&mut self, name: Arc<str>, entry: RuleEntry) {
+        self.labels.insert(names::label_value(&name), Arc::clone(&name));
+        self.rules.insert(name, entry);
+    }
+
+    /// Removes a rule, if it has this UID or none is given. Returns whether it was there.
+    pub(crate) fn remove(&mut self, name: &str, uid: Option<&str>) -> bool {
+        if self.get(name).is_some_and(|entry| uid.is_some_and(|uid| uid != entry.uid())) {
+            return false;
+        }
+        self.labels.remove(&names::label_value(name));
+        self.rules.remove(name).is_some()
+    }
+}
+
 /// A number of objects, as the API and metrics carry it.
 pub(crate) fn signed(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -339,6 +432,9 @@ mod tests {
         entry.select_one(&world, 70);
         entry.forget(200);
         entry.select_all(&world);
-        assert!(!entry.selected.contains(70) && entry.initializing().next().is_none());
+        assert!(
+            !entry.selected.contains(70)
+                && PairSets::default().initializing(&entry.selected).next().is_none()
+        );
     }
 }

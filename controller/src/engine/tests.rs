@@ -128,10 +128,11 @@ impl Controller {
     }
 
     fn says_of_rule(&self) -> Option<RuleEffect> {
-        let (entry, world) = (&self.engine.rules[RULE], &self.engine.world);
-        let counts = entry.counts();
+        let (entry, world) = (self.engine.rules.get(RULE).unwrap(), &self.engine.world);
+        let pairs = self.engine.pairs.sets(RULE);
+        let counts = entry.counts(pairs);
         let view = entry.view(world, &counts, None);
-        rules::decide(&view, || entry.selected_objects(world), clock()).effect
+        rules::decide(&view, || entry.selected_objects(world, pairs), clock()).effect
     }
 
     /// The status that it writes for the rule.
@@ -195,7 +196,7 @@ async fn what_another_controller_announced_is_neither_announced_again_nor_counte
         second.measures(before);
         second.sees_rule("2", &announced);
         second.measures(Verdict::NotMet);
-        let counts = second.engine.rules[RULE].counts();
+        let counts = second.engine.rules.get(RULE).unwrap().counts(second.engine.pairs.sets(RULE));
         assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(RuleState::Normal, 1)], "{before:?}");
         assert!(!matches!(second.says_of_rule(), Some(RuleEffect::EmitEvents(_))), "{before:?}");
     }
@@ -206,8 +207,7 @@ async fn an_object_that_was_selected_after_the_mark_is_announced() {
     // Given a status from before the PVC was selected, which covers its age.
     let mut covers = announced();
     let mut first = Controller::start(&covers);
-    first.engine.rules.get_mut(RULE).unwrap().forget(0);
-    first.engine.rules.get_mut(RULE).unwrap().select_one(&first.engine.world, 0);
+    first.engine.pairs.forget_slot(0);
     // When somebody writes the status anew, with the same mark.
     covers["states"] = json!({ "Initializing": 1 });
     first.sees_rule("2", &covers);

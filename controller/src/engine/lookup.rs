@@ -1,4 +1,4 @@
-//! The books: which pairs there are, in what state, and what must be looked at again.
+//! Which pair an object belongs to, in what state it is, and what must be looked at again because of it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::core::Engine;
-use super::pairs::PairEntry;
+use super::pairs::{PairEntry, is_quiet};
 use crate::decide::Journal;
 use crate::decide::reason::knows_newer;
 use crate::evaluate::reading::Baseline;
@@ -18,17 +18,11 @@ use crate::observe::{Key, Pair, SlotSet};
 
 impl Engine {
     pub(crate) fn dirty_pairs_of(&mut self, rule: &str) {
-        self.scheduler.mark_pairs(self.pairs.keys().filter(|pair| *pair.rule == *rule).cloned());
+        self.scheduler.mark_pairs(self.pairs.of_rule(rule).map(|(pair, _)| pair.clone()));
     }
 
     pub(crate) fn dirty_pairs_on(&mut self, object: &str) {
-        self.scheduler.mark_pairs(self.pairs_on(object).map(|(pair, _)| pair.clone()).collect::<Vec<_>>());
-    }
-
-    pub(crate) fn pairs_on(&self, object: &str) -> impl Iterator<Item = (&Pair, &PairEntry)> {
-        let object: Arc<str> = object.into();
-        let first = Pair { object: Arc::clone(&object), rule: "".into() };
-        self.pairs.range(first..).take_while(move |(pair, _)| pair.object == object)
+        self.scheduler.mark_pairs(self.pairs.on_object(object).map(|(pair, _)| pair.clone()));
     }
 
     pub(crate) fn journal_changed(&mut self, key: &Key) {
@@ -47,7 +41,7 @@ impl Engine {
         };
         let pair = Pair { object: object.into(), rule: Arc::clone(name) };
         let state = journal.status.state.unwrap_or(RuleState::Initializing);
-        self.pair_mut(&pair, state);
+        self.keep_pair(&pair, state);
         self.scheduler.mark_pair(pair);
     }
 
@@ -62,7 +56,7 @@ impl Engine {
             self.dirty_pairs_on(&pair.object);
             self.scheduler.mark_pair(pair.clone());
         }
-        if let Some(rule) = approval.labels().get(LABEL_RULE).and_then(|l| self.rule_labels.get(l)) {
+        if let Some(rule) = approval.labels().get(LABEL_RULE).and_then(|l| self.rules.by_label(l)) {
             self.scheduler.mark_rule(Arc::clone(rule));
         }
     }
@@ -74,7 +68,7 @@ impl Engine {
         match self.pair_of_approval(&approval.raw) {
             Some(pair) => {
                 let quiet = self.quiet_state(&pair);
-                self.pair_mut(&pair, quiet);
+                self.keep_pair(&pair, quiet);
                 self.scheduler.mark_pair(pair);
             }
             None => {
@@ -86,7 +80,7 @@ impl Engine {
     /// The pair that an approval belongs to: labels, name and namespace must all say so.
     pub(crate) fn pair_of_approval(&self, approval: &autopilot_shared::api::ActionApproval) -> Option<Pair> {
         let labels = approval.labels();
-        let rule = self.rule_labels.get(labels.get(LABEL_RULE)?)?;
+        let rule = self.rules.by_label(labels.get(LABEL_RULE)?)?;
         let label = labels.get(LABEL_OBJECT)?;
         let object: Arc<str> = self.object_of_label(label);
         let name = approval.name_any();
@@ -124,12 +118,12 @@ impl Engine {
             .map(|((namespace, _), _)| Arc::clone(namespace))
     }
 
-    pub(crate) fn pair_mut(&mut self, pair: &Pair, state: RuleState) -> &mut PairEntry {
-        if !self.pairs.contains_key(pair) {
+    /// Keeps a pair in this state, unless it is kept already.
+    pub(crate) fn keep_pair(&mut self, pair: &Pair, state: RuleState) {
+        if self.pairs.get(pair).is_none() {
             self.insert_pair(pair.clone(), PairEntry::new(RuleState::Initializing));
             self.set_state(pair, state);
         }
-        self.pairs.entry(pair.clone()).or_insert_with(|| PairEntry::new(state))
     }
 
     /// The last change of size of a pair that was not followed when it happened: what the data looked like then is not
@@ -153,59 +147,34 @@ impl Engine {
         if entry.reading.baseline.is_none() {
             entry.reading.baseline = self.resized_before(&pair);
         }
-        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            rule.paired.insert(slot);
-        }
-        self.pairs.insert(pair, entry);
+        self.pairs.insert(pair, entry, slot);
     }
 
     /// The state of a pair that no journal speaks of.
     pub(crate) fn quiet_state(&self, pair: &Pair) -> RuleState {
         let slot = self.world.claims.by_volume(&pair.object);
-        let normal =
-            self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.normal.contains(slot));
+        let normal = slot.is_some_and(|slot| self.pairs.sets(&pair.rule).is_normal(slot));
         if normal { RuleState::Normal } else { RuleState::Initializing }
     }
 
-    /// Notes the state of a pair where counts and bit sets need it.
+    /// Sets the state of a pair; its rule's status says how many are in which.
     pub(crate) fn set_state(&mut self, pair: &Pair, state: RuleState) {
-        let Some(entry) = self.pairs.get_mut(pair) else {
-            return;
-        };
-        let before = std::mem::replace(&mut entry.state, state);
-        if before == state {
+        let slot = self.world.claims.by_volume(&pair.object);
+        if !self.pairs.set_state(pair, state, slot) {
             return;
         }
-        let quiet = |s: RuleState| matches!(s, RuleState::Initializing | RuleState::Normal);
-        if let Some(rule) = self.rules.get_mut(&pair.rule) {
-            if !quiet(before) {
-                *rule.states.entry(before).or_default() -= 1;
-            }
-            if !quiet(state) {
-                *rule.states.entry(state).or_default() += 1;
-            }
-        }
-        self.mark_busy(pair, !quiet(state));
         if state == RuleState::Normal {
             self.mark_normal(pair);
         }
         self.scheduler.mark_rule(Arc::clone(&pair.rule));
     }
 
-    pub(crate) fn mark_busy(&mut self, pair: &Pair, busy: bool) {
-        let slot = self.world.claims.by_volume(&pair.object);
-        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            // That it was Normal stays known: the first line of a journal that is still to be written starts from there.
-            rule.busy.set(slot, busy);
-        }
-    }
-
     pub(crate) fn mark_normal(&mut self, pair: &Pair) {
         let slot = self.world.claims.by_volume(&pair.object);
-        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot)
-            && rule.selected.contains(slot)
+        if let Some(slot) = slot
+            && self.is_selected(pair)
         {
-            rule.normal.insert(slot);
+            self.pairs.set_normal(&pair.rule, slot);
         }
     }
 
@@ -213,7 +182,7 @@ impl Engine {
     pub(crate) fn count_objects(&self) {
         let mut volumes = SlotSet::default();
         let mut pools = BTreeSet::new();
-        for entry in self.rules.values() {
+        for entry in self.rules.iter().map(|(_, entry)| entry) {
             volumes.union_with(&entry.selected);
             pools.extend(entry.pools.keys());
         }
@@ -222,7 +191,7 @@ impl Engine {
         self.parts.metrics.set_objects_with_rules("storagepool", number(pools.len()));
         self.parts.metrics.retain_objects(|object| {
             let slot = self.world.claims.by_volume(object);
-            slot.is_some_and(|slot| volumes.contains(slot)) || self.pairs_on(object).next().is_some()
+            slot.is_some_and(|slot| volumes.contains(slot)) || self.pairs.on_object(object).next().is_some()
         });
     }
 
@@ -245,7 +214,7 @@ impl Engine {
 
     pub(crate) fn forget_if_quiet(&mut self, pair: &Pair, namespace: &str) {
         let Some(entry) = self.pairs.get(pair) else { return };
-        let quiet = matches!(entry.state, RuleState::Initializing | RuleState::Normal);
+        let quiet = is_quiet(entry.state());
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
         let nothing = self.world.journal(namespace, pair).is_none() && plain.is_none() && hashed.is_none();
         if quiet && nothing && entry.reading.verdict != Verdict::Met {
@@ -254,18 +223,11 @@ impl Engine {
     }
 
     pub(crate) fn forget_pair(&mut self, pair: &Pair) {
-        if self
-            .pairs
-            .get(pair)
-            .is_some_and(|e| !matches!(e.state, RuleState::Initializing | RuleState::Normal))
-        {
+        if self.pairs.get(pair).is_some_and(|entry| !is_quiet(entry.state())) {
             self.set_state(pair, RuleState::Initializing);
         }
         let slot = self.world.claims.by_volume(&pair.object);
-        if let Some((rule, slot)) = self.rules.get_mut(&pair.rule).zip(slot) {
-            rule.paired.set(slot, false);
-        }
-        self.pairs.remove(pair);
+        self.pairs.remove(pair, slot);
         self.objects_changed = true;
     }
 }
