@@ -36,7 +36,7 @@ impl Engine {
                     self.journal_change(change);
                 }
             }
-            Observation::Claim(event) => {
+            Observation::Pvc(event) => {
                 for change in PvcIndex(&mut self.world).take(event) {
                     self.claim_changed(&change);
                 }
@@ -302,7 +302,7 @@ impl Engine {
         }
         let now = self.now();
         let after = self.world.claims.get(change.slot).cloned();
-        let same = |a: &observe::Claim, b: &observe::Claim| {
+        let same = |a: &observe::Pvc, b: &observe::Pvc| {
             a.uid() == b.uid() && a.volume() == b.volume() && a.is_object() == b.is_object()
         };
         let stays = change.before.as_ref().zip(after.as_ref()).is_some_and(|(a, b)| same(a, b));
@@ -328,7 +328,7 @@ impl Engine {
         {
             self.dirty_pairs_on(before.volume());
         }
-        let Some(after) = after.filter(observe::Claim::is_object) else {
+        let Some(after) = after.filter(observe::Pvc::is_object) else {
             return;
         };
         if let Some(before) =

@@ -19,8 +19,6 @@ mod rules;
 mod scheduler;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod vanished_tests;
 mod writes;
 
 pub use self::core::{CLUSTER, Engine, Parts};

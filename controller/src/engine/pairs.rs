@@ -15,44 +15,44 @@ use crate::observe::{Pair, SlotSet};
 
 /// A pair that is, or lately was, not Normal.
 #[derive(Debug)]
-pub struct PairEntry {
+pub(crate) struct PairEntry {
     /// The latest data.
-    pub reading: Reading,
+    pub(super) reading: Reading,
     /// State at the last look; see [`PairIndex::set_state`].
     state: RuleState,
     /// Transitions told, ahead of the journal with this UID.
-    pub told: (String, u64),
+    pub(super) told: (String, u64),
     /// The refusal of the last resize, until the journal has it.
-    pub refusal: Option<String>,
+    pub(super) refusal: Option<String>,
     /// Digest of the proposal whose approval was set back to pending, and how often.
-    pub resets: (String, u32),
+    pub(super) resets: (String, u32),
     /// Until when a triggered pair has nothing to do while its conditions hold.
-    pub hold_until: Option<Timestamp>,
+    pub(super) hold_until: Option<Timestamp>,
     /// A write is under way.
-    pub in_flight: bool,
+    pub(super) in_flight: bool,
     /// A write that is under way proposes something.
-    pub proposing: bool,
+    pub(super) proposing: bool,
     /// What the journal said when the write that is under way was decided: its transitions, and since when.
-    pub before: (u64, Option<Timestamp>),
+    pub(super) before: (u64, Option<Timestamp>),
     /// Failures in a row.
-    pub failures: u32,
+    pub(super) failures: u32,
     /// Those of them that were events which we may not tell.
-    pub denials: u32,
+    pub(super) denials: u32,
     /// What was written last, and how often in a row it changed nothing.
-    pub(crate) last_effect: Option<EffectKey>,
+    pub(super) last_effect: Option<EffectKey>,
     /// See `last_effect`.
-    pub repeats: u32,
+    pub(super) repeats: u32,
     /// No write before.
-    pub not_before: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
     /// The PVC was looked for and is gone.
-    pub confirmed_gone: bool,
+    pub(super) confirmed_gone: bool,
     /// When it is looked at again, as registered with the timers.
-    pub wake: Option<Timestamp>,
+    pub(super) wake: Option<Timestamp>,
 }
 
 impl PairEntry {
     /// A pair in a quiet state.
-    pub fn new(state: RuleState) -> Self {
+    pub(crate) fn new(state: RuleState) -> Self {
         PairEntry {
             reading: Reading::default(),
             state,
@@ -78,7 +78,7 @@ impl PairEntry {
     }
 
     /// Whether this state can only be left, or questioned, with data that says that the conditions do not hold.
-    pub fn needs_not_met<'a>(&self, journal: impl FnOnce() -> Option<&'a Journal>) -> bool {
+    pub(crate) fn needs_not_met<'a>(&self, journal: impl FnOnce() -> Option<&'a Journal>) -> bool {
         let asked = || journal().is_some_and(|j| j.status.approval.is_some());
         match self.state {
             RuleState::Triggered | RuleState::ActionAwaitingApproval => true,
@@ -88,7 +88,7 @@ impl PairEntry {
     }
 
     /// Whether a pair with this verdict must be looked at with every pass.
-    pub fn needs_look(&self, verdict: Verdict) -> bool {
+    pub(crate) fn needs_look(&self, verdict: Verdict) -> bool {
         match self.state {
             RuleState::Initializing | RuleState::Normal | RuleState::ActionsDeclined => {
                 verdict == Verdict::Met

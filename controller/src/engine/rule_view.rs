@@ -9,7 +9,7 @@ use super::rules::RuleEntry;
 use crate::decide::rule::view::{
     ANNOUNCED_ONE_BY_ONE, ObjectRef, RuleView, SelectedObjects, Unannounced, WITHOUT_DATA_SHOWN,
 };
-use crate::observe::{Claim, World};
+use crate::observe::{Pvc, World};
 
 impl RuleEntry {
     /// Returns the rule as decisions see it. `suspended`: why the configuration lets no rule start anything.
@@ -66,12 +66,12 @@ impl RuleEntry {
                 .map(object_ref)
                 .collect(),
             rest: self.unannounced.len().saturating_sub(ANNOUNCED_ONE_BY_ONE),
-            first_of_rest: self.unannounced.get(ANNOUNCED_ONE_BY_ONE).and_then(claim).map(Claim::volume),
+            first_of_rest: self.unannounced.get(ANNOUNCED_ONE_BY_ONE).and_then(claim).map(Pvc::volume),
         })
     }
 }
 
-fn object_ref(claim: &Claim) -> ObjectRef<'_> {
+fn object_ref(claim: &Pvc) -> ObjectRef<'_> {
     ObjectRef {
         namespace: &claim.namespace,
         name: claim.name(),

@@ -14,14 +14,14 @@ use crate::decide::precondition::announced;
 use crate::decide::rule::events::outage_since;
 use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::Scan;
-use crate::observe::{Claim, Deleted, Labels, SlotSet, World, cluster_key, version};
+use crate::observe::{Deleted, Labels, Pvc, SlotSet, World, cluster_key, version};
 
 /// Pause between two writes of a rule's status.
-pub const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
+pub(crate) const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
 /// What events of a rule say, to be remembered once they are out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RuleAnnouncement {
+pub(crate) enum RuleAnnouncement {
     /// Nothing that needs remembering.
     Nothing,
     /// What is wrong with this generation.
@@ -34,47 +34,47 @@ pub enum RuleAnnouncement {
 
 /// A rule.
 #[derive(Debug)]
-pub struct RuleEntry {
+pub(crate) struct RuleEntry {
     /// The object.
-    pub raw: AutopilotRule,
+    pub(super) raw: AutopilotRule,
     /// What it means, or what is wrong.
-    pub parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
+    pub(super) parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
     /// Positions of the PVCs that it selects.
-    pub selected: SlotSet,
+    pub(super) selected: SlotSet,
     /// Selected PVCs that could not be judged at the last deep look: expressions had no data for them.
-    pub without_data: SlotSet,
+    pub(super) without_data: SlotSet,
     /// PVCs for which this process has seen that the conditions did not hold, since their size changed.
-    pub cleared: SlotSet,
+    pub(super) cleared: SlotSet,
     /// Since when there have been some without data.
-    pub without_data_since: Option<Timestamp>,
+    pub(super) without_data_since: Option<Timestamp>,
     /// Pools that samples named, and whether the conditions hold for them.
-    pub pools: BTreeMap<Box<str>, bool>,
+    pub(super) pools: BTreeMap<Box<str>, bool>,
     /// When to ask next.
-    pub next_poll: Timestamp,
+    pub(super) next_poll: Timestamp,
     /// In a pass right now.
-    pub polling: bool,
+    pub(super) polling: bool,
     /// State of the deep looks.
-    pub scan: Scan,
+    pub(super) scan: Scan,
     /// What the metrics are worth.
-    pub data: Availability,
+    pub(super) data: Availability,
     /// Objects that became Normal and have not been told.
-    pub unannounced: Vec<u32>,
+    pub(super) unannounced: Vec<u32>,
     /// A write is under way.
-    pub in_flight: bool,
+    pub(super) in_flight: bool,
     /// No status before.
-    pub next_status: Timestamp,
+    pub(super) next_status: Timestamp,
     /// Failures in a row.
-    pub failures: u32,
+    pub(super) failures: u32,
     /// Those of them that were events which we may not tell.
-    pub denials: u32,
+    pub(super) denials: u32,
     /// Trouble that has been told: since when it lasts.
-    pub announced_outage: Option<Timestamp>,
+    pub(super) announced_outage: Option<Timestamp>,
     /// Generation whose problems have been told.
-    pub announced_problems: Option<i64>,
+    pub(super) announced_problems: Option<i64>,
     /// The status that is being written. The watch may show it before the answer to the write comes, and it is no news.
-    pub writing: Option<Box<AutopilotRuleStatus>>,
+    pub(super) writing: Option<Box<AutopilotRuleStatus>>,
     /// When somebody wrote the spec last, as the API noted it.
-    pub edited: Option<Timestamp>,
+    pub(super) edited: Option<Timestamp>,
 }
 
 fn edited(raw: &AutopilotRule) -> Option<Timestamp> {
@@ -87,7 +87,7 @@ fn edited(raw: &AutopilotRule) -> Option<Timestamp> {
 
 impl RuleEntry {
     /// A rule as it was first seen.
-    pub fn new(mut raw: AutopilotRule, now: Timestamp) -> Self {
+    pub(crate) fn new(mut raw: AutopilotRule, now: Timestamp) -> Self {
         let edited = edited(&raw);
         raw.metadata.managed_fields = None;
         let parsed = Rule::parse(&raw).map(Arc::new);
@@ -120,37 +120,37 @@ impl RuleEntry {
     }
 
     /// resourceVersion as a number.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         version(self.raw.metadata.resource_version.as_deref())
     }
 
     /// UID.
-    pub fn uid(&self) -> &str {
+    pub(crate) fn uid(&self) -> &str {
         self.raw.metadata.uid.as_deref().unwrap_or_default()
     }
 
     /// Is on its way out.
-    pub fn deleting(&self) -> bool {
+    pub(crate) fn deleting(&self) -> bool {
         self.raw.metadata.deletion_timestamp.is_some()
     }
 
     /// The rule, when it is understood and stays.
-    pub fn rule(&self) -> Option<&Arc<Rule>> {
+    pub(crate) fn rule(&self) -> Option<&Arc<Rule>> {
         self.parsed.as_ref().ok().filter(|_| !self.deleting())
     }
 
     /// The rule, when it acts on PVCs.
-    pub fn volume_rule(&self) -> Option<&Arc<Rule>> {
+    pub(crate) fn volume_rule(&self) -> Option<&Arc<Rule>> {
         self.rule().filter(|rule| matches!(rule.action, Action::ResizeVolume { .. }))
     }
 
     /// Whether labels of a PVC in a namespace are selected.
-    pub fn selects(&self, labels: &Labels, namespace: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn selects(&self, labels: &Labels, namespace: &BTreeMap<String, String>) -> bool {
         self.volume_rule().is_some_and(|rule| rule.selects(labels, namespace))
     }
 
     /// Computes anew what the rule selects.
-    pub fn select_all(&mut self, world: &World) {
+    pub(crate) fn select_all(&mut self, world: &World) {
         self.selected.clear();
         self.selected.grow(world.claims.capacity());
         let Some(rule) = self.volume_rule().cloned() else {
@@ -216,7 +216,7 @@ impl RuleEntry {
     }
 
     /// Whether the rule's status says that an object has left Initializing.
-    pub fn announced_before(&self, object: &str, created: i64) -> bool {
+    pub(crate) fn announced_before(&self, object: &str, created: i64) -> bool {
         self.raw.status.as_ref().is_some_and(|status| announced(status, object, created))
     }
 
@@ -233,7 +233,7 @@ impl RuleEntry {
         if before.as_ref().map(marks).as_ref() == Some(&marks(status)) {
             return Vec::new();
         }
-        let since = |claim: &Claim| {
+        let since = |claim: &Pvc| {
             let in_status = |s: &AutopilotRuleStatus| announced(s, claim.volume(), claim.created);
             in_status(status) && !before.as_ref().is_some_and(in_status)
         };
@@ -267,7 +267,7 @@ impl RuleEntry {
     }
 
     /// Objects that the rule is about.
-    pub fn objects(&self) -> usize {
+    pub(crate) fn objects(&self) -> usize {
         if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
             self.pools.len()
         } else {
@@ -276,7 +276,7 @@ impl RuleEntry {
     }
 
     /// What an effect tells.
-    pub fn announced_by(&self, effect: &RuleEffect) -> RuleAnnouncement {
+    pub(crate) fn announced_by(&self, effect: &RuleEffect) -> RuleAnnouncement {
         let RuleEffect::EmitEvents(events) = effect else {
             return RuleAnnouncement::Nothing;
         };
@@ -290,7 +290,7 @@ impl RuleEntry {
     }
 
     /// Remembers what was told.
-    pub fn told(&mut self, told: RuleAnnouncement) {
+    pub(crate) fn told(&mut self, told: RuleAnnouncement) {
         match told {
             RuleAnnouncement::Nothing => {}
             RuleAnnouncement::Problems(generation) => self.announced_problems = generation,

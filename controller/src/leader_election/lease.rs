@@ -57,7 +57,6 @@ pub struct Lease {
     stop: CancellationToken,
     remote: Remote,
     identity: String,
-    settings: Settings,
     task: AbortOnDropHandle<()>,
 }
 
@@ -85,21 +84,7 @@ impl Lease {
         let task = AbortOnDropHandle::new(tokio::spawn(async move {
             stopped.run_until_cancelled_owned(candidate.run()).await;
         }));
-        Lease { claim, stop, remote, identity: identity.to_owned(), settings, task }
-    }
-
-    /// Waits until the lease is ours. May be dropped and called again.
-    ///
-    /// # Errors
-    /// When it was ours and is lost: then it does not come back.
-    pub async fn acquired(&mut self) -> Result<(), Loss> {
-        match self.claim.wait_for(|claim| !matches!(claim, Claim::Waiting(_))).await {
-            Ok(claim) => match &*claim {
-                Claim::Lost(loss) => Err(loss.clone()),
-                _ => Ok(()),
-            },
-            Err(_) => Err(Loss::Ended),
-        }
+        Lease { claim, stop, remote, identity: identity.to_owned(), task }
     }
 
     /// Ends when the lease, once held, is held no longer. It borrows nothing: hand it to `select!`, or to a
@@ -145,7 +130,7 @@ impl Lease {
             let Some(record) = found.filter(|record| record.holder() == Some(&self.identity)) else {
                 return Ok(());
             };
-            match self.remote.replace(&record.released(self.settings.wall_time())).await {
+            match self.remote.replace(&record.released(jiff::Timestamp::now())).await {
                 Ok(_) => {
                     tracing::info!(lease = %self.remote.name, "gave the lease back");
                     return Ok(());

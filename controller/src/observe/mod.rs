@@ -11,7 +11,7 @@ mod world;
 pub(crate) use autopilot_shared::error::chain;
 pub(crate) use index::{KindIndex, PvcIndex, TableChange};
 pub use project::{Unreadable, approval, claim, journal, quotas, readable, version};
-pub use pvcs::{Change, Claim, Claims, Labels};
+pub use pvcs::{Change, Labels, Pvc, Pvcs};
 pub(crate) use slot_set::SlotSet;
 pub use versioned_table::{Deleted, Key, Table, Versioned};
 pub use watch::{CONFIG_MAP, Kind, Observation, WatchEvent, watch_all};

@@ -13,7 +13,7 @@ use kube::ResourceExt as _;
 use kube::core::DeserializeGuard;
 use serde_json::Value;
 
-use super::pvcs::{Claim, Claims, Names, Rare};
+use super::pvcs::{Pvc, PvcNames, Pvcs, Rare};
 use crate::decide::{Approval, Journal, QuotaRoom, ResizeReport, Writer};
 
 /// A resourceVersion as a number. They are comparable as integers since Kubernetes 1.35, and were in practice before.
@@ -26,7 +26,7 @@ const PEOPLE: [&str; 4] =
     ["kubectl", "kubectl-client-side-apply", "kubectl-last-applied", "before-first-apply"];
 
 /// What decisions need of a PVC.
-pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
+pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Pvcs) -> Pvc {
     let spec = pvc.spec.as_ref();
     let status = pvc.status.as_ref();
     let text = |map: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>| {
@@ -41,9 +41,9 @@ pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Claims) -> Claim {
         size_in_git: size_owner(pvc).filter(|_| !ignored).map(|owner| claims.text(&owner)),
         resize: report(pvc),
     };
-    Claim {
+    Pvc {
         namespace: claims.text(&pvc.namespace().unwrap_or_default()),
-        names: Names::new(
+        names: PvcNames::new(
             &pvc.name_any(),
             spec.and_then(|s| s.volume_name.as_deref()).unwrap_or_default(),
             pvc.metadata.uid.as_deref().unwrap_or_default(),

@@ -14,19 +14,19 @@ pub type Labels = Arc<BTreeMap<String, String>>;
 
 /// Name, volume and UID of a PVC, in one piece of memory. Most volumes are called `pvc-<UID>`: then the UID is kept once.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub struct PvcNames {
     all: Box<str>,
     volume: u32,
     name: u16,
     volume_ends_in_uid: bool,
 }
 
-impl Names {
+impl PvcNames {
     /// Of a PVC with this name (at most 253 bytes, as the API has it), `spec.volumeName` (empty before it is bound) and UID.
     pub fn new(name: &str, volume: &str, uid: &str) -> Self {
         let volume_ends_in_uid = volume.strip_suffix(uid) == Some("pvc-");
         let all = [name, volume, if volume_ends_in_uid { "" } else { uid }].concat().into();
-        Names {
+        PvcNames {
             all,
             volume: u32::try_from(volume.len()).unwrap_or(0),
             name: u16::try_from(name.len()).unwrap_or(0),
@@ -64,11 +64,11 @@ pub struct Rare {
 
 /// What decisions need of a PVC.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
+pub struct Pvc {
     /// Namespace.
     pub namespace: Arc<str>,
     /// Name, volume, UID.
-    pub names: Names,
+    pub names: PvcNames,
     /// resourceVersion as a number.
     pub version: u64,
     /// Seconds since the epoch.
@@ -91,7 +91,7 @@ pub struct Claim {
     pub deleting: bool,
 }
 
-impl Claim {
+impl Pvc {
     /// Name.
     pub fn name(&self) -> &str {
         self.names.name()
@@ -115,8 +115,8 @@ impl Claim {
 
 /// All PVCs, by position, by name and by volume.
 #[derive(Debug, Default)]
-pub struct Claims {
-    slots: Vec<Option<Claim>>,
+pub struct Pvcs {
+    slots: Vec<Option<Pvc>>,
     free: Vec<u32>,
     names: HashTable<u32>,
     volumes: HashTable<u32>,
@@ -131,12 +131,12 @@ pub struct Change {
     /// Its position.
     pub slot: u32,
     /// What stood there before.
-    pub before: Option<Claim>,
+    pub before: Option<Pvc>,
 }
 
-impl Claims {
+impl Pvcs {
     /// The PVC at a position.
-    pub fn get(&self, slot: u32) -> Option<&Claim> {
+    pub fn get(&self, slot: u32) -> Option<&Pvc> {
         self.slots.get(slot as usize)?.as_ref()
     }
 
@@ -146,7 +146,7 @@ impl Claims {
     }
 
     /// All PVCs with their positions.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &Claim)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &Pvc)> {
         (0..).zip(&self.slots).filter_map(|(slot, claim)| Some((slot, claim.as_ref()?)))
     }
 
@@ -198,7 +198,7 @@ impl Claims {
     }
 
     /// Takes in a PVC; an older version than the known one changes nothing.
-    pub fn put(&mut self, claim: Claim) -> Option<Change> {
+    pub fn put(&mut self, claim: Pvc) -> Option<Change> {
         match self.by_name(&claim.namespace, claim.name()) {
             Some(slot) => {
                 if self.get(slot).is_some_and(|known| known.version >= claim.version) {
@@ -250,7 +250,7 @@ impl Claims {
         self.hasher.hash_one(value)
     }
 
-    fn unindex_volume(&mut self, slot: u32) -> Option<Claim> {
+    fn unindex_volume(&mut self, slot: u32) -> Option<Pvc> {
         let before = self.slots[slot as usize].take();
         if let Some(claim) = &before {
             let hash = self.hash(claim.volume());
@@ -261,7 +261,7 @@ impl Claims {
         before
     }
 
-    fn index_volume(&mut self, slot: u32, claim: Claim) {
+    fn index_volume(&mut self, slot: u32, claim: Pvc) {
         let hash = self.hash(claim.volume());
         let indexed = !claim.volume().is_empty();
         self.slots[slot as usize] = Some(claim);
@@ -278,10 +278,10 @@ impl Claims {
 mod tests {
     use super::*;
 
-    fn claim(name: &str, volume: &str, version: u64) -> Claim {
-        Claim {
+    fn claim(name: &str, volume: &str, version: u64) -> Pvc {
+        Pvc {
             namespace: "ns".into(),
-            names: Names::new(name, volume, "u"),
+            names: PvcNames::new(name, volume, "u"),
             version,
             created: 0,
             request: Size::default(),
@@ -300,14 +300,14 @@ mod tests {
         for (volume, uid) in
             [("pvc-1234", "1234"), ("pvc-1234", "234"), ("other", "1"), ("", "1"), ("pvc-", "")]
         {
-            let names = Names::new("data", volume, uid);
+            let names = PvcNames::new("data", volume, uid);
             assert_eq!((names.name(), names.volume(), names.uid()), ("data", volume, uid));
         }
     }
 
     #[test]
     fn a_claim_is_found_by_name_and_volume_until_it_goes() {
-        let mut claims = Claims::default();
+        let mut claims = Pvcs::default();
         for i in 0..1000 {
             assert!(claims.put(claim(&format!("c{i}"), &format!("v{i}"), 1)).is_some());
         }

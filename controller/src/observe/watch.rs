@@ -38,7 +38,7 @@ pub enum Kind {
     /// AutopilotRuleObject.
     Journals,
     /// PersistentVolumeClaim.
-    Claims,
+    Pvcs,
     /// Namespace.
     Namespaces,
     /// StorageClass.
@@ -56,7 +56,7 @@ impl Kind {
             Kind::Rules => "autopilotrules",
             Kind::Approvals => "actionapprovals",
             Kind::Journals => "autopilotruleobjects",
-            Kind::Claims => "persistentvolumeclaims",
+            Kind::Pvcs => "persistentvolumeclaims",
             Kind::Namespaces => "namespaces",
             Kind::Classes => "storageclasses",
             Kind::Quotas => "resourcequotas",
@@ -88,7 +88,7 @@ pub enum Observation {
     /// Of rule objects.
     Journal(WatchEvent<Box<DeserializeGuard<AutopilotRuleObject>>>),
     /// Of PVCs.
-    Claim(WatchEvent<Box<PersistentVolumeClaim>>),
+    Pvc(WatchEvent<Box<PersistentVolumeClaim>>),
     /// Of namespaces.
     Namespace(WatchEvent<Box<Namespace>>),
     /// Of StorageClasses.
@@ -119,7 +119,7 @@ pub fn watch_all(
     start!(Kind::Rules, Api::all(client.clone()), all.clone(), Observation::Rule);
     start!(Kind::Approvals, Api::all(client.clone()), all.clone(), Observation::Approval);
     start!(Kind::Journals, Api::all(client.clone()), all.clone(), Observation::Journal);
-    start!(Kind::Claims, Api::all(client.clone()), all.clone(), Observation::Claim);
+    start!(Kind::Pvcs, Api::all(client.clone()), all.clone(), Observation::Pvc);
     start!(Kind::Namespaces, Api::all(client.clone()), all.clone(), Observation::Namespace);
     start!(Kind::Classes, Api::all(client.clone()), all.clone(), Observation::Class);
     start!(Kind::Quotas, Api::all(client.clone()), all.clone(), Observation::Quota);

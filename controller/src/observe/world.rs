@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::ResourceExt as _;
 
 use super::project;
-use super::pvcs::{Change, Claims, Labels};
+use super::pvcs::{Change, Labels, Pvcs};
 use super::slot_set::SlotSet;
 use super::versioned_table::{Deleted, Key, Table, Versioned};
 use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
@@ -48,7 +48,7 @@ impl<T> Versioned for At<T> {
 #[derive(Debug, Default)]
 pub struct World {
     /// PVCs.
-    pub claims: Claims,
+    pub claims: Pvcs,
     claims_listing: Option<SlotSet>,
     claims_synced: bool,
     claims_deleted: Deleted,

@@ -138,7 +138,7 @@ impl Address {
     ///
     /// # Errors
     /// [`ClientError::Url`], which does not repeat the url: there may be a password in it.
-    pub fn parse(url: &str) -> Result<Self, ClientError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, ClientError> {
         let bad = |problem: &'static str| ClientError::Url { problem };
         let uri: Uri = url
             .trim()

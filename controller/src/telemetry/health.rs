@@ -59,7 +59,7 @@ impl Readiness {
 
 /// The sign of life of the engine's loop. Cheap to clone; clones share the state.
 #[derive(Clone, Debug)]
-pub struct Heartbeat(Arc<Mutex<Option<Instant>>>);
+pub struct Heartbeat(Arc<Mutex<Instant>>);
 
 impl Default for Heartbeat {
     fn default() -> Self {
@@ -70,31 +70,25 @@ impl Default for Heartbeat {
 impl Heartbeat {
     /// Beats once, now: a controller that never gets to its loop is stuck as well.
     pub fn new() -> Heartbeat {
-        Heartbeat(Arc::new(Mutex::new(Some(Instant::now()))))
+        Heartbeat(Arc::new(Mutex::new(Instant::now())))
     }
 
-    /// The loop came round.
+    /// Beats: the loop came round.
     pub fn beat(&self) {
-        self.set(Some(Instant::now()));
+        *self.lock() = Instant::now();
     }
 
-    /// There is no loop that could be stuck: another controller holds the lease. Until the next
-    /// [`Self::beat`].
-    pub fn idle(&self) {
-        self.set(None);
+    /// Returns the time since the last beat.
+    pub fn age(&self) -> Duration {
+        self.lock().elapsed()
     }
 
-    /// Time since the last beat; `None` while idle.
-    pub fn age(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|beat| beat.elapsed())
-    }
-
-    /// Whether the last beat is younger than [`STUCK_AFTER`], or none is due.
+    /// Returns whether the last beat is younger than [`STUCK_AFTER`].
     pub fn is_alive(&self) -> bool {
-        self.age().is_none_or(|age| age < STUCK_AFTER)
+        self.age() < STUCK_AFTER
     }
 
-    fn set(&self, beat: Option<Instant>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = beat;
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

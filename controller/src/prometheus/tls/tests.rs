@@ -12,7 +12,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use super::*;
 use crate::prometheus::{Client, Endpoint};
 
-pub const AUTHORITY: &str = "\
+pub(crate) const AUTHORITY: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBbDCCARGgAwIBAgIBATAKBggqhkjOPQQDAjAcMRowGAYDVQQDDBFBdXRvcGls
 b3QgdGVzdCBDQTAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowHDEa

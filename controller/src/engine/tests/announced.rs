@@ -10,10 +10,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::core::{CLUSTER, Engine, Parts};
-use super::rules::RuleAnnouncement;
 use crate::act::{Actor, Outcome};
 use crate::decide::{Decision, Effect, Precondition, RuleEffect, rule as rules};
+use crate::engine::core::{CLUSTER, Engine, Parts};
+use crate::engine::rules::RuleAnnouncement;
 use crate::evaluate::objects::Judgement;
 use crate::evaluate::verdict::Verdict;
 use crate::observe::{Observation, Pair, WatchEvent};
@@ -78,7 +78,7 @@ impl Controller {
             clock,
         });
         engine.observe(Observation::Namespace(WatchEvent::Apply(of(json!({ "metadata": { "name": "n" } })))));
-        engine.observe(Observation::Claim(WatchEvent::Apply(of(json!({
+        engine.observe(Observation::Pvc(WatchEvent::Apply(of(json!({
             "metadata": {
                 "namespace": "n", "name": "data", "uid": "u", "resourceVersion": "1", "creationTimestamp": CREATED,
             },

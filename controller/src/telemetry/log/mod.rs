@@ -192,5 +192,4 @@ fn is_target_byte(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-#[path = "log_tests.rs"]
 mod tests;

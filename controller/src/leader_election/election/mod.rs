@@ -19,7 +19,6 @@ pub struct Settings {
     duration: Duration,
     renew_deadline: Duration,
     retry: Duration,
-    wall: fn() -> Timestamp,
 }
 
 /// The three periods do not fit together.
@@ -48,12 +47,7 @@ impl Settings {
         if retry.is_zero() || retry >= renew_deadline || renew_deadline >= duration {
             return Err(BadSettings { duration, renew_deadline, retry });
         }
-        Ok(Settings { duration, renew_deadline, retry, wall: Timestamp::now })
-    }
-
-    /// With another wall clock (a sandbox has its own). It is only shown to people.
-    pub fn with_wall_clock(self, wall: fn() -> Timestamp) -> Settings {
-        Settings { wall, ..self }
+        Ok(Settings { duration, renew_deadline, retry })
     }
 
     /// Between two renewals, or two looks at another's lease.
@@ -65,11 +59,6 @@ impl Settings {
     pub fn call_limit(&self) -> Duration {
         self.renew_deadline / 2
     }
-
-    /// The time of day that a written record shows.
-    pub fn wall_time(&self) -> Timestamp {
-        (self.wall)()
-    }
 }
 
 impl Default for Settings {
@@ -79,7 +68,6 @@ impl Default for Settings {
             duration: Duration::from_secs(15),
             renew_deadline: Duration::from_secs(10),
             retry: Duration::from_secs(2),
-            wall: Timestamp::now,
         }
     }
 }
@@ -207,7 +195,7 @@ impl Election {
             &self.name,
             &self.identity,
             self.settings.duration,
-            self.settings.wall_time(),
+            Timestamp::now(),
         ));
         match old {
             None => Step::Create { record, within },
@@ -275,5 +263,4 @@ fn same_version(one: Option<&Record>, other: Option<&Record>) -> bool {
 }
 
 #[cfg(test)]
-#[path = "election_tests.rs"]
 mod tests;

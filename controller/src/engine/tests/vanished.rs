@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use super::core::{CLUSTER, Engine, Parts};
 use crate::act::{Actor, Outcome};
+use crate::engine::core::{CLUSTER, Engine, Parts};
 use crate::observe::{Observation, Pair, WatchEvent};
 use crate::prometheus::Ask;
 use crate::telemetry::{Failure, Heartbeat, Metrics, Readiness};
@@ -103,7 +103,7 @@ impl Stage {
         stage.see(Observation::Rule(WatchEvent::ResetEnd));
         stage.see(Observation::Approval(WatchEvent::ResetEnd));
         stage.see(Observation::Journal(WatchEvent::ResetEnd));
-        stage.see(Observation::Claim(WatchEvent::ResetEnd));
+        stage.see(Observation::Pvc(WatchEvent::ResetEnd));
         stage.see(Observation::Namespace(WatchEvent::ResetEnd));
         stage.see(Observation::Class(WatchEvent::ResetEnd));
         stage.see(Observation::Quota(WatchEvent::ResetEnd));
@@ -131,7 +131,7 @@ impl Stage {
     }
 
     fn claim(&mut self, claim: Box<PersistentVolumeClaim>) {
-        self.see(Observation::Claim(WatchEvent::Apply(claim)));
+        self.see(Observation::Pvc(WatchEvent::Apply(claim)));
     }
 
     /// Counts a failure on the volume of a PVC, and settles.
@@ -159,7 +159,7 @@ async fn series_of_an_object_go_with_its_claim() {
     stage.fails("a");
     stage.fails("b");
     assert!(stage.shows("a") && stage.shows("b"));
-    stage.see(Observation::Claim(WatchEvent::Delete(claim("a", 9, &json!({})))));
+    stage.see(Observation::Pvc(WatchEvent::Delete(claim("a", 9, &json!({})))));
     stage.settle();
     assert!(!stage.shows("a") && stage.shows("b"));
     assert!(stage.text().contains("autopilot_action_failed_count{state=\"failed\"} 2\n"));
@@ -206,7 +206,7 @@ async fn series_of_an_object_stay_until_its_journal_has_gone_too() {
     stage.claim(claim("a", 2, &json!({})));
     stage.see(Observation::Journal(WatchEvent::Apply(object(journal("r", "a")))));
     stage.fails("a");
-    stage.see(Observation::Claim(WatchEvent::Delete(claim("a", 9, &json!({})))));
+    stage.see(Observation::Pvc(WatchEvent::Delete(claim("a", 9, &json!({})))));
     stage.settle();
     assert!(stage.shows("a"), "the journal is still there");
     let pair = Pair { object: "pvc-a".into(), rule: "r".into() };
