@@ -25,9 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 pub use approval::conditions::{STALE, UNKNOWN_STATE};
-pub use approval::spec::{LAST_APPLIED, Request, binds, labelled, ours, read};
+pub use approval::spec::{LAST_APPLIED, Request, labelled, ours, read};
 pub use effect::{Effect, EventDraft, Regarding, RuleEffect, Target};
-pub use pair::in_progress::MAX_ATTEMPTS;
 pub use pair::journal_draft::ITEMS_KEPT;
 pub use pair::preflight::{Refusal, target as preflight};
 pub use precondition::{Precondition, precondition};

@@ -63,7 +63,7 @@ pub struct ObjectView<'a> {
     pub capacity: Size,
     /// The rule selects it, and it is bound and not being deleted.
     pub selected: bool,
-    /// Facts that may forbid a resize; see [`super::pair::preflight`].
+    /// Facts that may forbid a resize before anybody is asked.
     pub obstacles: Obstacles<'a>,
     /// The storage's report on a resize that is under way.
     pub resize: &'a ResizeReport,

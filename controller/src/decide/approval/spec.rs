@@ -78,7 +78,7 @@ pub fn read(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Requ
 ///
 /// # Errors
 /// The first mismatch.
-pub fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), Mismatch> {
+pub(crate) fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>) -> Result<(), Mismatch> {
     let actions = approval.raw.actions();
     let [action] = actions else {
         return Err(Mismatch::Actions(actions.len()));

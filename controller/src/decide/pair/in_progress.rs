@@ -16,7 +16,7 @@ use crate::decide::withdrawal::{active, not_met};
 use crate::evaluate::reading::Value;
 
 /// Attempts at a resize that the API server refuses, before it has failed.
-pub const MAX_ATTEMPTS: u32 = 5;
+const MAX_ATTEMPTS: u32 = 5;
 
 /// Steps from ActiveActionsInProgress.
 pub(crate) fn in_progress(view: &View<'_>, draft: &mut JournalDraft<'_, '_>) -> Option<Timestamp> {

@@ -7,7 +7,7 @@ mod clock;
 mod cool_down;
 mod declined;
 mod freshness;
-pub(crate) mod in_progress;
+mod in_progress;
 pub(crate) mod journal_draft;
 mod normal;
 mod pending;
