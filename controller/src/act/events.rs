@@ -8,8 +8,8 @@ use kube::Api;
 use kube::api::PostParams;
 use kube::core::Status;
 
+use super::actor::{Actor, FIELD_MANAGER, Failure};
 use super::request::failure;
-use super::{Actor, FIELD_MANAGER, Failure};
 use crate::decide::{EventDraft, Regarding};
 
 /// Source of every event, as the original's.

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::Api;
 use serde_json::json;
 
+use super::actor::{Actor, Failure, Outcome};
 use super::request::{failure, json_patch, params};
-use super::{Actor, Failure, Outcome};
 use crate::decide::Target;
 
 /// A PVC that must be the one that was looked at.

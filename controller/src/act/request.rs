@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Actor, FIELD_MANAGER, Failure};
+use super::actor::{Actor, FIELD_MANAGER, Failure};
 use crate::decide::Target;
 
 /// A request that has no answer by then may or may not have been carried out.

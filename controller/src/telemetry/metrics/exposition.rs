@@ -7,7 +7,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 
-use super::figures::{Figures, Shared};
+use super::figures::{Figures, Shared, count};
 
 /// Writes the shared figures at each scrape.
 #[derive(Debug)]
@@ -153,12 +153,12 @@ impl Page<'_> {
             self.gauge(
                 "autopilot_pull_requests_open",
                 "Our pull requests that are open.",
-                super::count(forge.open),
+                count(forge.open),
             )?;
             self.gauge(
                 "autopilot_pull_requests_waiting",
                 "Approvals that want a pull request and have none.",
-                super::count(forge.waiting),
+                count(forge.waiting),
             )?;
             if let Some((left, limit)) = forge.budget {
                 let count = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);

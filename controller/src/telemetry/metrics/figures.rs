@@ -80,3 +80,8 @@ pub(crate) struct RuleRow {
     pub(crate) objects: i64,
     pub(crate) states: BTreeMap<RuleState, i64>,
 }
+
+/// Returns a number as metrics carry it.
+pub(crate) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 pub use figures::{Failure, ForgeFigures};
 
-use figures::{RuleRow, Shared};
+use figures::{RuleRow, Shared, count};
 
 /// `Content-Type` of [`Metrics::exposition`]. Prometheus chooses its parser by it.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -208,10 +208,6 @@ impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.lock().in_flight -= 1;
     }
-}
-
-fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
