@@ -12,7 +12,7 @@ use crate::observe::CONFIG_MAP;
 /// Key of the ConfigMap that has the text.
 pub(crate) const CONFIG_KEY: &str = "config.yaml";
 
-/// What was read of the configuration.
+/// The text of a configuration, as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum ConfigText {
     /// Nothing yet.
@@ -24,7 +24,7 @@ pub(crate) enum ConfigText {
     Text(String),
 }
 
-/// What reading a configuration has changed.
+/// The effect of a configuration that was read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     /// Nothing.
@@ -33,9 +33,9 @@ pub(crate) enum Applied {
     Valid,
     /// It is not valid; a sentence about what stays in force.
     Invalid {
-        /// What is wrong.
+        /// A sentence about the problem.
         problem: String,
-        /// What is in force now.
+        /// A sentence about the configuration in force.
         kept: &'static str,
     },
 }

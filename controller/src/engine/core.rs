@@ -20,7 +20,7 @@ use crate::telemetry::{Heartbeat, Metrics, Readiness};
 /// The part of readiness that the engine reports.
 pub const CLUSTER: &str = "cluster";
 
-/// What the engine is made of.
+/// Everything that the engine works with.
 pub struct Parts {
     /// Carries out writes.
     pub actor: Actor,
@@ -34,7 +34,7 @@ pub struct Parts {
     pub forge: watch::Sender<Option<Github>>,
     /// Whether this process leads; followers watch and write nothing.
     pub leads: watch::Receiver<bool>,
-    /// What is not ready yet, for `/ready`.
+    /// Parts that are not ready yet, for `/ready`.
     pub readiness: Readiness,
     /// Beats while the engine lives.
     pub heartbeat: Heartbeat,

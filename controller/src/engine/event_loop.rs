@@ -47,7 +47,7 @@ impl Engine {
         self.writes.drain().await;
     }
 
-    /// What must be seen before anything is decided.
+    /// Returns the kinds that must be listed before anything is decided.
     pub(crate) fn missing(&self) -> Vec<String> {
         let mut missing: Vec<String> = self.world.missing().into_iter().map(str::to_owned).collect();
         if !self.rules.synced() {
@@ -154,7 +154,7 @@ impl Engine {
     }
 }
 
-/// Waits for the next text of the configuration file; for ever, when there is none.
+/// Waits for the next text of the configuration file; forever, if there is no such file.
 async fn next_config(file: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
     match file {
         Some(file) => file.recv().await,

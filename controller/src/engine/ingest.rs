@@ -228,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// What was measured was measured for other conditions. A change of size that the data may not show yet still stands.
+    /// Drops what was measured of a rule's pairs: it was measured for other conditions. A change of size that the data may not show yet still stands.
     fn measure_anew(&mut self, rule: &str) {
         let pairs: Vec<Pair> = self.pairs.of_rule(rule).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
@@ -366,7 +366,7 @@ impl Engine {
     }
 }
 
-/// Says in the log what is wrong with a rule.
+/// Logs the problems of a rule.
 fn complain(name: &str, entry: &RuleEntry) {
     for problem in entry.parsed.as_ref().err().into_iter().flatten() {
         warn!(rule = name, field = problem.field, problem = problem.problem, "the rule is not understood");

@@ -32,15 +32,15 @@ pub(crate) struct PairEntry {
     pub(super) in_flight: bool,
     /// A write that is under way proposes something.
     pub(super) proposing: bool,
-    /// What the journal said when the write that is under way was decided: its transitions, and since when.
+    /// The journal's transitions, and since when it had its state, when the write that is under way was decided.
     pub(super) before: (u64, Option<Timestamp>),
     /// Failures in a row.
     pub(super) failures: u32,
     /// Those of them that were events which we may not tell.
     pub(super) denials: u32,
-    /// What was written last, and how often in a row it changed nothing.
+    /// The last write.
     pub(super) last_effect: Option<EffectKey>,
-    /// See `last_effect`.
+    /// How often in a row the last write changed nothing.
     pub(super) repeats: u32,
     /// No write before.
     pub(super) not_before: Option<Timestamp>,

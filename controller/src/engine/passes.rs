@@ -49,7 +49,7 @@ enum Asked {
     Done(QueryResult),
 }
 
-/// What comes of a wish to ask something.
+/// The answer to a rule that wants the result of a query.
 #[derive(Debug)]
 pub(crate) enum Wish {
     /// Nobody has asked it in this pass.

@@ -70,7 +70,7 @@ impl Engine {
         }
         let fresh: u128 = self.parts.random.random();
         let at_rest = is_quiet(entry.state());
-        let (decision, expected) = self.look(pair, slot, &namespace, now, fresh);
+        let (decision, expected) = self.decide_pair(pair, slot, &namespace, now, fresh);
         // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
         // journal is created without a status, and the write of its first state may fail.
         let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
@@ -129,7 +129,7 @@ impl Engine {
         self.act(pair, effect, expected);
     }
 
-    pub(crate) fn look(
+    pub(crate) fn decide_pair(
         &self,
         pair: &Pair,
         slot: Option<u32>,

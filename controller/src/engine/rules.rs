@@ -19,12 +19,12 @@ use crate::observe::{Deleted, Labels, Pvc, SlotSet, World, cluster_key, version}
 /// Pause between two writes of a rule's status.
 pub(crate) const STATUS_PAUSE: SignedDuration = SignedDuration::from_secs(3);
 
-/// What events of a rule say, to be remembered once they are out.
+/// The content of a rule's events, to be remembered once they are out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RuleAnnouncement {
     /// Nothing that needs remembering.
     Nothing,
-    /// What is wrong with this generation.
+    /// The problems of this generation.
     Problems(Option<i64>),
     /// That there has been no data since then.
     Trouble(Option<Timestamp>),
@@ -37,7 +37,7 @@ pub(crate) enum RuleAnnouncement {
 pub(crate) struct RuleEntry {
     /// The object.
     pub(super) raw: AutopilotRule,
-    /// What it means, or what is wrong.
+    /// Its meaning, or its problems.
     pub(super) parsed: Result<Arc<Rule>, Vec<RuleProblem>>,
     /// Positions of the PVCs that it selects.
     pub(super) selected: SlotSet,
@@ -51,11 +51,11 @@ pub(crate) struct RuleEntry {
     pub(super) pools: BTreeMap<Box<str>, bool>,
     /// When to ask next.
     pub(super) next_poll: Timestamp,
-    /// In a pass right now.
+    /// It takes part in a pass.
     pub(super) polling: bool,
     /// State of the deep looks.
     pub(super) scan: Scan,
-    /// What the metrics are worth.
+    /// Whether there is data for it.
     pub(super) data: Availability,
     /// Objects that became Normal and have not been told.
     pub(super) unannounced: Vec<u32>,
@@ -86,7 +86,7 @@ fn edited(raw: &AutopilotRule) -> Option<Timestamp> {
 }
 
 impl RuleEntry {
-    /// A rule as it was first seen.
+    /// Returns a rule as it was first seen.
     pub(crate) fn new(mut raw: AutopilotRule, now: Timestamp) -> Self {
         let edited = edited(&raw);
         raw.metadata.managed_fields = None;
@@ -129,22 +129,22 @@ impl RuleEntry {
         self.raw.metadata.uid.as_deref().unwrap_or_default()
     }
 
-    /// Is on its way out.
+    /// Returns whether the rule is being deleted.
     pub(crate) fn deleting(&self) -> bool {
         self.raw.metadata.deletion_timestamp.is_some()
     }
 
-    /// The rule, when it is understood and stays.
+    /// Returns the rule. `None` if it is not understood or is being deleted.
     pub(crate) fn rule(&self) -> Option<&Arc<Rule>> {
         self.parsed.as_ref().ok().filter(|_| !self.deleting())
     }
 
-    /// The rule, when it acts on PVCs.
+    /// Returns the rule. `None` if it does not act on PVCs.
     pub(crate) fn volume_rule(&self) -> Option<&Arc<Rule>> {
         self.rule().filter(|rule| matches!(rule.action, Action::ResizeVolume { .. }))
     }
 
-    /// Whether labels of a PVC in a namespace are selected.
+    /// Returns whether labels of a PVC in a namespace are selected.
     pub(crate) fn selects(&self, labels: &Labels, namespace: &BTreeMap<String, String>) -> bool {
         self.volume_rule().is_some_and(|rule| rule.selects(labels, namespace))
     }
@@ -215,7 +215,7 @@ impl RuleEntry {
         self.unannounced.retain(|other| *other != slot);
     }
 
-    /// Whether the rule's status says that an object has left Initializing.
+    /// Returns whether the rule's status says that an object has left Initializing.
     pub(crate) fn announced_before(&self, object: &str, created: i64) -> bool {
         self.raw.status.as_ref().is_some_and(|status| announced(status, object, created))
     }
@@ -266,7 +266,7 @@ impl RuleEntry {
         all
     }
 
-    /// Objects that the rule is about.
+    /// Returns the number of objects that the rule is about.
     pub(crate) fn objects(&self) -> usize {
         if self.parsed.as_ref().is_ok_and(|r| matches!(r.action, Action::Pool { .. })) {
             self.pools.len()
@@ -275,7 +275,7 @@ impl RuleEntry {
         }
     }
 
-    /// What an effect tells.
+    /// Returns what an effect announces.
     pub(crate) fn announced_by(&self, effect: &RuleEffect) -> RuleAnnouncement {
         let RuleEffect::EmitEvents(events) = effect else {
             return RuleAnnouncement::Nothing;
@@ -289,7 +289,7 @@ impl RuleEntry {
         }
     }
 
-    /// Remembers what was told.
+    /// Remembers what was announced.
     pub(crate) fn told(&mut self, told: RuleAnnouncement) {
         match told {
             RuleAnnouncement::Nothing => {}
@@ -312,7 +312,7 @@ pub(crate) struct RuleIndex {
     labels: HashMap<String, Arc<str>>,
     /// Labels of rules that are there and cannot be read: what is theirs is left alone.
     unreadable: BTreeSet<String>,
-    /// What a list that is under way has named.
+    /// Rules that a list under way has named.
     listing: Option<BTreeSet<Arc<str>>>,
     deleted: Deleted,
     synced: bool,

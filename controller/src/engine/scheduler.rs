@@ -10,7 +10,7 @@ use crate::observe::{Key, Pair};
 /// A clock may go back by this much without notice.
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_secs(2);
 
-/// What the engine looks at when its time comes.
+/// Something that is looked at when its time comes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Alarm {
     Pair(Pair),

@@ -30,7 +30,7 @@ pub(crate) enum Reread {
     Journal,
 }
 
-/// What a task of the engine reports.
+/// Result of a task of the engine.
 #[derive(Debug)]
 pub(crate) enum TaskResult {
     Pair { pair: Pair, result: WriteResult },

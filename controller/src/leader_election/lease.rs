@@ -16,7 +16,7 @@ use super::record::Record;
 /// Releasing is a courtesy to the others; a shutdown does not wait longer for it.
 const RELEASE_LIMIT: Duration = Duration::from_secs(2);
 
-/// What a candidate may believe.
+/// The lease, as a candidate may believe it to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
     /// Another holds the lease, or nobody does yet. The name is what was read last.

@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_secs(300);
 pub struct Record(Object);
 
 impl Record {
-    /// Who holds the lease; `None` when nobody does (never taken, or released).
+    /// The holder of the lease; `None` if nobody holds it (never taken, or released).
     pub fn holder(&self) -> Option<&str> {
         let holder = self.0.spec.as_ref()?.holder_identity.as_deref()?;
         (!holder.is_empty()).then_some(holder)

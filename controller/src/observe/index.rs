@@ -17,9 +17,9 @@ use crate::decide::{Approval, Journal, QuotaRoom};
 
 /// Records of one kind, kept from its watch.
 pub(crate) trait KindIndex {
-    /// What the watch brings.
+    /// An object as the watch brings it.
     type Object;
-    /// What a step has changed, as far as anybody has to know.
+    /// A change that somebody has to know of.
     type Change;
 
     /// A list begins.

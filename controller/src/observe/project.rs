@@ -25,7 +25,7 @@ pub fn version(text: Option<&str>) -> u64 {
 const PEOPLE: [&str; 4] =
     ["kubectl", "kubectl-client-side-apply", "kubectl-last-applied", "before-first-apply"];
 
-/// What decisions need of a PVC.
+/// Returns the record of a PVC.
 pub fn claim(pvc: &PersistentVolumeClaim, claims: &mut Pvcs) -> Pvc {
     let spec = pvc.spec.as_ref();
     let status = pvc.status.as_ref();
@@ -106,7 +106,7 @@ fn owns(entry: &ManagedFieldsEntry, path: &[&str]) -> bool {
     at.is_some()
 }
 
-/// What the storage says of a resize: `allocatedResourceStatuses` and the PVC's conditions.
+/// Returns the storage's report on a resize: `allocatedResourceStatuses` and the PVC's conditions.
 fn report(pvc: &PersistentVolumeClaim) -> ResizeReport {
     let Some(status) = pvc.status.as_ref() else { return ResizeReport::default() };
     let allocated =
@@ -181,7 +181,7 @@ pub fn approval(mut raw: ActionApproval) -> Approval {
     Approval { raw, writers }
 }
 
-/// What a quota leaves of storage; nothing when it does not count storage.
+/// Returns what a quota leaves of storage: empty if it does not count storage.
 pub fn quotas(quota: &ResourceQuota) -> Vec<QuotaRoom> {
     const SUFFIX: &str = ".storageclass.storage.k8s.io/requests.storage";
     let Some(status) = &quota.status else {
@@ -217,7 +217,7 @@ pub struct Unreadable {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// What is wrong with it.
+    /// Why it cannot be read.
     pub why: String,
 }
 

@@ -51,18 +51,18 @@ impl PvcNames {
     }
 }
 
-/// What only few PVCs have.
+/// Properties that only few PVCs have.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rare {
     /// The text of the request, where it is not the canonical one: the API keeps some texts as they were written.
     pub request_text: Option<Box<str>>,
     /// GitOps tool that owns the size, where nobody said that this does not matter.
     pub size_in_git: Option<Arc<str>>,
-    /// What the storage says of a resize.
+    /// The storage's report on a resize.
     pub resize: ResizeReport,
 }
 
-/// What decisions need of a PVC.
+/// The properties of a PVC that decisions need.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pvc {
     /// Namespace.
@@ -81,7 +81,7 @@ pub struct Pvc {
     pub class: Option<Arc<str>>,
     /// Labels.
     pub labels: Labels,
-    /// What most PVCs lack.
+    /// Properties that most PVCs lack.
     pub rare: Option<Box<Rare>>,
     /// When the storage last reported another size, in seconds since the epoch; zero for the size it was made with.
     pub resized: u32,
@@ -125,12 +125,12 @@ pub struct Pvcs {
     label_sets: HashSet<Labels>,
 }
 
-/// What taking in a PVC changed.
+/// A change of the records.
 #[derive(Debug)]
 pub struct Change {
     /// Its position.
     pub slot: u32,
-    /// What stood there before.
+    /// The record that was there before.
     pub before: Option<Pvc>,
 }
 
@@ -188,7 +188,7 @@ impl Pvcs {
         if let Some(known) = self.label_sets.get(&labels) {
             return Arc::clone(known);
         }
-        // Sets that nobody uses any more go when the number has doubled, so that churn costs no memory for ever.
+        // Sets that nobody uses any more go when the number has doubled, so that churn does not cost memory indefinitely.
         if self.label_sets.len() >= 1024 && self.label_sets.len() > 2 * self.len() {
             self.label_sets.retain(|set| Arc::strong_count(set) > 1);
         }

@@ -122,7 +122,7 @@ impl World {
         gone.iter().filter_map(|(namespace, name)| self.claims.remove(namespace, name, u64::MAX)).collect()
     }
 
-    /// What has not been listed yet.
+    /// Returns the kinds that have not been listed yet.
     pub fn missing(&self) -> Vec<&'static str> {
         [
             (self.claims_synced, "persistentvolumeclaims"),
@@ -137,12 +137,12 @@ impl World {
         .collect()
     }
 
-    /// Labels of a namespace; a namespace that is not known has none.
+    /// Returns the labels of a namespace. `None` if it is not known.
     pub fn namespace_labels(&self, namespace: &str) -> Option<&BTreeMap<String, String>> {
         self.namespaces.get("", namespace).map(|At(_, labels)| &**labels)
     }
 
-    /// What the quotas of a namespace leave, all in one.
+    /// Returns what the quotas of a namespace leave, all in one.
     pub fn quotas_of(&self, namespace: &str) -> &[QuotaRoom] {
         self.rooms.get(namespace).map_or(&[], Vec::as_slice)
     }

@@ -69,7 +69,7 @@ impl Client {
         Ok(Client { uri: address.uri, host: address.host, endpoint, credentials, http })
     }
 
-    /// What the client was made from.
+    /// The endpoint that the client was made from.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
@@ -215,7 +215,7 @@ impl Client {
         body
     }
 
-    /// What an answer of status 4xx or 5xx means.
+    /// Returns the meaning of an answer of status 4xx or 5xx.
     fn failure(&self, status: StatusCode, body: &[u8]) -> QueryError {
         let host = self.host.clone();
         let later = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;

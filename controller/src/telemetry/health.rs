@@ -10,13 +10,13 @@ use tokio::time::Instant;
 /// inside a pass, so that a slow API server or Prometheus never looks like a stuck engine.
 pub const STUCK_AFTER: Duration = Duration::from_secs(60);
 
-/// What still stands between the controller and its work. Cheap to clone; clones share the state.
+/// The obstacles between the controller and its work. Cheap to clone; clones share the state.
 #[derive(Clone, Debug)]
 pub struct Readiness(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    /// What is missing, and why.
+    /// Parts that are missing, and why.
     waiting: BTreeMap<String, String>,
     shutting_down: bool,
 }
@@ -44,7 +44,7 @@ impl Readiness {
         self.lock().shutting_down = true;
     }
 
-    /// Why the controller is not ready, one line each; none when it is.
+    /// Why the controller is not ready, one line each; empty if it is.
     pub fn reasons(&self) -> Vec<String> {
         let state = self.lock();
         let end = state.shutting_down.then(|| "shutting down".to_owned());

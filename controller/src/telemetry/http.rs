@@ -32,7 +32,7 @@ use super::health::{Heartbeat, Readiness};
 use super::log::LogHandle;
 use super::metrics::{self, Metrics};
 
-/// What the server shows.
+/// Everything that the server shows.
 #[derive(Clone, Debug)]
 pub struct Admin {
     /// `/metrics`.

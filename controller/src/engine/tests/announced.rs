@@ -117,7 +117,7 @@ impl Controller {
     }
 
     fn next_write(&self) -> (Decision, Option<Precondition>) {
-        self.engine.look(&pair(), Some(0), "n", clock(), 1)
+        self.engine.decide_pair(&pair(), Some(0), "n", clock(), 1)
     }
 
     /// The first entry of the journal that it would write.

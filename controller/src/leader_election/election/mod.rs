@@ -86,7 +86,7 @@ pub enum Loss {
     Ended,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// Nothing before this time.
@@ -98,7 +98,7 @@ pub enum Step {
     },
     /// Create the lease, then [`Election::wrote`], [`Election::refused`] (it exists) or [`Election::failed`].
     Create {
-        /// What to send.
+        /// The record to send.
         record: Box<Record>,
         /// Time-out of the call.
         within: Duration,
@@ -106,7 +106,7 @@ pub enum Step {
     /// Replace the lease of the record's resourceVersion, then [`Election::wrote`], [`Election::refused`]
     /// (409, or it is gone) or [`Election::failed`].
     Replace {
-        /// What to send.
+        /// The record to send.
         record: Box<Record>,
         /// Time-out of the call.
         within: Duration,
@@ -121,7 +121,7 @@ pub struct Election {
     name: String,
     identity: String,
     settings: Settings,
-    seen: Option<Seen>,
+    seen: Option<ObservedLease>,
     /// When the last write of ours that landed was sent; present while we hold the lease.
     renewed: Option<Instant>,
     /// No call before this time.
@@ -133,7 +133,7 @@ pub struct Election {
 }
 
 #[derive(Clone, Debug)]
-struct Seen {
+struct ObservedLease {
     /// `None`: there is no such object.
     record: Option<Record>,
     /// When this version was seen first.
@@ -160,7 +160,7 @@ impl Election {
         self.renewed.is_some()
     }
 
-    /// Who held the lease when it was seen last, which may be ourselves.
+    /// The holder when the lease was seen last, which may be ourselves.
     pub fn holder(&self) -> Option<&str> {
         self.seen.as_ref()?.record.as_ref()?.holder()
     }
@@ -170,7 +170,7 @@ impl Election {
         &self.identity
     }
 
-    /// What to do at `now`. Asking twice changes nothing.
+    /// Returns what to do at `now`. Asking twice changes nothing.
     pub fn next(&self, now: Instant) -> Step {
         let deadline = self.renewed.map(|sent| sent + self.settings.renew_deadline);
         if let Some(deadline) = deadline {
@@ -213,7 +213,7 @@ impl Election {
             .as_ref()
             .filter(|record| record.holder().is_some_and(|holder| holder != self.identity))
             .map(|record| since + record.duration(self.settings.duration));
-        self.seen = Some(Seen { record, since });
+        self.seen = Some(ObservedLease { record, since });
         match free_at {
             Some(free_at) if now < free_at => {
                 self.fresh = false;
@@ -228,7 +228,7 @@ impl Election {
 
     /// A write of ours, sent at `sent`, was answered with `record`: the lease is ours from `sent` on.
     pub fn wrote(&mut self, record: Record, sent: Instant) {
-        self.seen = Some(Seen { record: Some(record), since: sent });
+        self.seen = Some(ObservedLease { record: Some(record), since: sent });
         self.renewed = Some(sent);
         self.fresh = true;
         self.refused = false;
