@@ -119,7 +119,7 @@ fn place() -> Option<PathBuf> {
 /// Reads a file; a missing one is empty, unless it was asked for by name.
 ///
 /// # Errors
-/// Error in the filter.
+/// When it cannot be read, or is not understood.
 pub(crate) fn read(asked: Option<&Path>) -> Result<(File, PathBuf), ConfigError> {
     let Some(path) = asked.map(Path::to_owned).or_else(place) else {
         return Ok((File::default(), PathBuf::new()));

@@ -89,7 +89,7 @@ pub enum Msg {
         round: u64,
         /// Where; everywhere if `None`.
         namespace: Option<Arc<str>>,
-        /// What the server said. Verbs that it said nothing about are absent.
+        /// Answers of the server. Verbs that it said nothing about are absent.
         answers: Vec<(Verb, Answer)>,
     },
     /// An object as the cluster has it.

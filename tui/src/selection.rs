@@ -19,8 +19,8 @@ pub(crate) struct Chosen<'a> {
     pub hidden: usize,
 }
 
-/// Returns the approvals that a command is about: the marked ones that are shown, else the selected one, else the one in full.
-/// Never more. Where all that is marked is hidden, it is about none.
+/// Returns the approvals that a command is about: the marked ones that are shown, else the selected one, else the one in
+/// full. Never more. Where all that is marked is hidden, it is about none.
 pub(crate) fn chosen(model: &Model) -> Chosen<'_> {
     let approvals = &model.store.approvals;
     let one = |id: &Arc<str>| Chosen { rows: approvals.get(id).into_iter().collect(), ..Chosen::default() };

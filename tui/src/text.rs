@@ -221,7 +221,7 @@ pub(crate) fn escape(json: &str) -> String {
     out
 }
 
-/// Returns columns that a text takes.
+/// Returns how many columns a text takes.
 pub fn width(text: &str) -> usize {
     text.width()
 }

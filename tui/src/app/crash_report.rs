@@ -12,7 +12,7 @@ use crate::model::Model;
 use crate::text::Safe;
 use crate::update::writes;
 
-/// Those of the console that runs.
+/// The report of the console that runs.
 static LAST: Mutex<CrashReport> = Mutex::new(CrashReport::new());
 
 /// Decisions that have not ended, and lines of those that have.
@@ -86,13 +86,13 @@ impl CrashReport {
     }
 }
 
-/// Does something with those of the console that runs.
+/// Does something with the report of the console that runs.
 pub(super) fn kept(with: impl FnOnce(&mut CrashReport)) {
     with(&mut LAST.lock().unwrap_or_else(PoisonError::into_inner));
 }
 
-/// Writes it to the log, and to the terminal that was given back. The thread that failed may be the one that has them, or another
-/// may for a moment: what cannot be had is not waited for.
+/// Writes it to the log, and to the terminal that was given back. The thread that failed may be the one that holds the
+/// report, or another may for a moment: it is not waited for long.
 pub(super) fn speak() {
     for _ in 0..50 {
         let last = match LAST.try_lock() {

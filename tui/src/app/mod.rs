@@ -57,7 +57,7 @@ struct Outside {
 pub(crate) struct Ended {
     /// Decisions, for the summary.
     pub written: Vec<Written>,
-    /// `true` if it was the terminal that failed.
+    /// Error of the terminal, if it was that which ended it.
     pub outcome: anyhow::Result<()>,
 }
 
@@ -69,9 +69,9 @@ pub(crate) async fn run(mut start: Start) -> anyhow::Result<Ended> {
     start.source.log_in().await;
     start.source.taken = true;
     let mut screen = Screen::enter(start.settings.mouse)?;
-    let left = run_loop(start, &mut screen).await;
+    let ended = run_loop(start, &mut screen).await;
     screen.leave();
-    left
+    ended
 }
 
 async fn run_loop(start: Start, screen: &mut Screen) -> anyhow::Result<Ended> {
@@ -271,7 +271,7 @@ impl Outside {
 
 /// Writes to the local log. A decision that could not be logged is not undone; that is said.
 fn note(written: &Written, results: &mpsc::UnboundedSender<Msg>) {
-    // The log first: what ended is no concern of the last words any more.
+    // The log first: the crash report is not about what has ended.
     if let Some(place) = audit::place()
         && let Err(error) = audit::append(&place, &audit::line(written))
     {

@@ -18,7 +18,7 @@ use crate::message::Msg;
 use crate::model::Model;
 use crate::view;
 
-/// `true` if the terminal is ours; it is given back once.
+/// Set while the terminal is ours; it is given back once.
 static OURS: AtomicBool = AtomicBool::new(false);
 
 /// Collects a picture and writes it at once, as one synchronized update: no half pictures.

@@ -1,15 +1,13 @@
-//! The arguments, and what they amount to.
+//! The arguments, and the settings that follow from them.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::cluster::Source;
-use crate::config;
-use crate::config::{ContextSettings, Flags, Settings};
+use crate::config::{self, ContextSettings, Flags, Settings};
 
 /// What waits for you, live; approve, decline and delete with both eyes open.
 ///
@@ -156,14 +154,14 @@ pub struct DecideArgs {
     pub output: Option<Output>,
 }
 
-/// The command line as it is called: kubectl runs `kubectl-autopilot` for `kubectl autopilot`.
+/// Returns the command line as it is called: kubectl runs `kubectl-autopilot` for `kubectl autopilot`.
 pub fn called(program: &Path) -> clap::Command {
     let plugin = program.file_stem().is_some_and(|name| name == "kubectl-autopilot");
     Cli::command().bin_name(if plugin { "kubectl autopilot" } else { "autopilot" })
 }
 
 impl Cli {
-    /// The call that these arguments are, the program's name first. Leaves the process where they are none.
+    /// Reads the arguments, the program's name first. Ends the process if they are wrong, or ask for help.
     pub fn read(args: impl IntoIterator<Item = OsString>) -> Cli {
         let args: Vec<OsString> = args.into_iter().collect();
         let mut command = called(Path::new(args.first().map_or("autopilot".as_ref(), OsString::as_os_str)));
@@ -171,10 +169,10 @@ impl Cli {
         Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
     }
 
-    /// What the configuration and the flags say.
+    /// Returns the source of clusters and the settings that the configuration and the flags name.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// When one of them is wrong.
     pub(crate) fn settle(&self) -> Result<(Source, Settings), config::ConfigError> {
         let (file, path) = config::read(self.config.as_deref())?;
         let flags = Flags {

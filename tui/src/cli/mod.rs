@@ -57,12 +57,12 @@ async fn call(cli: Cli) -> anyhow::Result<ExitCode> {
     }
     let code = match cli.command {
         None => {
-            let left = app::run(app::Start { source, namespace, settings }).await?;
-            for line in app::summary(&left.written) {
+            let ended = app::run(app::Start { source, namespace, settings }).await?;
+            for line in app::summary(&ended.written) {
                 // The terminal may be gone; the log has it too.
                 let _ = writeln!(std::io::stdout(), "{line}");
             }
-            left.outcome?;
+            ended.outcome?;
             OK
         }
         Some(Do::Keys) => {

@@ -20,7 +20,7 @@ fn post(uri: &str, body: &Value) -> Result<http::Request<Vec<u8>>, kube::Error> 
 /// Asks whether the server answers: the cheapest question that also tells whether the credentials are taken.
 ///
 /// # Errors
-/// Kind of trouble.
+/// When it does not answer, or refuses.
 pub(crate) async fn alive(client: &Client) -> Result<(), kube::Error> {
     let request = http::Request::get(format!("/apis/{GROUP}/v1alpha1")).body(Vec::new());
     match client.request_text(request.map_err(kube::Error::HttpError)?).await {

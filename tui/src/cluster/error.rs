@@ -18,7 +18,7 @@ struct NoAnswer;
 /// Returns the answer to a question, or that none came within this time.
 ///
 /// # Errors
-/// Either.
+/// The error of the question, or that no answer came.
 pub(crate) async fn within<T>(
     patience: Duration,
     asked: impl Future<Output = Result<T, kube::Error>>,

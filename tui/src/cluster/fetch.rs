@@ -78,7 +78,7 @@ pub async fn yaml(
 /// Checks that a kind can be listed at all.
 ///
 /// # Errors
-/// Reason.
+/// When it cannot.
 pub(crate) async fn list_some(
     session: &Session,
     plural: &str,

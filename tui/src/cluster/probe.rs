@@ -49,7 +49,10 @@ pub(super) async fn learn_identity(task: TaskContext) {
 struct Renewal(Option<JoinHandle<Result<(), SessionError>>>);
 
 impl Renewal {
-    /// Waits for them for a while; why there are none.
+    /// Waits for them for a while.
+    ///
+    /// # Errors
+    /// Reason why there are none, for people.
     async fn attempt(&mut self, task: &TaskContext) -> Result<(), Safe> {
         let renewal = self.0.get_or_insert_with(|| tokio::spawn(renew(task.clone())));
         let Ok(renewed) = timeout(task.session.times().patience, renewal).await else {

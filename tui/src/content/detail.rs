@@ -184,8 +184,8 @@ fn approval(model: &Model, row: &Approval, page: &mut Page) {
     }
 }
 
-/// Returns the part of a history, oldest first, in which something was asked: since the object was last Normal before, until it
-/// is Normal again.
+/// Returns the part of a history, oldest first, in which something was asked: since the object was last Normal before,
+/// until it is Normal again.
 fn episode(states: &[(Option<jiff::Timestamp>, &str)], asked: Option<jiff::Timestamp>) -> Range<usize> {
     let normal =
         |(at, state): &(Option<jiff::Timestamp>, &str)| (*state == "Normal").then_some(*at).flatten();

@@ -1,4 +1,4 @@
-//! Under the body: what is held, messages, the filter, the keys.
+//! The lines under the body, but for the keys: what is held, messages, the filter.
 
 use crate::commands::Command;
 use crate::content::limits::SMALLEST;
@@ -18,8 +18,8 @@ const HELD: usize = 3;
 /// Returns how many lines are under the body.
 pub(crate) fn footer_height(model: &Model) -> u16 {
     let filter = usize::from(filter_line(model).is_some());
-    let strip = usize::from(narrow_summary(model).is_some());
-    u16::try_from(1 + notes(model).len() + filter + strip).unwrap_or(1)
+    let summary = usize::from(narrow_summary(model).is_some());
+    u16::try_from(1 + notes(model).len() + filter + summary).unwrap_or(1)
 }
 
 /// Narrower than this, columns of the approvals are left out or cut.
@@ -49,8 +49,8 @@ pub(crate) fn narrow_summary(model: &Model) -> Option<String> {
 /// The least that tells objects apart which have long names.
 const NAME: usize = 24;
 
-/// Returns a line of which the name's middle goes where there is no room: names of volumes differ at their ends, and what stands
-/// around the name counts. Where it is narrower still, what follows the name has a line of its own.
+/// Returns a line of which the name's middle goes where there is no room: names of volumes differ at their ends, and what
+/// stands around the name counts. Where it is narrower still, what follows the name has a line of its own.
 fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<(String, Role)> {
     let left = room.saturating_sub(width(before) + width(after));
     if left >= NAME.min(width(name)) {
@@ -64,7 +64,8 @@ fn named(room: usize, before: &str, name: &str, after: &str, role: Role) -> Vec<
     lines
 }
 
-/// Returns the lines of what is held, on its way and said; what is held comes first, since a low terminal cuts the last ones.
+/// Returns the lines of what is held, on its way and said; what is held comes first, since a low terminal cuts the last
+/// ones.
 pub(crate) fn notes(model: &Model) -> Vec<(String, Role)> {
     let mut lines: Vec<(String, Role)> = Vec::new();
     let glyphs = model.settings.glyphs;

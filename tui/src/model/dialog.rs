@@ -236,7 +236,7 @@ pub enum Choice {
 /// A line of a list to choose from.
 #[derive(Clone, Debug)]
 pub struct PickerEntry {
-    /// Its effect, in a sentence.
+    /// Effect of choosing it.
     pub choice: Choice,
     /// Text that the typed letters are compared with first.
     pub name: Safe,

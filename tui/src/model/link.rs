@@ -51,7 +51,7 @@ pub struct Denial {
 pub struct Link {
     /// Time of the server's last answer.
     pub contact: Option<Now>,
-    /// Kind of trouble.
+    /// Set as long as the server is not reached.
     pub outage: Option<Outage>,
     /// Attempts since.
     pub tries: u32,

@@ -104,13 +104,13 @@ pub struct Model {
     pub background: Vec<Screen>,
     /// A dialog: takes all keys until it is answered.
     pub dialog: Option<Dialog>,
-    /// `true` if a filter is being typed.
+    /// Set while a filter is being typed.
     pub filtering: Option<FilterInput>,
     /// Confirmed and not sent.
     pub held: Vec<Held>,
     /// Sent and not answered, or waiting for their turn.
     pub sending: Vec<Sending>,
-    /// Decisions that are ending, and those that did not end well and have not been put away.
+    /// Decisions that are ending, and those that did not end well and have not been dismissed.
     pub outcomes: Vec<Outcome>,
     /// Messages.
     pub toasts: Vec<Toast>,

@@ -28,7 +28,7 @@ pub enum ScreenContent {
 /// A screen.
 #[derive(Clone, Debug)]
 pub struct Screen {
-    /// Content of a screen.
+    /// Its content.
     pub shown: ScreenContent,
     /// The rows of a list that is held still. What is decided is decided on what is there, not on these.
     pub still: Option<Arc<Store>>,

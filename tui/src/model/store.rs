@@ -18,7 +18,7 @@ const SPARE: usize = 1000;
 pub struct Store {
     /// Approvals, by UID.
     pub approvals: Rows<Approval>,
-    /// Happenings, by rule and object.
+    /// Events, by rule and object.
     pub events: Rows<PairRow>,
     /// Objects with a journal, by UID.
     pub objects: Rows<ObjectRow>,

@@ -115,11 +115,11 @@ pub trait Row {
     fn text(&self, column: Self::Column) -> Cow<'_, str>;
     /// Returns what a filter compares as a number; for ages, seconds.
     fn number(&self, column: Self::Column, now: Timestamp) -> Option<f64>;
-    /// Returns order by a column.
+    /// Compares two rows by a column.
     fn compare(&self, other: &Self, column: Self::Column) -> Ordering;
     /// `true` if any text that words are searched in fulfils this.
     fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool;
-    /// Returns the same texts in lower case, one a line, where there are so many rows that going to each text takes too long.
+    /// Returns the same texts in lower case, one a line; `None` for tables with so few rows that going to each text is fast.
     fn lower(&self) -> Option<&str> {
         None
     }
@@ -141,7 +141,7 @@ pub(super) fn searchable(row: &impl Row) -> Box<str> {
     all.into()
 }
 
-/// Returns order of numbers where some are missing: those come last.
+/// Compares numbers of which some are missing: those come last.
 pub(crate) fn by_number(a: Option<f64>, b: Option<f64>) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => a.total_cmp(&b),

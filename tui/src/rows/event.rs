@@ -1,4 +1,4 @@
-//! Transitions of AutopilotRules, folded per rule and object.
+//! Events of AutopilotRules, as they are read: transitions of an object, or anything else.
 
 use std::str::FromStr as _;
 

@@ -1,11 +1,11 @@
-//! Names that many records share.
+//! Names that many rows share.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::text::Safe;
 
-/// Names that many records share are kept once.
+/// Names that many rows share are kept once.
 #[derive(Debug, Default)]
 pub struct Names {
     known: HashSet<Safe>,

@@ -16,6 +16,9 @@ use crate::rows::pin::Pin;
 use crate::text::Safe;
 use crate::theme::Role;
 
+/// Events kept of one pair.
+const KEPT: usize = 64;
+
 /// The events of one object under one rule.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PairRow {
@@ -191,6 +194,3 @@ impl Row for PairRow {
         pin.has_pair(self.rule.as_str(), self.volume.as_str())
     }
 }
-
-/// Happenings kept of one pair.
-const KEPT: usize = 64;

@@ -56,9 +56,9 @@ pub struct RuleRow {
     pub raw_name: Arc<str>,
     /// Name.
     pub name: Safe,
-    /// `true` if it is understood.
+    /// Condition `Ready`: the rule is understood.
     pub ready: ConditionCell,
-    /// `true` if it has data.
+    /// Condition `DataAvailable`.
     pub data: ConditionCell,
     /// `true` if its actions need an approval.
     pub requires_approval: bool,

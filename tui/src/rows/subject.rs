@@ -70,7 +70,7 @@ impl View {
 pub enum Subject {
     /// An approval, by UID.
     Approval(Arc<str>),
-    /// Happenings, by rule and object.
+    /// Events, by rule and object.
     Events(Arc<str>),
     /// An object, by UID.
     Object(Arc<str>),

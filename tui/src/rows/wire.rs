@@ -25,7 +25,7 @@ pub struct Meta {
     pub deletion_timestamp: Option<Timestamp>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// `true` if there are annotations, and which.
+    /// `None` if there are none at all.
     pub annotations: Option<BTreeMap<String, IgnoredAny>>,
     /// Spec's version.
     pub generation: Option<i64>,

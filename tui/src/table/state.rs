@@ -22,7 +22,7 @@ pub struct Sort {
 /// One view of a table.
 #[derive(Clone, Debug, Default)]
 pub struct TableState {
-    /// The text so far.
+    /// Text of the filter.
     pub typed: String,
     /// `true` if it is meant fuzzily.
     pub fuzzy: bool,
@@ -234,7 +234,7 @@ impl TableState {
         self.scroll();
     }
 
-    /// Returns place of the selected row.
+    /// Returns the place of the selected row.
     pub(crate) fn cursor(&self) -> usize {
         self.cursor
     }
@@ -254,8 +254,8 @@ impl TableState {
         &self.order
     }
 
-    /// Returns the row in a slot of the order. In a list that stands still, a row that came since into the place of one that went
-    /// is not shown there.
+    /// Returns the row in a slot of the order. In a list that stands still, a row that came since into the place of one that
+    /// went is not shown there.
     pub fn row<'a, R: Row>(&self, rows: &'a Rows<R>, slot: u32) -> Option<&'a R> {
         match self.built {
             Some((version, _)) => rows.at_since(slot, version),

@@ -149,7 +149,8 @@ fn drop_held(model: &mut Model, why: &'static str, effects: &mut Vec<Effect>) {
     }
 }
 
-/// Drops decisions if the clock on the wall went on without ours: whoever comes back to the console decides anew, on what is there now.
+/// Drops decisions if the clock on the wall went on without ours: whoever comes back to the console decides anew, on what
+/// is there now.
 pub(super) fn slept(model: &mut Model, by: jiff::SignedDuration, effects: &mut Vec<Effect>) {
     if by < jiff::SignedDuration::try_from(SLEPT).unwrap_or(jiff::SignedDuration::MAX) {
         return;
@@ -202,7 +203,7 @@ fn end(model: &mut Model, number: u64, write: Write, ending: Ending, effects: &m
     effects.push(Effect::Note(Box::new(written)));
 }
 
-/// Returns the console is about to end: nothing is sent any more.
+/// Drops all that has not been sent, since the console is about to end.
 pub fn stop(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     drop_waiting(model, "the console was left", &mut effects);
@@ -210,7 +211,8 @@ pub fn stop(model: &mut Model) -> Vec<Effect> {
     effects
 }
 
-/// Returns the console ends, however that comes: what is held is not sent, and of what is on its way nobody will know.
+/// Ends all decisions with the console, however that comes: what is held is not sent, and of what is on its way nobody will
+/// know.
 pub fn abandon(model: &mut Model) -> Vec<Effect> {
     let mut effects = Vec::new();
     drop_waiting(model, "the console was left", &mut effects);
@@ -240,7 +242,8 @@ pub(super) fn sent(model: &mut Model, written: Written, effects: &mut Vec<Effect
     model.dirty = true;
 }
 
-/// Tells one line for each decision, once all of it has ended. A decision that did not end well stays until it is dismissed.
+/// Tells one line for each decision, once all of it has ended. A decision that did not end well stays until it is
+/// dismissed.
 fn tell(model: &mut Model, number: u64, written: &Written) {
     let Some(at) = model.outcomes.iter().position(|o| o.number == number) else { return };
     let outcome = &mut model.outcomes[at];

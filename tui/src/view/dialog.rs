@@ -67,7 +67,7 @@ fn notice(model: &Model, opened: Duration, text: &Safe, frame: &mut Frame<'_>, a
     put(model, frame, inner, inner.height.saturating_sub(1), hint, Role::Key);
 }
 
-/// Returns an empty frame in the middle; what is inside it.
+/// Draws an empty frame in the middle; returns the area inside it.
 fn frame_of(
     model: &Model,
     title: &str,
@@ -308,7 +308,7 @@ fn decisions(model: &Model, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
     page(model, "Decided here", &lines, scroll, frame, area);
 }
 
-/// Lines that are only read.
+/// Draws lines that are only read.
 fn page(
     model: &Model,
     title: &str,

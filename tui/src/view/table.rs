@@ -67,7 +67,7 @@ pub(super) fn draw<R: Row>(
         } else if held || sending {
             buffer.set_stringn(area.x, y, if held { glyphs.wait } else { glyphs.up }, 1, look(Role::Warn));
         } else if let Some(not_done) = not {
-            // Not done, or nobody knows: until that is put away.
+            // Not done, or nobody knows: until that is dismissed.
             let glyph = if not_done.unknown { glyphs.altered } else { glyphs.no };
             buffer.set_stringn(area.x, y, glyph, 1, look(Role::Bad));
         }
