@@ -7,8 +7,8 @@ use crate::message::Yaml;
 use crate::model::{Model, ScreenContent};
 use crate::rows::object::{state_glyph, state_role};
 use crate::rows::{
-    Approval, ApprovalColumn, CellContext, ConditionCell, EventKind, ExecutionRow, ObjectRow, PairRow,
-    Row as _, RuleRow, SizeChange, Step, Subject,
+    Approval, ApprovalColumn, CellContext, EventKind, ExecutionRow, ObjectRow, PairRow, Row as _, RuleRow,
+    SizeChange, Step, Subject,
 };
 use crate::text::{Safe, wrap};
 use crate::theme::Role;
@@ -264,16 +264,9 @@ fn object(model: &Model, row: &ObjectRow, page: &mut Page) {
 fn rule(model: &Model, row: &RuleRow, page: &mut Page) {
     warn_if_sanitized(model, row.sanitized(), page);
     page.line(row.name.to_string(), Role::Head);
-    let word = |said: &ConditionCell| match said.holds {
-        Some(true) => ("yes", Role::Good),
-        Some(false) => ("no", Role::Bad),
-        None => ("unknown", Role::Dim),
-    };
-    let (ready, role) = word(&row.ready);
-    page.field("understood", ready, role);
+    page.field("understood", row.ready.word(), row.ready.role());
     page.field("", row.ready.why.as_str(), Role::Dim);
-    let (data, role) = word(&row.data);
-    page.field("has data", data, role);
+    page.field("has data", row.data.word(), row.data.role());
     page.field("", row.data.why.as_str(), Role::Dim);
     page.field("asks first", if row.requires_approval { "yes" } else { "no" }, Role::Text);
     if row.suspended {

@@ -15,7 +15,7 @@ use crate::rows::names::Names;
 use crate::rows::pin::Pin;
 use crate::rows::wire;
 use crate::text::Safe;
-use crate::theme::Role;
+use crate::theme::{Glyphs, Role};
 
 /// A condition: what it says, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,35 @@ pub struct ConditionCell {
     pub holds: Option<bool>,
     /// Reason and message.
     pub why: Safe,
+}
+
+impl ConditionCell {
+    /// Returns `yes`, `no`, `unknown`.
+    pub(crate) fn word(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "yes",
+            Some(false) => "no",
+            None => "unknown",
+        }
+    }
+
+    /// Returns the role of the word.
+    pub(crate) fn role(&self) -> Role {
+        match self.holds {
+            Some(true) => Role::Good,
+            Some(false) => Role::Bad,
+            None => Role::Dim,
+        }
+    }
+
+    fn cell(&self, glyphs: Glyphs) -> Cell<'static> {
+        let glyph = match self.holds {
+            Some(true) => glyphs.yes,
+            Some(false) => glyphs.no,
+            None => "?",
+        };
+        Cell::new(format!("{glyph} {}", self.word()), self.role())
+    }
 }
 
 /// Objects per state.
@@ -83,7 +112,7 @@ impl RuleRow {
     pub fn from_wire(object: wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>, _: &mut Names) -> RuleRow {
         let wire::Object { metadata: meta, spec, status, unreadable } = object;
         let (spec, status) = (spec.unwrap_or_default(), status.unwrap_or_default());
-        let said = |kind: &str| {
+        let condition = |kind: &str| {
             status.conditions.iter().find(|c| c.type_ == kind).map_or_else(ConditionCell::default, |c| {
                 ConditionCell {
                     holds: match c.status.as_str() {
@@ -125,9 +154,9 @@ impl RuleRow {
                 Some(why) => {
                     ConditionCell { holds: None, why: Safe::new(&format!("it cannot be read: {why}")) }
                 }
-                None => said("Ready"),
+                None => condition("Ready"),
             },
-            data: said("DataAvailable"),
+            data: condition("DataAvailable"),
             requires_approval: spec.enforcement.as_deref() == Some(APPROVAL_REQUIRED),
             suspended: spec.suspend == Some(true),
             weight: spec.weight.unwrap_or(0),
@@ -136,15 +165,6 @@ impl RuleRow {
             conditions,
             actions,
             created: meta.creation_timestamp,
-        }
-    }
-
-    /// Returns `yes`, `no`, `?`.
-    fn word(said: &ConditionCell) -> &'static str {
-        match said.holds {
-            Some(true) => "yes",
-            Some(false) => "no",
-            None => "unknown",
         }
     }
 
@@ -193,19 +213,11 @@ impl Row for RuleRow {
     }
 
     fn cell<'a>(&'a self, column: RuleColumn, context: &CellContext) -> Cell<'a> {
-        let said = |said: &ConditionCell| {
-            let (glyph, role) = match said.holds {
-                Some(true) => (context.glyphs.yes, Role::Good),
-                Some(false) => (context.glyphs.no, Role::Bad),
-                None => ("?", Role::Dim),
-            };
-            Cell::new(format!("{glyph} {}", RuleRow::word(said)), role)
-        };
         match column {
             RuleColumn::Rule => Cell::text(self.name.as_str()),
             RuleColumn::Ready if self.suspended => Cell::new("suspended", Role::Warn),
-            RuleColumn::Ready => said(&self.ready),
-            RuleColumn::Data => said(&self.data),
+            RuleColumn::Ready => self.ready.cell(context.glyphs),
+            RuleColumn::Data => self.data.cell(context.glyphs),
             RuleColumn::Asks => Cell::text(if self.requires_approval { "yes" } else { "no" }),
             RuleColumn::Objects => Cell::text(self.objects.map(|n| n.to_string()).unwrap_or_default()),
             RuleColumn::States => {
@@ -221,8 +233,8 @@ impl Row for RuleRow {
         match column {
             RuleColumn::Rule => self.name.as_str().into(),
             RuleColumn::Ready if self.suspended => "suspended".into(),
-            RuleColumn::Ready => RuleRow::word(&self.ready).into(),
-            RuleColumn::Data => RuleRow::word(&self.data).into(),
+            RuleColumn::Ready => self.ready.word().into(),
+            RuleColumn::Data => self.data.word().into(),
             RuleColumn::Asks => (if self.requires_approval { "yes" } else { "no" }).into(),
             RuleColumn::States => self.counted().into(),
             RuleColumn::Objects | RuleColumn::Age => "".into(),
