@@ -40,10 +40,10 @@ const OBJECTS: [ObjectColumn; 5] = [
 const RULES: [RuleColumn; 5] =
     [RuleColumn::Rule, RuleColumn::Ready, RuleColumn::Data, RuleColumn::Asks, RuleColumn::Objects];
 
-/// A request for a list.
+/// A list to print.
 #[derive(Debug)]
-pub struct Asked<'a> {
-    /// Of what.
+pub struct ListRequest<'a> {
+    /// Its kind.
     pub resource: Resource,
     /// Only this one.
     pub name: Option<String>,
@@ -55,29 +55,29 @@ pub struct Asked<'a> {
     pub namespace: Option<&'a str>,
 }
 
-/// Prints what is asked for.
+/// Prints a list.
 ///
 /// # Errors
 /// When it cannot be printed.
-pub async fn get(session: &Session, asked: &Asked<'_>, settings: &Settings) -> anyhow::Result<u8> {
-    match asked.resource {
+pub async fn get(session: &Session, request: &ListRequest<'_>, settings: &Settings) -> anyhow::Result<u8> {
+    match request.resource {
         Resource::Approvals => {
-            let read = |v: &Value| told(wire::Object::read(v), Approval::from_wire);
-            rows(session, asked, settings, "actionapprovals", &APPROVALS, read).await
+            let read = |v: &Value| read_row(wire::Object::read(v), Approval::from_wire);
+            rows(session, request, settings, "actionapprovals", &APPROVALS, read).await
         }
         Resource::Objects => {
-            let read = |v: &Value| told(wire::Object::read(v), ObjectRow::from_wire);
-            rows(session, asked, settings, "autopilotruleobjects", &OBJECTS, read).await
+            let read = |v: &Value| read_row(wire::Object::read(v), ObjectRow::from_wire);
+            rows(session, request, settings, "autopilotruleobjects", &OBJECTS, read).await
         }
         Resource::Rules => {
-            let read = |v: &Value| told(wire::Object::read(v), RuleRow::from_wire);
-            rows(session, asked, settings, "autopilotrules", &RULES, read).await
+            let read = |v: &Value| read_row(wire::Object::read(v), RuleRow::from_wire);
+            rows(session, request, settings, "autopilotrules", &RULES, read).await
         }
     }
 }
 
-/// Returns a row; where the object could not be read whole, that is told.
-fn told<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &mut Names) -> R) -> R {
+/// Returns a row. Prints an error if the object could not be read whole.
+fn read_row<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &mut Names) -> R) -> R {
     if let Some(why) = &object.unreadable {
         let wire::Meta { namespace, name, .. } = &object.metadata;
         let what = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
@@ -86,7 +86,8 @@ fn told<S, T, R>(object: wire::Object<S, T>, row: impl Fn(wire::Object<S, T>, &m
     row(object, &mut Names::default())
 }
 
-/// Returns a list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML, too.
+/// Returns a list as text in which nothing hides. YAML that would have to hide something is written as JSON, which is YAML,
+/// too.
 fn text(list: &Value, output: Output) -> anyhow::Result<String> {
     if output == Output::Yaml {
         let yaml = serde_saphyr::to_string(list)?;
@@ -99,14 +100,14 @@ fn text(list: &Value, output: Output) -> anyhow::Result<String> {
 
 async fn rows<R: Row>(
     session: &Session,
-    asked: &Asked<'_>,
+    request: &ListRequest<'_>,
     settings: &Settings,
     plural: &str,
     short: &[R::Column],
     read: impl Fn(&Value) -> R,
 ) -> anyhow::Result<u8> {
-    let namespace = if asked.resource == Resource::Rules { None } else { asked.namespace };
-    let filter = match Filter::parse(asked.filter.as_deref().unwrap_or_default(), R::Column::SPECS) {
+    let namespace = if request.resource == Resource::Rules { None } else { request.namespace };
+    let filter = match Filter::parse(request.filter.as_deref().unwrap_or_default(), R::Column::SPECS) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("autopilot: {error}");
@@ -124,14 +125,14 @@ async fn rows<R: Row>(
     let now = Timestamp::now();
     let mut found: Vec<(R, Value)> = items
         .into_iter()
-        .filter(|v| asked.name.as_deref().is_none_or(|name| v["metadata"]["name"] == *name))
+        .filter(|v| request.name.as_deref().is_none_or(|name| v["metadata"]["name"] == *name))
         .map(|v| (read(&v), v))
         .filter(|(row, _)| filter.passes(row, now))
         .collect();
     if let Some(first) = R::Column::ALL.first() {
         found.sort_by(|a, b| a.0.compare(&b.0, *first));
     }
-    if let Some(output @ (Output::Json | Output::Yaml)) = asked.output {
+    if let Some(output @ (Output::Json | Output::Yaml)) = request.output {
         let items: Vec<Value> = found
             .into_iter()
             .map(|(_, mut value)| {
@@ -144,15 +145,15 @@ async fn rows<R: Row>(
         let none = items.is_empty();
         let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": items });
         outln!("{}", text(&list, output)?.trim_end());
-        return Ok(if none && asked.name.is_some() { NOTHING } else { OK });
+        return Ok(if none && request.name.is_some() { NOTHING } else { OK });
     }
     let context =
         CellContext { now: Now { mono: std::time::Duration::ZERO, wall: now }, glyphs: settings.glyphs };
-    let columns = if asked.output == Some(Output::Wide) { R::Column::ALL } else { short };
+    let columns = if request.output == Some(Output::Wide) { R::Column::ALL } else { short };
     if found.is_empty() {
-        let what = asked.name.as_deref().map(Safe::new);
+        let what = request.name.as_deref().map(Safe::new);
         eprintln!("autopilot: no {}{}", plural, what.map(|n| format!(" named {n}")).unwrap_or_default());
-        return Ok(if asked.name.is_some() { NOTHING } else { OK });
+        return Ok(if request.name.is_some() { NOTHING } else { OK });
     }
     for line in print_table(found.iter().map(|(row, _)| row), &context, columns) {
         outln!("{line}");
@@ -163,6 +164,35 @@ async fn rows<R: Row>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::theme::Glyphs;
+
+    #[test]
+    fn columns_are_these_and_in_this_order() {
+        fn head<R: Row>(columns: &[R::Column]) -> String {
+            let context = CellContext { now: Now::default(), glyphs: Glyphs::UNICODE };
+            print_table(std::iter::empty::<&R>(), &context, columns).concat()
+        }
+        assert_eq!(
+            [head::<Approval>(&APPROVALS), head::<ObjectRow>(&OBJECTS), head::<RuleRow>(&RULES)],
+            [
+                "STATE   NAMESPACE   OBJECT   CHANGE   MEASURED   WAITS   PULL REQ",
+                "STATE   NAMESPACE   OBJECT   RULE   SINCE",
+                "RULE   READY   DATA   ASKS   OBJECTS",
+            ]
+        );
+        assert_eq!(
+            [
+                head::<Approval>(ApprovalColumn::ALL),
+                head::<ObjectRow>(ObjectColumn::ALL),
+                head::<RuleRow>(RuleColumn::ALL),
+            ],
+            [
+                "STATE   NAMESPACE   OBJECT   RULE   CHANGE   MEASURED   WAITS   PULL REQ   DECISION   PROPOSAL",
+                "STATE   NAMESPACE   OBJECT   RULE   SINCE   WHY   N",
+                "RULE   READY   DATA   ASKS   OBJECTS   STATES   AGE",
+            ]
+        );
+    }
 
     #[test]
     fn json_and_yaml_hide_nothing_and_lose_nothing() {

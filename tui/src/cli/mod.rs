@@ -102,8 +102,8 @@ async fn with_cluster(
     let namespace = namespace.as_deref();
     Ok(match command {
         Do::Get { resource, name, output, filter } => {
-            let asked = get::Asked { resource, name, output, filter, namespace };
-            get::get(session, &asked, settings).await?
+            let request = get::ListRequest { resource, name, output, filter, namespace };
+            get::get(session, &request, settings).await?
         }
         Do::Approve(args) => {
             decide::decide(session, namespace, Action::Approve, &args, settings.glyphs).await?

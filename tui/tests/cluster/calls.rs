@@ -47,9 +47,10 @@ async fn no_call_hangs_on_a_server_that_does_not_answer() {
     assert_eq!(code, FAILED);
     let session = source.open().await.unwrap();
     for resource in [Resource::Approvals, Resource::Objects, Resource::Rules] {
-        let asked = cli::get::Asked { resource, name: None, output: None, filter: None, namespace: None };
+        let request =
+            cli::get::ListRequest { resource, name: None, output: None, filter: None, namespace: None };
         let settings = Settings::default();
-        let got = cli::get::get(&session, &asked, &settings);
+        let got = cli::get::get(&session, &request, &settings);
         assert_eq!(timeout(SOON, got).await.expect("get hangs").unwrap(), FAILED);
     }
     assert_eq!(approve(&session, "first").await, FAILED);
