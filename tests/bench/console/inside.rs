@@ -42,12 +42,12 @@ fn milliseconds(since: Instant) -> f64 {
 pub(crate) fn frame_and_filter() -> Result<Vec<Row>> {
     let now = Now { mono: std::time::Duration::from_secs(1), wall: jiff::Timestamp::now() };
     let mut model = Model::new(Settings::default(), ClusterLabel::default(), None, (SIZE.columns, SIZE.rows));
-    for feed in [
+    for event in [
         ClusterEvent::Contact,
         ClusterEvent::Approvals(approvals()?),
         ClusterEvent::Done(KindName::Approvals),
     ] {
-        update(&mut model, now, Msg::ClusterEvent(0, feed));
+        update(&mut model, now, Msg::ClusterEvent(0, event));
     }
     let mut frames = Vec::new();
     for _ in 0..TIMES {

@@ -49,23 +49,23 @@ pub(super) type WireRule = wire::Object<AutopilotRuleSpec, AutopilotRuleStatus>;
 
 /// A kind with spec and status.
 pub(super) trait IntoClusterEvents: Sized {
-    fn told(items: Vec<Self>, names: &mut Names) -> ClusterEvent;
+    fn cluster_event(items: Vec<Self>, names: &mut Names) -> ClusterEvent;
 }
 
 impl IntoClusterEvents for WireApproval {
-    fn told(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
+    fn cluster_event(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
         ClusterEvent::Approvals(items.into_iter().map(|o| Approval::from_wire(o, names)).collect())
     }
 }
 
 impl IntoClusterEvents for WireObject {
-    fn told(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
+    fn cluster_event(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
         ClusterEvent::Objects(items.into_iter().map(|o| ObjectRow::from_wire(o, names)).collect())
     }
 }
 
 impl IntoClusterEvents for WireRule {
-    fn told(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
+    fn cluster_event(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
         ClusterEvent::Rules(items.into_iter().map(|o| RuleRow::from_wire(o, names)).collect())
     }
 }
@@ -77,7 +77,7 @@ where
     Self: IntoClusterEvents,
 {
     fn rows(items: Vec<Self>, names: &mut Names) -> ClusterEvent {
-        Self::told(items, names)
+        Self::cluster_event(items, names)
     }
     fn meta(&self) -> &wire::Meta {
         &self.metadata

@@ -7,14 +7,14 @@ use autopilot_tui::connection::Trouble;
 use autopilot_tui::model::Model;
 use serde_json::json;
 
-use crate::server::{Answer, Asked, Server};
+use crate::server::{Answer, Received, Server};
 use crate::watcher::{Watcher, times};
 
 fn user(model: &Model) -> &str {
     model.cluster.user.as_str()
 }
 
-fn about_us(asked: &Asked) -> bool {
+fn about_us(asked: &Received) -> bool {
     asked.path.ends_with("selfsubjectreviews")
 }
 
@@ -44,7 +44,7 @@ async fn other_credentials_are_another_name_and_other_rights() {
         (a.token == "maria").then_some(Answer::Json(401, status))
     });
     watcher.model.access.should_ask(None, watcher.model.now);
-    watcher.feeder.wake();
+    watcher.task.wake();
     watcher
         .until("401", |m| m.link.outage.as_ref().is_some_and(|o| o.trouble == Trouble::Unauthorized))
         .await;

@@ -34,7 +34,7 @@ async fn watched(name: &str, times: Times) -> (Server, Watcher) {
 async fn after_a_partition_nothing_is_live_that_hangs_on_the_old_path() {
     let (server, mut watcher) = watched("partition", times()).await;
     server.cut();
-    watcher.feeder.wake();
+    watcher.task.wake();
     watcher.until("stale", |m| m.link.outage.as_ref().is_some_and(|o| o.trouble == Trouble::Silent)).await;
     server.heal();
     watcher.until("contact", |m| m.link.outage.is_none()).await;
@@ -83,7 +83,7 @@ async fn a_watch_without_bookmarks_is_doubted_and_begun_anew() {
 #[tokio::test]
 async fn after_sleep_all_watches_begin_anew_although_nothing_looks_wrong() {
     let (server, mut watcher) = watched("awake", times()).await;
-    watcher.feeder.awake();
+    watcher.task.awake();
     seen("new watches", || KindName::ALL.iter().all(|k| server.count(|a| a.watches(k.plural())) > 1)).await;
     watcher.until("live again", live).await;
 }

@@ -97,7 +97,7 @@ async fn a_plugin_that_hangs_is_told_and_waited_for() {
     server.otherwise(|_| {
         Some(Answer::Json(401, json!({ "kind": "Status", "code": 401, "message": "expired" })))
     });
-    watcher.feeder.wake();
+    watcher.task.wake();
     watcher.until("trouble again", told).await;
     std::fs::remove_file(&hangs).unwrap();
     server.otherwise(|_| None);

@@ -23,7 +23,7 @@ fn refused(what: &str) -> Answer {
 
 /// A request, as far as answers depend on it.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Received {
     pub method: String,
     pub path: String,
     pub query: String,
@@ -39,13 +39,13 @@ pub(crate) enum Answer {
     Silence,
 }
 
-type Otherwise = Box<dyn Fn(&Asked) -> Option<Answer> + Send>;
+type Otherwise = Box<dyn Fn(&Received) -> Option<Answer> + Send>;
 
 struct World {
     version: u64,
     /// Plural to name to object.
     objects: BTreeMap<String, BTreeMap<String, Value>>,
-    log: Vec<Asked>,
+    log: Vec<Received>,
     otherwise: Otherwise,
 }
 
@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// From now on answers this first.
-    pub(crate) fn otherwise(&self, answer: impl Fn(&Asked) -> Option<Answer> + Send + 'static) {
+    pub(crate) fn otherwise(&self, answer: impl Fn(&Received) -> Option<Answer> + Send + 'static) {
         self.inner.world.lock().unwrap().otherwise = Box::new(answer);
     }
 
@@ -153,12 +153,12 @@ impl Server {
     }
 
     /// Requests so far that fulfil this.
-    pub(crate) fn count(&self, which: impl Fn(&Asked) -> bool) -> usize {
+    pub(crate) fn count(&self, which: impl Fn(&Received) -> bool) -> usize {
         self.inner.world.lock().unwrap().log.iter().filter(|a| which(a)).count()
     }
 }
 
-impl Asked {
+impl Received {
     /// Whether it is a watch of this kind.
     pub(crate) fn watches(&self, plural: &str) -> bool {
         self.path.ends_with(plural) && self.query.contains("watch=true") && !self.query.contains(INITIAL)
@@ -180,7 +180,7 @@ async fn serve(inner: &Inner, number: u64, socket: TcpStream) -> std::io::Result
     let (read, mut write) = socket.into_split();
     let mut read = BufReader::new(read);
     loop {
-        let mut asked = Asked {
+        let mut asked = Received {
             method: String::new(),
             path: String::new(),
             query: String::new(),
@@ -247,7 +247,7 @@ async fn serve(inner: &Inner, number: u64, socket: TcpStream) -> std::io::Result
 }
 
 impl World {
-    fn answer(&self, asked: &Asked) -> Value {
+    fn answer(&self, asked: &Received) -> Value {
         let last = asked.path.rsplit('/').next().unwrap_or_default();
         match last {
             "selfsubjectreviews" => {

@@ -22,7 +22,7 @@ pub(crate) fn times() -> Times {
 
 pub(crate) struct Watcher {
     pub model: Model,
-    pub feeder: ClusterTask,
+    pub task: ClusterTask,
     feed: mpsc::Receiver<Msg>,
     began: Instant,
 }
@@ -31,7 +31,7 @@ impl Watcher {
     pub(crate) fn start(source: Source) -> Watcher {
         let (out, feed) = mpsc::channel(256);
         let model = Model::new(Settings::default(), ClusterLabel::default(), None, (120, 40));
-        Watcher { model, feeder: ClusterTask::start(source, None, 0, out), feed, began: Instant::now() }
+        Watcher { model, task: ClusterTask::start(source, None, 0, out), feed, began: Instant::now() }
     }
 
     /// Takes what comes, until the model is so.
