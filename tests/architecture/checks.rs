@@ -8,7 +8,7 @@ use super::code::Crate;
 use super::{document, graph};
 
 /// Most lines of a file.
-pub const MOST_LINES: usize = 500;
+pub(crate) const MOST_LINES: usize = 500;
 /// Most lines that are shown of one forbidden arrow.
 const MOST_SHOWN: usize = 6;
 /// Most steps of a data path.
@@ -38,7 +38,7 @@ const IMPURE: [&str; 18] = [
 ];
 
 /// Circles of imports, each with the lines of a shortest one.
-pub fn circles(krate: &Crate) -> Vec<String> {
+pub(crate) fn circles(krate: &Crate) -> Vec<String> {
     let (arrows, _) = graph::imports(krate);
     let group = |group: &BTreeSet<String>| {
         let mut text = format!("{}: a circle of {} files, for instance", krate.name, group.len());
@@ -52,7 +52,7 @@ pub fn circles(krate: &Crate) -> Vec<String> {
 }
 
 /// Imports between rooms that the table does not allow.
-pub fn arrows(krate: &Crate, map: &str) -> Vec<String> {
+pub(crate) fn arrows(krate: &Crate, map: &str) -> Vec<String> {
     let allowed = document::allowed(map, &krate.name);
     let mut troubles = Vec::new();
     let rooms: BTreeSet<String> =
@@ -101,7 +101,7 @@ fn room<'a>(file: &str, rows: impl Iterator<Item = &'a String>) -> String {
 }
 
 /// Clocks and IO in folders that the code map calls pure.
-pub fn purity(krate: &Crate, map: &str) -> Vec<String> {
+pub(crate) fn purity(krate: &Crate, map: &str) -> Vec<String> {
     let map = document::code_map(map, &krate.name);
     let pure: Vec<&String> = map.iter().filter(|(_, folder)| folder.pure()).map(|(name, _)| name).collect();
     let inside = |file: &str| {
@@ -120,7 +120,7 @@ pub fn purity(krate: &Crate, map: &str) -> Vec<String> {
 }
 
 /// Folders without a row in the code map or without invariant, and rows without folder.
-pub fn folders(krate: &Crate, map: &str) -> Vec<String> {
+pub(crate) fn folders(krate: &Crate, map: &str) -> Vec<String> {
     let map = document::code_map(map, &krate.name);
     let folders: BTreeSet<&str> =
         krate.files.keys().filter_map(|file| file.rsplit_once('/')).map(|(folder, _)| folder).collect();
@@ -143,13 +143,13 @@ pub fn folders(krate: &Crate, map: &str) -> Vec<String> {
 }
 
 /// A file that is too long.
-pub fn long_file(text: &Text) -> Option<String> {
+pub(crate) fn long_file(text: &Text) -> Option<String> {
     let lines = text.text.lines().count();
     (lines > MOST_LINES).then(|| format!("{}: {lines} lines", text.path))
 }
 
 /// Names that more than `most` types of the crate have, with the places.
-pub fn shared_names(krate: &Crate, most: usize) -> Vec<String> {
+pub(crate) fn shared_names(krate: &Crate, most: usize) -> Vec<String> {
     let mut names: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for kind in &krate.types {
         names.entry(&kind.name).or_default().push(format!("{}:{}", kind.file, kind.line));
@@ -160,12 +160,12 @@ pub fn shared_names(krate: &Crate, most: usize) -> Vec<String> {
 }
 
 /// Names that more than two types of the crate have.
-pub fn type_names(krate: &Crate) -> Vec<String> {
+pub(crate) fn type_names(krate: &Crate) -> Vec<String> {
     shared_names(krate, 2)
 }
 
 /// Data paths that are missing or too long, and steps that name no function, or several.
-pub fn data_paths(crates: &[Crate], map: &str) -> Vec<String> {
+pub(crate) fn data_paths(crates: &[Crate], map: &str) -> Vec<String> {
     let paths = document::data_paths(map);
     let mut troubles = Vec::new();
     if paths.len() < DATA_PATHS {

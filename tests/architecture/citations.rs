@@ -6,7 +6,7 @@ use std::path::Path;
 use super::document;
 
 /// A file of the checkout.
-pub struct Text {
+pub(crate) struct Text {
     /// Path below the root.
     pub path: String,
     pub text: String,
@@ -17,7 +17,7 @@ const SIGN: char = '\u{a7}';
 const FOREIGN: [&str; 4] = ["target", "node_modules", ".git", "vendor"];
 
 /// Every file with one of the extensions.
-pub fn texts(root: &Path, extensions: &[&str]) -> Vec<Text> {
+pub(crate) fn texts(root: &Path, extensions: &[&str]) -> Vec<Text> {
     let mut found = Vec::new();
     collect(root, "", extensions, &mut found);
     found
@@ -39,13 +39,13 @@ fn collect(folder: &Path, below: &str, extensions: &[&str], found: &mut Vec<Text
 }
 
 /// The documents that can be cited.
-pub struct Books {
+pub(crate) struct Books {
     pub design: BTreeSet<String>,
     pub reference: BTreeSet<String>,
 }
 
 /// Citations in the checkout that lead nowhere.
-pub fn unresolved(root: &Path) -> Vec<String> {
+pub(crate) fn unresolved(root: &Path) -> Vec<String> {
     let read = |name: &str| std::fs::read_to_string(root.join("docs").join(name)).unwrap_or_default();
     let books = Books {
         design: document::numbers(&read("design.md")),
@@ -56,7 +56,7 @@ pub fn unresolved(root: &Path) -> Vec<String> {
 
 /// Citations in one text that lead nowhere. "reference" before the sign means that document, everything else the design;
 /// within the reference itself a sign alone means the reference.
-pub fn in_text(text: &Text, books: &Books) -> Vec<String> {
+pub(crate) fn in_text(text: &Text, books: &Books) -> Vec<String> {
     let own = if text.path == "docs/reference.md" { &books.reference } else { &books.design };
     let mut troubles = Vec::new();
     for (number, line) in text.text.lines().enumerate() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A crate: files by path below `src`, and its modules.
 #[derive(Debug)]
-pub struct Crate {
+pub(crate) struct Crate {
     /// Folder of the crate, such as `controller`.
     pub name: String,
     /// Name in paths, such as `autopilot_controller`.
@@ -18,7 +18,7 @@ pub struct Crate {
 
 /// A module: a file, or a block in one.
 #[derive(Debug, Default)]
-pub struct Module {
+pub(crate) struct Module {
     /// File that holds it, below `src`.
     pub file: String,
     pub parent: Option<usize>,
@@ -35,21 +35,21 @@ pub struct Module {
 
 /// A name that a `use` brings in.
 #[derive(Debug)]
-pub struct Import {
+pub(crate) struct Import {
     pub name: String,
     pub path: Vec<String>,
 }
 
 /// A path as written; the first segment is empty where it starts with `::`.
 #[derive(Debug)]
-pub struct Mention {
+pub(crate) struct Mention {
     pub path: Vec<String>,
     pub line: usize,
 }
 
 /// A type and where it is defined.
 #[derive(Debug)]
-pub struct Definition {
+pub(crate) struct Definition {
     pub name: String,
     pub file: String,
     pub line: usize,
@@ -57,7 +57,7 @@ pub struct Definition {
 
 /// A function with a body.
 #[derive(Debug)]
-pub struct Function {
+pub(crate) struct Function {
     /// Crate, modules, type where there is one, name.
     pub path: Vec<String>,
     pub file: String,

@@ -9,14 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A row of the code map.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Folder {
+pub(crate) struct Folder {
     pub holds: String,
     pub invariant: String,
 }
 
 impl Folder {
     /// `true` if the folder must not do IO or read a clock.
-    pub fn pure(&self) -> bool {
+    pub(crate) fn pure(&self) -> bool {
         self.invariant.starts_with("Pure")
     }
 }
@@ -50,7 +50,7 @@ fn quoted(cell: &str) -> Vec<&str> {
 }
 
 /// The code map of a crate, by folder below `src`.
-pub fn code_map(text: &str, krate: &str) -> BTreeMap<String, Folder> {
+pub(crate) fn code_map(text: &str, krate: &str) -> BTreeMap<String, Folder> {
     let rows = rows(&section(text, "Code map", krate));
     let folder = |row: Vec<String>| {
         let name = (*quoted(row.first()?).first()?).to_owned();
@@ -60,7 +60,7 @@ pub fn code_map(text: &str, krate: &str) -> BTreeMap<String, Folder> {
 }
 
 /// What each room of a crate may import.
-pub fn allowed(text: &str, krate: &str) -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn allowed(text: &str, krate: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut allowed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for row in rows(&section(text, "Allowed imports", krate)) {
         let targets: BTreeSet<String> =
@@ -73,7 +73,7 @@ pub fn allowed(text: &str, krate: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Title and functions of each data path.
-pub fn data_paths(text: &str) -> Vec<(&str, Vec<&str>)> {
+pub(crate) fn data_paths(text: &str) -> Vec<(&str, Vec<&str>)> {
     let step = |line: &'_ &str| line.split_once(". ").is_some_and(|(number, _)| number.parse::<u8>().is_ok());
     let functions = |title: &str| {
         let lines = section(text, "Data paths", title);
@@ -83,7 +83,7 @@ pub fn data_paths(text: &str) -> Vec<(&str, Vec<&str>)> {
 }
 
 /// Numbers of the sections of a document, from headings such as `## 6. Once` and `### 2.1 Sizes`.
-pub fn numbers(text: &str) -> BTreeSet<String> {
+pub(crate) fn numbers(text: &str) -> BTreeSet<String> {
     let headings = text.lines().filter(|line| line.starts_with('#'));
     let first = headings.filter_map(|line| line.trim_start_matches('#').split_whitespace().next());
     let number = |word: &str| word.trim_start_matches('\u{a7}').trim_end_matches('.').to_owned();

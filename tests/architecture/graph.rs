@@ -7,7 +7,7 @@ use super::resolve::{Meaning, Resolver};
 
 /// A file that imports from another.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Arrow {
+pub(crate) struct Arrow {
     pub from: String,
     pub to: String,
     pub line: usize,
@@ -17,7 +17,7 @@ pub struct Arrow {
 
 /// Something of another crate that a file names.
 #[derive(Debug)]
-pub struct Foreign {
+pub(crate) struct Foreign {
     pub file: String,
     pub line: usize,
     /// Full path, `use` followed.
@@ -25,7 +25,7 @@ pub struct Foreign {
 }
 
 /// Every import between files of the crate, and everything foreign.
-pub fn imports(krate: &Crate) -> (BTreeSet<Arrow>, Vec<Foreign>) {
+pub(crate) fn imports(krate: &Crate) -> (BTreeSet<Arrow>, Vec<Foreign>) {
     let (mut arrows, mut foreign) = (BTreeSet::new(), Vec::new());
     for (at, module) in krate.modules.iter().enumerate() {
         for mention in &module.mentions {
@@ -65,7 +65,7 @@ fn neighbours(arrows: &BTreeSet<Arrow>) -> Neighbours<'_> {
 }
 
 /// Groups of files in which each reaches each other, largest first.
-pub fn circles(arrows: &BTreeSet<Arrow>) -> Vec<BTreeSet<String>> {
+pub(crate) fn circles(arrows: &BTreeSet<Arrow>) -> Vec<BTreeSet<String>> {
     let all = neighbours(arrows);
     let reach: BTreeMap<&str, BTreeSet<&str>> =
         all.keys().map(|file| (*file, reachable(&all, file))).collect();
@@ -94,7 +94,7 @@ fn reachable<'a>(all: &Neighbours<'a>, from: &str) -> BTreeSet<&'a str> {
 }
 
 /// A shortest circle in the group, as arrows: those that a person has to look at.
-pub fn shortest(arrows: &BTreeSet<Arrow>, group: &BTreeSet<String>) -> Vec<Arrow> {
+pub(crate) fn shortest(arrows: &BTreeSet<Arrow>, group: &BTreeSet<String>) -> Vec<Arrow> {
     let inside: BTreeSet<Arrow> = arrows
         .iter()
         .filter(|arrow| group.contains(&arrow.from) && group.contains(&arrow.to))

@@ -12,7 +12,7 @@ const WITH_PATHS: [&str; 3] = ["CONTRIBUTING.md", "docs/architecture.md", "docs/
 const FOLDERS: [&str; 7] = ["shared/", "controller/", "tui/", "sandbox/", "tests/", "deploy/", "docs/"];
 
 /// Links that lead to no file, or to no heading of one.
-pub fn broken(root: &Path, documents: &[Text]) -> Vec<String> {
+pub(crate) fn broken(root: &Path, documents: &[Text]) -> Vec<String> {
     let ours = |text: &&Text| text.path.starts_with("docs/") || DOCUMENTS.contains(&text.path.as_str());
     documents.iter().filter(ours).flat_map(|text| in_document(root, text)).collect()
 }
@@ -48,7 +48,7 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Paths in back quotes that do not exist; `src` may be left out.
-pub fn missing_paths(root: &Path, documents: &[Text]) -> Vec<String> {
+pub(crate) fn missing_paths(root: &Path, documents: &[Text]) -> Vec<String> {
     let mut missing = Vec::new();
     for text in documents.iter().filter(|text| WITH_PATHS.contains(&text.path.as_str())) {
         for path in text.text.split('`').skip(1).step_by(2) {

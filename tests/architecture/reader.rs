@@ -10,7 +10,7 @@ use super::code::{Crate, Module};
 use super::tree::Collector;
 
 /// Reads `src` of the crate in folder `name`.
-pub fn read_crate(root: &Path, name: &str) -> Result<Crate, String> {
+pub(crate) fn read_crate(root: &Path, name: &str) -> Result<Crate, String> {
     let mut files = BTreeMap::new();
     let source = root.join(name).join("src");
     read_folder(&source, "", &mut files).map_err(|error| format!("{}: {error}", source.display()))?;
@@ -33,7 +33,7 @@ fn read_folder(folder: &Path, below: &str, files: &mut BTreeMap<String, String>)
 }
 
 /// Parses the files of a crate, from `lib.rs` and `main.rs` on.
-pub fn parse(name: &str, library: &str, files: BTreeMap<String, String>) -> Result<Crate, String> {
+pub(crate) fn parse(name: &str, library: &str, files: BTreeMap<String, String>) -> Result<Crate, String> {
     let mut reader = Reader {
         krate: Crate {
             name: name.into(),

@@ -11,7 +11,7 @@ use super::{checks, graph};
 const LONG_FUNCTION: usize = 100;
 
 /// A table with one line a crate, then the details of each.
-pub fn report(root: &Path, crates: &[Crate]) -> String {
+pub(crate) fn report(root: &Path, crates: &[Crate]) -> String {
     let mut text = String::from(
         "| crate | files | lines | files > 500 | circles | files in circles | longest file | longest function | \
          functions > 100 | type names twice | more often | direct dependencies |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",

@@ -6,7 +6,7 @@ use super::code::Crate;
 
 /// Where a path leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// A module of the crate.
     Module(usize),
     /// Something defined in a module of the crate.
@@ -16,7 +16,7 @@ pub enum Meaning {
 }
 
 /// Follows paths through one crate.
-pub struct Resolver<'a> {
+pub(crate) struct Resolver<'a> {
     krate: &'a Crate,
     /// Modules whose re-exports the path went through.
     pub through: Vec<usize>,
@@ -25,12 +25,12 @@ pub struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub fn new(krate: &'a Crate) -> Self {
+    pub(crate) fn new(krate: &'a Crate) -> Self {
         Resolver { krate, through: Vec::new(), visited: HashSet::new() }
     }
 
     /// Meaning of a path that is written in module `at`.
-    pub fn path(&mut self, at: usize, path: &[String]) -> Meaning {
+    pub(crate) fn path(&mut self, at: usize, path: &[String]) -> Meaning {
         let foreign = || Meaning::Foreign(path.to_vec());
         let Some((first, rest)) = path.split_first() else { return Meaning::Module(at) };
         match first.as_str() {

@@ -10,7 +10,7 @@ use super::code::{Definition, Function, Import, Mention};
 
 /// Found in one module.
 #[derive(Default)]
-pub struct Found {
+pub(crate) struct Found {
     pub items: BTreeSet<String>,
     pub imports: Vec<Import>,
     pub globs: Vec<Vec<String>>,
@@ -20,7 +20,7 @@ pub struct Found {
 }
 
 /// Walks the items of one module.
-pub struct Collector<'a> {
+pub(crate) struct Collector<'a> {
     pub found: Found,
     file: &'a str,
     lines: Vec<&'a str>,
@@ -29,13 +29,13 @@ pub struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    pub fn new(krate: &str, module: &[String], file: &'a str, text: &'a str) -> Self {
+    pub(crate) fn new(krate: &str, module: &[String], file: &'a str, text: &'a str) -> Self {
         let place = [krate.to_owned()].into_iter().chain(module.iter().cloned()).collect();
         Collector { found: Found::default(), file, lines: text.lines().collect(), place }
     }
 
     /// Registers the name of an item.
-    pub fn define(&mut self, item: &Item) {
+    pub(crate) fn define(&mut self, item: &Item) {
         let ident = match item {
             Item::Const(item) => &item.ident,
             Item::Enum(item) => &item.ident,
@@ -269,7 +269,7 @@ fn code_lines(lines: &[&str]) -> usize {
 }
 
 /// `true` if only tests compile the item.
-pub fn only_for_tests(item: &Item) -> bool {
+pub(crate) fn only_for_tests(item: &Item) -> bool {
     let attributes = match item {
         Item::Const(item) => &item.attrs,
         Item::Enum(item) => &item.attrs,
@@ -295,7 +295,7 @@ fn is_for_tests(attribute: &Attribute) -> bool {
 }
 
 /// Text of `#[path = "…"]`.
-pub fn path_attribute(module: &syn::ItemMod) -> Option<String> {
+pub(crate) fn path_attribute(module: &syn::ItemMod) -> Option<String> {
     module.attrs.iter().filter(|attribute| attribute.path().is_ident("path")).find_map(|attribute| {
         let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
         let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value else { return None };

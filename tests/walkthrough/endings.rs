@@ -13,9 +13,9 @@ use super::walk::Walk;
 use crate::support::objects::digest;
 
 /// Polls that a declined object must be quiet for.
-pub const QUIET_POLLS: usize = 10;
+pub(super) const QUIET_POLLS: usize = 10;
 /// And after a restart.
-pub const QUIET_POLLS_AFTER_RESTART: usize = 3;
+pub(super) const QUIET_POLLS_AFTER_RESTART: usize = 3;
 
 /// Everything that a controller that is not quiet would change.
 #[derive(Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::support::rules::PX_KEY;
 /// The claim that the rule selects.
 pub const DATA: &str = "pgbench-data";
 /// The claim that nothing selects.
-pub const STATE: &str = "pgbench-state";
+pub(super) const STATE: &str = "pgbench-state";
 /// The namespace of the guide.
 pub(super) const NAMESPACE: &str = "pg1";
 /// The name of the guide's rule.

@@ -16,7 +16,7 @@ use crate::world::{Answer, Basis, Claim, DecideScene, NAMESPACE, OBJECT, RULE};
 
 /// How a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// It arrives, and so does its answer.
     Fine,
     /// The process dies before it.
@@ -27,13 +27,13 @@ pub enum Fate {
     AnswerLost,
 }
 
-pub fn writer(manager: &str, apply: bool) -> Writer {
+pub(crate) fn writer(manager: &str, apply: bool) -> Writer {
     Writer { manager: manager.to_owned(), apply }
 }
 
 /// One process.
 #[derive(Clone, Debug, Default)]
-pub struct Decider {
+pub(crate) struct Decider {
     // ---- caches
     journal: Option<Journal>,
     approvals: BTreeMap<String, Approval>,
@@ -50,27 +50,27 @@ pub struct Decider {
 
 impl Decider {
     /// Starts: everything is listed.
-    pub fn start(world: &DecideScene) -> Self {
+    pub(crate) fn start(world: &DecideScene) -> Self {
         let mut new = Decider::default();
         new.catch_up(world);
         new
     }
 
     /// All caches are current.
-    pub fn catch_up(&mut self, world: &DecideScene) {
+    pub(crate) fn catch_up(&mut self, world: &DecideScene) {
         self.see_journal(world);
         self.see_approvals(world);
         self.see_claim(world);
     }
 
-    pub fn see_journal(&mut self, world: &DecideScene) {
+    pub(crate) fn see_journal(&mut self, world: &DecideScene) {
         let version = |journal: &Option<Journal>| journal.as_ref().map(|j| j.version.clone());
         if version(&self.journal) != version(&world.journal) {
             self.journal.clone_from(&world.journal);
         }
     }
 
-    pub fn see_approvals(&mut self, world: &DecideScene) {
+    pub(crate) fn see_approvals(&mut self, world: &DecideScene) {
         let versions = |all: &BTreeMap<String, Approval>| -> Vec<Option<String>> {
             all.values().map(|a| a.raw.metadata.resource_version.clone()).collect()
         };
@@ -80,7 +80,7 @@ impl Decider {
     }
 
     /// As the engine: data that was met when the size changed may be older than the change.
-    pub fn see_claim(&mut self, world: &DecideScene) {
+    pub(crate) fn see_claim(&mut self, world: &DecideScene) {
         if let (Some(old), Some(new)) = (&self.claim, &world.claim)
             && old.capacity != new.capacity
             && self.reading.verdict == Verdict::Met
@@ -93,7 +93,7 @@ impl Decider {
     }
 
     /// A pass over the metrics.
-    pub fn pass(&mut self, world: &DecideScene) {
+    pub(crate) fn pass(&mut self, world: &DecideScene) {
         let (verdict, value) = world.truth;
         let values = match verdict {
             Verdict::Met => vec![Some((value, value.to_string().into()))],
@@ -106,7 +106,7 @@ impl Decider {
     }
 
     /// What it would do now.
-    pub fn look(&self, world: &DecideScene) -> (Decision, Option<Precondition>) {
+    pub(crate) fn look(&self, world: &DecideScene) -> (Decision, Option<Precondition>) {
         let digest =
             self.journal.as_ref().and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
         let view = View {
@@ -156,7 +156,7 @@ impl Decider {
     }
 
     /// One decision and its write. Whether there was one.
-    pub fn step(&mut self, world: &mut DecideScene, fate: Fate) -> bool {
+    pub(crate) fn step(&mut self, world: &mut DecideScene, fate: Fate) -> bool {
         world.random += 1;
         if self.claim.is_none() {
             // As the engine: before anything follows from a PVC that is gone, the API is asked whether it is.
@@ -247,7 +247,7 @@ impl Decider {
     }
 
     /// Decides and writes until nothing is left to do.
-    pub fn run(&mut self, world: &mut DecideScene) -> usize {
+    pub(crate) fn run(&mut self, world: &mut DecideScene) -> usize {
         for writes in 0..60 {
             if !self.step(world, Fate::Fine) {
                 return writes;

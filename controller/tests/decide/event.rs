@@ -4,7 +4,7 @@ use autopilot_controller::evaluate::verdict::Verdict;
 
 /// Which digest a file carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Digest {
+pub(crate) enum Digest {
     /// Of the proposal that the journal holds now.
     Current,
     /// Of an older proposal, or of none that ever was.
@@ -15,7 +15,7 @@ pub enum Digest {
 
 /// What a person, a tool or the cluster does.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Event {
+pub(crate) enum Event {
     // ---- metrics and time
     /// A pass sees this verdict, with this value, and what follows is carried out.
     Pass(Verdict, f64),

@@ -17,7 +17,7 @@ use crate::event::{Digest, Event};
 use crate::world::{DecideScene, NAMESPACE, OBJECT, RULE};
 
 /// The guide's rule: 100 %, up to 400Gi, `for: 30`, cool-down 300.
-pub fn rule(approval: bool) -> AutopilotRule {
+pub(crate) fn rule(approval: bool) -> AutopilotRule {
     serde_json::from_value(json!({
         "metadata": { "name": RULE, "uid": "rule-uid" },
         "spec": {
@@ -39,7 +39,7 @@ fn labels(rule: &str, object: &str) -> Option<std::collections::BTreeMap<String,
 
 impl DecideScene {
     /// The event happens; decisions follow elsewhere.
-    pub fn happens(&mut self, event: Event) {
+    pub(crate) fn happens(&mut self, event: Event) {
         match event {
             Event::Pass(verdict, value) => self.truth = (verdict, value),
             Event::After(seconds) | Event::Silence(seconds) => self.now += secs(seconds),
@@ -288,6 +288,6 @@ fn param(rule: &mut AutopilotRule, key: &str, value: &str) {
 }
 
 /// Short names for the table.
-pub const MET: Event = Event::Pass(Verdict::Met, 60.0);
-pub const NOT_MET: Event = Event::Pass(Verdict::NotMet, 30.0);
-pub const NO_DATA: Event = Event::Pass(Verdict::NoData, 0.0);
+pub(crate) const MET: Event = Event::Pass(Verdict::Met, 60.0);
+pub(crate) const NOT_MET: Event = Event::Pass(Verdict::NotMet, 30.0);
+pub(crate) const NO_DATA: Event = Event::Pass(Verdict::NoData, 0.0);

@@ -2,10 +2,10 @@
 
 use autopilot_shared::RuleState;
 
-pub const TRIGGERED: RuleState = RuleState::Triggered;
-pub const AWAITING: RuleState = RuleState::ActionAwaitingApproval;
-pub const DECLINED: RuleState = RuleState::ActionsDeclined;
-pub const NORMAL: RuleState = RuleState::Normal;
-pub const ACTIVE_PENDING: RuleState = RuleState::ActiveActionsPending;
-pub const IN_PROGRESS: RuleState = RuleState::ActiveActionsInProgress;
-pub const TAKEN: RuleState = RuleState::ActiveActionsTaken;
+pub(crate) const TRIGGERED: RuleState = RuleState::Triggered;
+pub(crate) const AWAITING: RuleState = RuleState::ActionAwaitingApproval;
+pub(crate) const DECLINED: RuleState = RuleState::ActionsDeclined;
+pub(crate) const NORMAL: RuleState = RuleState::Normal;
+pub(crate) const ACTIVE_PENDING: RuleState = RuleState::ActiveActionsPending;
+pub(crate) const IN_PROGRESS: RuleState = RuleState::ActiveActionsInProgress;
+pub(crate) const TAKEN: RuleState = RuleState::ActiveActionsTaken;

@@ -18,7 +18,7 @@ use crate::external_edits;
 use crate::world::DecideScene;
 
 /// All there are. Everything that any test journals is checked against it.
-pub const TRANSITIONS: &[(S, S)] = &[
+pub(crate) const TRANSITIONS: &[(S, S)] = &[
     (S::Initializing, S::Normal),
     (S::Initializing, S::Triggered),
     (S::Normal, S::Triggered),
@@ -48,7 +48,7 @@ pub const TRANSITIONS: &[(S, S)] = &[
 
 /// What must hold after the last event of a row.
 #[derive(Clone, Copy, Debug)]
-pub enum Then {
+pub(crate) enum Then {
     /// How often the controller grew the PVC, and what it requests now.
     Grown(usize, &'static str),
     /// The approval's state as a person sees it, in the spec.
@@ -95,7 +95,7 @@ pub enum Then {
 
 /// One row.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The sentence of design or reference.
     pub says: &'static str,
     /// The rule is `approvalRequired`.
@@ -109,19 +109,19 @@ pub struct Row {
 }
 
 /// A controller over the model, that sees everything at once.
-pub struct Scene {
+pub(crate) struct Scene {
     pub world: DecideScene,
     pub decider: Decider,
 }
 
 impl Scene {
-    pub fn new(world: DecideScene) -> Self {
+    pub(crate) fn new(world: DecideScene) -> Self {
         let decider = Decider::start(&world);
         Scene { world, decider }
     }
 
     /// Lets an event happen and carries out what follows; how many writes that took.
-    pub fn play(&mut self, event: Event) -> usize {
+    pub(crate) fn play(&mut self, event: Event) -> usize {
         self.world.happens(event);
         if event == Event::Restart {
             self.decider = Decider::start(&self.world);
@@ -183,7 +183,7 @@ fn check(scene: &Scene, last: usize, then: Then) -> Result<(), String> {
 }
 
 /// Plays a row; everything that is wrong with it.
-pub fn play(row: &Row) -> Result<(), String> {
+pub(crate) fn play(row: &Row) -> Result<(), String> {
     let mut scene = Scene::new(DecideScene::new(external_edits::rule(row.approval)));
     let mut last = 0;
     for event in row.given {
@@ -208,7 +208,7 @@ pub fn play(row: &Row) -> Result<(), String> {
 }
 
 /// Plays all rows of a table.
-pub fn play_all(rows: &[Row]) {
+pub(crate) fn play_all(rows: &[Row]) {
     let wrong: Vec<String> = rows.iter().filter_map(|row| play(row).err()).collect();
     assert!(wrong.is_empty(), "{} of {} rows:\n\n{}", wrong.len(), rows.len(), wrong.join("\n\n"));
 }

@@ -19,15 +19,15 @@ use autopilot_shared::rule::Rule;
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt as _;
 
-pub const RULE: &str = "volume-resize";
-pub const OBJECT: &str = "pvc-1";
-pub const NAMESPACE: &str = "pg1";
+pub(crate) const RULE: &str = "volume-resize";
+pub(crate) const OBJECT: &str = "pvc-1";
+pub(crate) const NAMESPACE: &str = "pg1";
 /// 2026-01-01, a round second.
-pub const START: i64 = 1_767_225_600;
+pub(crate) const START: i64 = 1_767_225_600;
 
 /// A PVC.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Claim {
+pub(crate) struct Claim {
     pub uid: String,
     pub request: Size,
     pub capacity: Size,
@@ -40,14 +40,14 @@ pub struct Claim {
 
 /// A request that grew by the controller.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Resized {
+pub(crate) struct Resized {
     pub digest: String,
     pub to: String,
 }
 
 /// What came of a write.
 #[derive(Debug, PartialEq)]
-pub enum Answer {
+pub(crate) enum Answer {
     Done,
     /// A precondition failed: the world had moved.
     Conflict,
@@ -57,7 +57,7 @@ pub enum Answer {
 
 /// Everything the API server holds, and everything that is recorded about it.
 #[derive(Clone, Debug)]
-pub struct DecideScene {
+pub(crate) struct DecideScene {
     pub now: Timestamp,
     pub settings: Settings,
     pub raw: AutopilotRule,
@@ -94,7 +94,7 @@ pub struct DecideScene {
 
 /// What a write was decided from.
 #[derive(Clone, Debug, Default)]
-pub struct Basis {
+pub(crate) struct Basis {
     /// The proposal in the journal.
     pub proposal: Option<Proposal>,
     /// UID of the journal.
@@ -102,12 +102,12 @@ pub struct Basis {
 }
 
 impl DecideScene {
-    pub fn tick(&mut self) -> String {
+    pub(crate) fn tick(&mut self) -> String {
         self.versions += 1;
         self.versions.to_string()
     }
 
-    pub fn new(raw: AutopilotRule) -> Self {
+    pub(crate) fn new(raw: AutopilotRule) -> Self {
         let rule = Rule::parse(&raw).ok();
         let size: Size = "10Gi".parse().unwrap();
         DecideScene {
@@ -152,25 +152,25 @@ impl DecideScene {
         }
     }
 
-    pub fn plain_name() -> String {
+    pub(crate) fn plain_name() -> String {
         names::approval_name(RULE, OBJECT)
     }
 
-    pub fn hashed_name() -> String {
+    pub(crate) fn hashed_name() -> String {
         names::hashed_approval_name(RULE, OBJECT)
     }
 
-    pub fn status(&self) -> Option<&AutopilotRuleObjectStatus> {
+    pub(crate) fn status(&self) -> Option<&AutopilotRuleObjectStatus> {
         self.journal.as_ref().map(|j| &j.status)
     }
 
     /// The only approval, under either name.
-    pub fn approval(&self) -> Option<&Approval> {
+    pub(crate) fn approval(&self) -> Option<&Approval> {
         self.approvals.get(&Self::plain_name()).or_else(|| self.approvals.get(&Self::hashed_name()))
     }
 
     /// Changes an approval as a write to the API does.
-    pub fn touch(&mut self, name: &str, change: impl FnOnce(&mut Approval)) {
+    pub(crate) fn touch(&mut self, name: &str, change: impl FnOnce(&mut Approval)) {
         let version = self.tick();
         if let Some(approval) = self.approvals.get_mut(name) {
             change(approval);
@@ -190,7 +190,7 @@ impl DecideScene {
         }
     }
 
-    pub fn create(
+    pub(crate) fn create(
         &mut self,
         mut object: ActionApproval,
         writers: Vec<autopilot_controller::decide::Writer>,
@@ -207,7 +207,7 @@ impl DecideScene {
         true
     }
 
-    pub fn delete(&mut self, name: &str) {
+    pub(crate) fn delete(&mut self, name: &str) {
         let now = self.now;
         self.touch(name, |a| {
             a.raw
@@ -224,7 +224,7 @@ impl DecideScene {
     }
 
     /// Carries out an effect.
-    pub fn carry_out(&mut self, effect: &Effect, basis: &Basis) -> Answer {
+    pub(crate) fn carry_out(&mut self, effect: &Effect, basis: &Basis) -> Answer {
         let answer = self.write(effect, basis);
         self.writes.push(format!("{} {answer:?}", word(effect)));
         answer

@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, Method, Response, Uri};
 use serde_json::{Value, json};
 
 /// Looks like a classic token.
-pub const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+pub(crate) const TOKEN: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
 
 /// What a server saw of a request.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -23,24 +23,24 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|v| v.to_str().unwrap())
     }
 
     /// `METHOD path`, without query.
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.uri.path())
     }
 }
 
-pub type Log = Arc<Mutex<Vec<Seen>>>;
+pub(crate) type Log = Arc<Mutex<Vec<Seen>>>;
 
 /// `METHOD path` of every request so far.
-pub fn lines(log: &Log) -> Vec<String> {
+pub(crate) fn lines(log: &Log) -> Vec<String> {
     log.lock().unwrap().iter().map(Seen::line).collect()
 }
 
-pub async fn server<F>(answer: F) -> (String, Log)
+pub(crate) async fn server<F>(answer: F) -> (String, Log)
 where
     F: Fn(&Seen) -> Response<Body> + Clone + Send + Sync + 'static,
 {
@@ -59,11 +59,11 @@ where
     (url, log)
 }
 
-pub fn answer(status: u16, body: &Value) -> Response<Body> {
+pub(crate) fn answer(status: u16, body: &Value) -> Response<Body> {
     with(status, &[], body)
 }
 
-pub fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Response<Body> {
+pub(crate) fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Response<Body> {
     let mut response = Response::builder().status(status).header("content-type", "application/json");
     for (name, value) in headers {
         response = response.header(*name, *value);
@@ -71,12 +71,12 @@ pub fn with(status: u16, headers: &[(&str, &str)], body: &Value) -> Response<Bod
     response.body(body.to_string().into()).unwrap()
 }
 
-pub fn text(status: u16, kind: &str, body: &str) -> Response<Body> {
+pub(crate) fn text(status: u16, kind: &str, body: &str) -> Response<Body> {
     Response::builder().status(status).header("content-type", kind).body(body.to_owned().into()).unwrap()
 }
 
 /// The configuration of acme/flux at this address.
-pub fn config(url: &str) -> Github {
+pub(crate) fn config(url: &str) -> Github {
     let text = json!({ "providers": [{ "name": "github", "type": "github-scm", "github": {
         "user": "acme", "repo": "flux", "folder": "approvals", "author": "Autopilot",
         "email": "bot@example.com", "baseUrl": url,
@@ -84,18 +84,18 @@ pub fn config(url: &str) -> Github {
     Config::parse(&text.to_string()).unwrap().github.unwrap()
 }
 
-pub fn source(token: &str) -> TokenSource {
+pub(crate) fn source(token: &str) -> TokenSource {
     let slot = TokenSlot::new();
     slot.put(Some(token.as_bytes()));
     TokenSource::Slot(slot)
 }
 
-pub fn forge(url: &str) -> GitHub {
+pub(crate) fn forge(url: &str) -> GitHub {
     GitHub::new(&config(url), source(TOKEN)).unwrap()
 }
 
 /// A server with the same answer for everything, and a client for it.
-pub async fn fixed(
+pub(crate) async fn fixed(
     status: u16,
     headers: &'static [(&'static str, &'static str)],
     body: Value,

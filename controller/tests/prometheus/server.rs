@@ -13,12 +13,12 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 /// An answer with one sample.
-pub const ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":
+pub(crate) const ONE: &str = r#"{"status":"success","data":{"resultType":"vector","result":
     [{"metric":{"volumename":"pvc-1"},"value":[1700000000.123,"42"]}]}}"#;
 
 /// What a server saw of a request.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub method: Method,
     pub uri: Uri,
     pub headers: HeaderMap,
@@ -26,15 +26,15 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|v| v.to_str().unwrap())
     }
 }
 
-pub type Log = Arc<Mutex<Vec<Seen>>>;
+pub(crate) type Log = Arc<Mutex<Vec<Seen>>>;
 
 /// A server that answers every request with `answer` and writes down what it saw.
-pub async fn server<F>(answer: F) -> (String, Log)
+pub(crate) async fn server<F>(answer: F) -> (String, Log)
 where
     F: Fn(Seen) -> BoxFuture<'static, Response<Body>> + Clone + Send + Sync + 'static,
 {
@@ -52,17 +52,17 @@ where
     (url, log)
 }
 
-pub fn response(status: u16, body: impl Into<Body>) -> Response<Body> {
+pub(crate) fn response(status: u16, body: impl Into<Body>) -> Response<Body> {
     Response::builder().status(status).body(body.into()).unwrap()
 }
 
 /// A server with the same answer for everything.
-pub async fn fixed(status: u16, body: &'static str) -> (String, Log) {
+pub(crate) async fn fixed(status: u16, body: &'static str) -> (String, Log) {
     server(move |_| Box::pin(async move { response(status, body) })).await
 }
 
 /// A server that takes connections one after the other, reads a request from each, writes these bytes and closes.
-pub fn raw(answers: &'static [&'static str]) -> String {
+pub(crate) fn raw(answers: &'static [&'static str]) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -75,7 +75,7 @@ pub fn raw(answers: &'static [&'static str]) -> String {
     format!("http://{address}")
 }
 
-pub fn read_request(stream: &TcpStream) {
+pub(crate) fn read_request(stream: &TcpStream) {
     let mut reader = BufReader::new(stream);
     let mut length = 0;
     loop {
@@ -91,10 +91,10 @@ pub fn read_request(stream: &TcpStream) {
     reader.read_exact(&mut vec![0; length]).unwrap();
 }
 
-pub fn at() -> Timestamp {
+pub(crate) fn at() -> Timestamp {
     Timestamp::from_millisecond(1_700_000_000_120).unwrap()
 }
 
-pub fn client(url: &str) -> Client {
+pub(crate) fn client(url: &str) -> Client {
     Client::new(Endpoint::new(url)).unwrap()
 }

@@ -3,12 +3,12 @@
 
 use jiff::SignedDuration;
 
-pub use crate::fake_forge::Counts;
+pub(crate) use crate::fake_forge::Counts;
 use crate::scene::{ForgeScene, settings};
 
 /// What was counted.
 #[derive(Debug)]
-pub struct Spent {
+pub(crate) struct Spent {
     /// On the forge.
     pub forge: Counts,
     /// Writes to the cluster.
@@ -19,7 +19,7 @@ pub struct Spent {
 
 /// How a storm went.
 #[derive(Debug)]
-pub struct Storm {
+pub(crate) struct Storm {
     /// Pull requests that were opened, in all.
     pub opened: usize,
     /// Most that were open at once.
@@ -56,12 +56,12 @@ fn spent(scene: &mut ForgeScene, during: impl FnOnce(&mut ForgeScene)) -> Spent 
 }
 
 /// An hour in which nothing happens, with so many open.
-pub fn an_hour_at_rest(count: usize) -> Spent {
+pub(crate) fn an_hour_at_rest(count: usize) -> Spent {
     spent(&mut full(count), |scene| scene.run(SignedDuration::from_hours(1)))
 }
 
 /// The first minute after a restart, with so many open.
-pub fn restart(count: usize) -> Spent {
+pub(crate) fn restart(count: usize) -> Spent {
     spent(&mut full(count), |scene| {
         scene.restart();
         scene.minute();
@@ -69,7 +69,7 @@ pub fn restart(count: usize) -> Spent {
 }
 
 /// So many fire at once. Every twenty minutes a person closes what is open.
-pub fn all_at_once(count: u32) -> Storm {
+pub(crate) fn all_at_once(count: u32) -> Storm {
     let mut scene = ForgeScene::new();
     // Scattered, so that neither name nor age gives the order away.
     let urgency = |i: u32| 51 + (i * 37) % 1_000;

@@ -13,7 +13,7 @@ use crate::scene::{ForgeScene, settings};
 
 /// A whole life, with a pause after each step in which everybody works.
 #[derive(Clone, Copy, Debug)]
-pub enum Scenario {
+pub(crate) enum Scenario {
     MergedAndDone,
     Closed,
     Deleted,
@@ -24,7 +24,7 @@ pub enum Scenario {
     Orphaned,
 }
 
-pub const SCENARIOS: [Scenario; 8] = [
+pub(crate) const SCENARIOS: [Scenario; 8] = [
     Scenario::MergedAndDone,
     Scenario::Closed,
     Scenario::Deleted,
@@ -41,7 +41,10 @@ fn pause(scene: &mut ForgeScene) {
 }
 
 /// Tells the scenario; gives what must be: pull requests, decision, comments.
-pub fn tell(scene: &mut ForgeScene, scenario: Scenario) -> (usize, Option<Outcome>, &'static [&'static str]) {
+pub(crate) fn tell(
+    scene: &mut ForgeScene,
+    scenario: Scenario,
+) -> (usize, Option<Outcome>, &'static [&'static str]) {
     scene.propose("a");
     pause(scene);
     let expected: (usize, Option<Outcome>, &'static [&'static str]) = match scenario {
@@ -94,7 +97,7 @@ pub fn tell(scene: &mut ForgeScene, scenario: Scenario) -> (usize, Option<Outcom
 }
 
 /// With everything that can be written to a pull request.
-pub fn decorated() -> PullRequestSettings {
+pub(crate) fn decorated() -> PullRequestSettings {
     PullRequestSettings {
         labels: vec!["storage".to_owned()],
         reviewers: vec!["alice".to_owned()],
@@ -111,7 +114,7 @@ fn check(scene: &mut ForgeScene, expected: (usize, Option<Outcome>, &'static [&'
 }
 
 /// Everything happened, and once.
-pub fn check_once(
+pub(crate) fn check_once(
     scene: &mut ForgeScene,
     expected: (usize, Option<Outcome>, &'static [&'static str]),
     case: &str,

@@ -13,8 +13,8 @@ use autopilot_controller::pull_requests::{Branch, ForgeError, Pull, PullState};
 use autopilot_shared::digest;
 use jiff::{SignedDuration, Timestamp};
 
-pub const REPOSITORY: &str = "acme/fleet";
-pub const BOT: &str = "bot";
+pub(crate) const REPOSITORY: &str = "acme/fleet";
+pub(crate) const BOT: &str = "bot";
 
 #[derive(Clone, Debug)]
 struct Commit {
@@ -26,7 +26,7 @@ struct Commit {
 
 /// What goes wrong with the n-th write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// It does not happen, and there is no answer.
     Before,
     /// It happens, and there is no answer.
@@ -35,7 +35,7 @@ pub enum Fault {
 
 /// A forge that says no to one kind of request.
 #[derive(Clone, Debug)]
-pub struct Refusal {
+pub(crate) struct Refusal {
     pub what: &'static str,
     pub error: ForgeError,
     /// How often it will.
@@ -46,13 +46,13 @@ pub struct Refusal {
 
 impl Refusal {
     /// Until it is taken away.
-    pub fn always(what: &'static str, error: ForgeError) -> Self {
+    pub(crate) fn always(what: &'static str, error: ForgeError) -> Self {
         Refusal { what, error, times: u32::MAX, refused: 0 }
     }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub(crate) struct Counts {
     /// Lists that were not conditional.
     pub lists: u32,
     /// Conditional lists.
@@ -63,7 +63,7 @@ pub struct Counts {
     pub limited: u32,
 }
 
-pub struct State {
+pub(crate) struct State {
     pub now: Timestamp,
     pub refs: BTreeMap<String, String>,
     commits: BTreeMap<String, Commit>,
@@ -104,10 +104,10 @@ pub struct State {
 
 /// A handle; all handles see the same forge.
 #[derive(Clone)]
-pub struct FakeForge(Arc<Mutex<State>>);
+pub(crate) struct FakeForge(Arc<Mutex<State>>);
 
 impl FakeForge {
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         let root = Commit {
             parent: None,
             tree: BTreeMap::from([("clusters/prod/.keep".to_owned(), String::new())]),
@@ -141,7 +141,7 @@ impl FakeForge {
         })))
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap()
     }
 
@@ -179,7 +179,7 @@ impl FakeForge {
     }
 
     /// The controllers' clock is set back; the forge's own limits are not.
-    pub fn set_back(&self, by: SignedDuration) {
+    pub(crate) fn set_back(&self, by: SignedDuration) {
         let mut state = self.state();
         state.now -= by;
         state.last_write = state.last_write.map(|at| at - by);
@@ -188,37 +188,37 @@ impl FakeForge {
     }
 
     /// What stands in a file of a branch.
-    pub fn file(&self, branch: &str, path: &str) -> Option<String> {
+    pub(crate) fn file(&self, branch: &str, path: &str) -> Option<String> {
         let state = self.state();
         state.commits[state.refs.get(branch)?].tree.get(path).cloned()
     }
 
     /// Paths of all approvals on the base branch.
-    pub fn base_files(&self) -> Vec<(String, String)> {
+    pub(crate) fn base_files(&self) -> Vec<(String, String)> {
         let state = self.state();
         let tree = &state.commits[&state.refs["main"]].tree;
         tree.iter().filter(|(p, _)| p.ends_with(".yaml")).map(|(p, c)| (p.clone(), c.clone())).collect()
     }
 
-    pub fn branches(&self) -> Vec<String> {
+    pub(crate) fn branches(&self) -> Vec<String> {
         self.state().refs.keys().filter(|name| *name != "main").cloned().collect()
     }
 
-    pub fn pulls(&self) -> Vec<Pull> {
+    pub(crate) fn pulls(&self) -> Vec<Pull> {
         self.state().pulls.values().cloned().collect()
     }
 
     /// The newest pull request.
-    pub fn last(&self) -> Pull {
+    pub(crate) fn last(&self) -> Pull {
         self.pulls().pop().expect("a pull request")
     }
 
-    pub fn open_pulls(&self) -> Vec<Pull> {
+    pub(crate) fn open_pulls(&self) -> Vec<Pull> {
         self.pulls().into_iter().filter(|p| p.state == PullState::Open).collect()
     }
 
     /// How many comments of an outcome a pull request has.
-    pub fn said(&self, number: u64, word: &str) -> usize {
+    pub(crate) fn said(&self, number: u64, word: &str) -> usize {
         let state = self.state();
         let mark = format!("autopilot-said {word} ");
         state.comments.get(&number).into_iter().flatten().filter(|(_, c)| c.contains(&mark)).count()
@@ -226,7 +226,7 @@ impl FakeForge {
 
     // What people do.
 
-    pub fn merge(&self, number: u64, by: &str) {
+    pub(crate) fn merge(&self, number: u64, by: &str) {
         let mut state = self.state();
         let pull = state.pulls[&number].clone();
         assert_eq!(pull.state, PullState::Open, "{pull:?}");
@@ -249,11 +249,11 @@ impl FakeForge {
         state.end(number, PullState::Merged, by);
     }
 
-    pub fn close_by(&self, number: u64, by: &str) {
+    pub(crate) fn close_by(&self, number: u64, by: &str) {
         self.state().end(number, PullState::Closed, by);
     }
 
-    pub fn reopen(&self, number: u64) {
+    pub(crate) fn reopen(&self, number: u64) {
         let mut state = self.state();
         let (branch, head) = (state.pulls[&number].branch.clone(), state.pulls[&number].head.clone());
         state.refs.entry(branch).or_insert(head);
@@ -263,16 +263,16 @@ impl FakeForge {
         });
     }
 
-    pub fn delete_by(&self, branch: &str, by: &str) {
+    pub(crate) fn delete_by(&self, branch: &str, by: &str) {
         self.state().delete_branch(branch, by);
     }
 
-    pub fn edit(&self, number: u64, edit: impl FnOnce(&mut Pull)) {
+    pub(crate) fn edit(&self, number: u64, edit: impl FnOnce(&mut Pull)) {
         self.state().change(number, edit);
     }
 
     /// Somebody pushes to a branch, new or not.
-    pub fn push(&self, branch: &str, edit: impl FnOnce(&mut BTreeMap<String, String>)) {
+    pub(crate) fn push(&self, branch: &str, edit: impl FnOnce(&mut BTreeMap<String, String>)) {
         let mut state = self.state();
         let parent = state.refs.get(branch).or_else(|| state.refs.get("main")).cloned().unwrap();
         let mut tree = state.commits[&parent].tree.clone();
@@ -296,7 +296,7 @@ impl FakeForge {
     }
 
     /// Somebody opens a pull request that looks like another one.
-    pub fn look_alike(&self, of: &Pull, author: &str, repository: &str) -> u64 {
+    pub(crate) fn look_alike(&self, of: &Pull, author: &str, repository: &str) -> u64 {
         let mut state = self.state();
         let number = state.next_number();
         let now = state.now;

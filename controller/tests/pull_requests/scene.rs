@@ -17,21 +17,21 @@ use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::fake_forge::{FakeForge, REPOSITORY};
-pub use fake_cluster::FakeCluster;
+pub(crate) use fake_cluster::FakeCluster;
 
-pub const NS: &str = "pg1";
-pub const RULE: &str = "volume-resize";
+pub(crate) const NS: &str = "pg1";
+pub(crate) const RULE: &str = "volume-resize";
 const FOLDER: &str = "clusters/prod";
 
-pub type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// A controller's half that knows forges, and how much of the watch it has seen.
-pub struct Controller {
+pub(crate) struct Controller {
     pub worker: Worker<FakeForge, FakeCluster>,
     seen: usize,
 }
 
-pub struct ForgeScene {
+pub(crate) struct ForgeScene {
     pub forge: FakeForge,
     pub cluster: FakeCluster,
     pub settings: PullRequestSettings,
@@ -44,7 +44,7 @@ pub struct ForgeScene {
     pub mortal: bool,
 }
 
-pub fn settings() -> PullRequestSettings {
+pub(crate) fn settings() -> PullRequestSettings {
     PullRequestSettings {
         folder: FOLDER.to_owned(),
         author: Author { name: "Autopilot".to_owned(), email: "autopilot@example.com".to_owned() },
@@ -60,16 +60,16 @@ pub fn settings() -> PullRequestSettings {
     }
 }
 
-pub fn key(name: &str) -> Key {
+pub(crate) fn key(name: &str) -> Key {
     (NS.to_owned(), name.to_owned())
 }
 
 impl ForgeScene {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(settings())
     }
 
-    pub fn with(settings: PullRequestSettings) -> Self {
+    pub(crate) fn with(settings: PullRequestSettings) -> Self {
         let mut scene = ForgeScene {
             forge: FakeForge::new("2026-11-22T10:00:00Z".parse().unwrap()),
             cluster: FakeCluster::default(),
@@ -85,7 +85,7 @@ impl ForgeScene {
     }
 
     /// A controller starts, and knows nothing.
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut tracker =
             Tracker::new(self.settings.clone(), REPOSITORY.to_owned(), "cluster-uid".to_owned());
         tracker.begin_resync();
@@ -101,21 +101,21 @@ impl ForgeScene {
     }
 
     /// All controllers die; one starts.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.controllers.clear();
         self.start();
     }
 
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.forge.state().now
     }
 
     /// The engine proposes: an approval that waits for an answer, 60 % against 50 %.
-    pub fn propose(&mut self, name: &str) -> String {
+    pub(crate) fn propose(&mut self, name: &str) -> String {
         self.propose_at(name, "60")
     }
 
-    pub fn propose_at(&mut self, name: &str, value: &str) -> String {
+    pub(crate) fn propose_at(&mut self, name: &str, value: &str) -> String {
         self.proposals += 1;
         let digest = format!("{:016x}", 0xd000_0000_u64 + u64::from(self.proposals));
         let at = self.now();
@@ -164,23 +164,23 @@ impl ForgeScene {
         digest
     }
 
-    pub fn get(&self, name: &str) -> Option<Approval> {
+    pub(crate) fn get(&self, name: &str) -> Option<Approval> {
         self.cluster.state().approvals.get(&key(name)).cloned()
     }
 
-    pub fn decision(&self, name: &str) -> Option<Decision> {
+    pub(crate) fn decision(&self, name: &str) -> Option<Decision> {
         self.get(name)?.raw.status?.decision
     }
 
     /// The conditions that stand: type and reason.
-    pub fn conditions(&self, name: &str) -> Vec<(String, String)> {
+    pub(crate) fn conditions(&self, name: &str) -> Vec<(String, String)> {
         let status = self.get(name).and_then(|a| a.raw.status);
         let all = status.and_then(|s| s.conditions).unwrap_or_default();
         all.into_iter().filter(|c| c.status == "True").map(|c| (c.type_, c.reason)).collect()
     }
 
     /// `kubectl patch`.
-    pub fn kubectl(&mut self, name: &str, state: &str) {
+    pub(crate) fn kubectl(&mut self, name: &str, state: &str) {
         self.cluster.state().edit(&key(name), |a| {
             a.raw.spec.approval_state = Some(state.to_owned());
             a.writers = vec![writer("kubectl-patch", false)];
@@ -189,18 +189,18 @@ impl ForgeScene {
     }
 
     /// `kubectl delete`, or the engine does.
-    pub fn delete(&mut self, name: &str) {
+    pub(crate) fn delete(&mut self, name: &str) {
         let now = self.now();
         self.cluster.state().edit(&key(name), |a| a.raw.metadata.deletion_timestamp = Some(Time(now)));
     }
 
     /// The engine takes the question back.
-    pub fn cancel(&mut self, name: &str, why: &str) {
+    pub(crate) fn cancel(&mut self, name: &str, why: &str) {
         self.latch(name, Outcome::Canceled, "", "controller", why);
     }
 
     /// The engine has done what was approved.
-    pub fn execute(&mut self, name: &str, outcome: &str) {
+    pub(crate) fn execute(&mut self, name: &str, outcome: &str) {
         let now = self.now();
         self.cluster.state().edit(&key(name), |a| {
             let message = if outcome == "done" { String::new() } else { "quota".to_owned() };
@@ -227,7 +227,7 @@ impl ForgeScene {
     }
 
     /// What the engine does: latches what is asked for about the current proposal.
-    pub fn engine(&mut self) {
+    pub(crate) fn engine(&mut self) {
         let changed: std::collections::BTreeSet<Key> = {
             let state = self.cluster.state();
             let new = state.changes[self.decided..].iter().flatten();
@@ -268,7 +268,7 @@ impl ForgeScene {
     }
 
     /// The GitOps tool applies what is on the base branch.
-    pub fn flux(&mut self) {
+    pub(crate) fn flux(&mut self) {
         for (path, text) in self.forge.base_files() {
             let file: ActionApproval =
                 serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{path}: {e}"));
@@ -307,13 +307,13 @@ impl ForgeScene {
     }
 
     /// One thing, by one controller.
-    pub fn work_once(&mut self, index: usize) -> Worked {
+    pub(crate) fn work_once(&mut self, index: usize) -> Worked {
         self.show(index);
         self.work_late(index)
     }
 
     /// One thing, by one controller whose watch is late.
-    pub fn work_late(&mut self, index: usize) -> Worked {
+    pub(crate) fn work_late(&mut self, index: usize) -> Worked {
         let clock = {
             let forge = self.forge.clone();
             move || forge.state().now
@@ -330,7 +330,7 @@ impl ForgeScene {
     }
 
     /// Time passes for one controller, whose watch brings nothing.
-    pub fn run_late(&mut self, index: usize, span: SignedDuration) {
+    pub(crate) fn run_late(&mut self, index: usize, span: SignedDuration) {
         let end = self.now() + span;
         while self.now() < end {
             if let Worked::Idle(until) = self.work_late(index) {
@@ -341,7 +341,7 @@ impl ForgeScene {
     }
 
     /// Time passes, and everybody works.
-    pub fn run(&mut self, span: SignedDuration) {
+    pub(crate) fn run(&mut self, span: SignedDuration) {
         let end = self.now() + span;
         loop {
             let mut next = end;
@@ -370,12 +370,12 @@ impl ForgeScene {
     }
 
     /// A minute, more than two polls.
-    pub fn minute(&mut self) {
+    pub(crate) fn minute(&mut self) {
         self.run(SignedDuration::from_secs(70));
     }
 
     /// An approval with an open pull request.
-    pub fn asked(name: &str) -> ForgeScene {
+    pub(crate) fn asked(name: &str) -> ForgeScene {
         let mut scene = ForgeScene::new();
         scene.propose(name);
         scene.minute();
@@ -384,7 +384,7 @@ impl ForgeScene {
     }
 
     /// Nothing of a proposal is left on the forge but ended pull requests.
-    pub fn assert_clean(&self) {
+    pub(crate) fn assert_clean(&self) {
         assert_eq!(self.forge.branches(), Vec::<String>::new());
         assert!(self.forge.pulls().iter().all(|p| p.state != PullState::Open), "{:?}", self.forge.pulls());
         assert_eq!(self.forge.base_files(), Vec::new());
@@ -395,6 +395,6 @@ fn params() -> serde_json::Value {
     json!({ "maxsize": "400Gi", "scalepercentage": "100" })
 }
 
-pub fn writer(manager: &str, apply: bool) -> Writer {
+pub(crate) fn writer(manager: &str, apply: bool) -> Writer {
     Writer { manager: manager.to_owned(), apply }
 }

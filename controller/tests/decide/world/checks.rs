@@ -100,12 +100,12 @@ impl DecideScene {
     }
 
     /// How many transitions were told about the rule, in the life of one journal.
-    pub fn told_of(&self, journal: &str) -> u64 {
+    pub(crate) fn told_of(&self, journal: &str) -> u64 {
         self.told.keys().filter(|(of, _, what)| of == journal && what == "rule Transition").count() as u64
     }
 
     /// How many transitions were told about the rule.
-    pub fn transitions_told(&self) -> usize {
+    pub(crate) fn transitions_told(&self) -> usize {
         let told =
             |e: &&EventDraft| e.reason == "Transition" && matches!(e.regarding, Regarding::Rule { .. });
         self.events.iter().filter(told).count()

@@ -14,7 +14,7 @@ use kube::ResourceExt as _;
 use super::Key;
 
 #[derive(Default)]
-pub struct Objects {
+pub(crate) struct Objects {
     pub approvals: BTreeMap<Key, Approval>,
     pub version: u64,
     /// What a watch brings: an object, or the key and UID of one that is gone.
@@ -30,16 +30,16 @@ pub struct Objects {
 }
 
 #[derive(Clone, Default)]
-pub struct FakeCluster(Arc<Mutex<Objects>>);
+pub(crate) struct FakeCluster(Arc<Mutex<Objects>>);
 
 impl FakeCluster {
-    pub fn state(&self) -> MutexGuard<'_, Objects> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, Objects> {
         self.0.lock().unwrap()
     }
 }
 
 impl Objects {
-    pub fn put(&mut self, mut approval: Approval) -> Approval {
+    pub(crate) fn put(&mut self, mut approval: Approval) -> Approval {
         self.version += 1;
         approval.raw.metadata.resource_version = Some(self.version.to_string());
         let key = (approval.raw.namespace().unwrap(), approval.raw.name_any());
@@ -54,7 +54,7 @@ impl Objects {
         approval
     }
 
-    pub fn edit(&mut self, key: &Key, edit: impl FnOnce(&mut Approval)) {
+    pub(crate) fn edit(&mut self, key: &Key, edit: impl FnOnce(&mut Approval)) {
         let mut approval = self.approvals[key].clone();
         edit(&mut approval);
         self.put(approval);
