@@ -52,27 +52,23 @@ fn none(troubles: &[String]) {
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn no_two_files_import_each_other_in_a_circle() {
     none(&crates().iter().flat_map(checks::circles).collect::<Vec<_>>());
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn rooms_import_only_what_the_table_allows() {
     let map = map();
     none(&crates().iter().flat_map(|krate| checks::arrows(krate, &map)).collect::<Vec<_>>());
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn pure_folders_import_no_clock_and_no_io() {
     let map = map();
     none(&crates().iter().flat_map(|krate| checks::purity(krate, &map)).collect::<Vec<_>>());
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn every_folder_stands_in_the_code_map_with_its_invariant() {
     let map = map();
     none(&crates().iter().flat_map(|krate| checks::folders(krate, &map)).collect::<Vec<_>>());
@@ -84,13 +80,11 @@ fn no_file_is_longer_than_500_lines() {
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn no_type_name_is_defined_more_than_twice() {
     none(&crates().iter().flat_map(checks::type_names).collect::<Vec<_>>());
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn the_data_paths_name_functions_that_exist() {
     none(&checks::data_paths(&crates(), &map()));
 }
@@ -106,7 +100,6 @@ fn every_link_of_a_document_leads_somewhere() {
 }
 
 #[test]
-#[ignore = "until the sources are as docs/architecture.md says"]
 fn every_path_that_a_document_names_exists() {
     none(&links::missing_paths(&root(), &citations::texts(&root(), &["md"])));
 }

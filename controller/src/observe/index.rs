@@ -13,7 +13,7 @@ use super::pvcs::{Change, Labels};
 use super::versioned_table::{Key, Table, Versioned};
 use super::watch::WatchEvent;
 use super::world::{At, World, cluster_key};
-use crate::decide::{Approval, Journal, QuotaRoom};
+use crate::decide::view::{Approval, Journal, QuotaRoom};
 
 /// Records of one kind, kept from its watch.
 pub(crate) trait KindIndex {

@@ -14,7 +14,7 @@ use kube::core::DeserializeGuard;
 use serde_json::Value;
 
 use super::pvcs::{Pvc, PvcNames, Pvcs, Rare};
-use crate::decide::{Approval, Journal, QuotaRoom, ResizeReport, Writer};
+use crate::decide::view::{Approval, Journal, QuotaRoom, ResizeReport, Writer};
 
 /// A resourceVersion as a number. They are comparable as integers since Kubernetes 1.35, and were in practice before.
 pub fn version(text: Option<&str>) -> u64 {

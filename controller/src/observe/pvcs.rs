@@ -7,7 +7,7 @@ use std::sync::Arc;
 use autopilot_shared::quantity::Size;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::decide::ResizeReport;
+use crate::decide::view::ResizeReport;
 
 /// Labels, shared between objects that have the same.
 pub type Labels = Arc<BTreeMap<String, String>>;

@@ -11,7 +11,7 @@ use super::project;
 use super::pvcs::{Change, Labels, Pvcs};
 use super::slot_set::SlotSet;
 use super::versioned_table::{Deleted, Key, Table, Versioned};
-use crate::decide::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
+use crate::decide::view::{Approval, Journal, ObjectView, Obstacles, QuotaRoom, ResizeReport};
 
 /// One rule on one object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
