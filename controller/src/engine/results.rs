@@ -50,7 +50,7 @@ impl Engine {
             },
             TaskResult::ConfigEvent { event, result } => {
                 if let Err(failure) = &*result {
-                    warn!(%failure, "the event about the configuration was not told yet");
+                    warn!(%failure, "the event about the configuration was not emitted yet");
                 }
                 self.config.event_done(&event, (*result).as_ref().map(|_| ()));
             }

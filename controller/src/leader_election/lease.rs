@@ -44,7 +44,7 @@ pub enum ReleaseError {
     #[error("giving the lease back: no answer within {0:?}; others wait until it expires")]
     TimeOut(Duration),
     /// Somebody wrote the lease each time between our read and our write.
-    #[error("giving the lease back: it changed under our hands; others wait until it expires")]
+    #[error("giving the lease back: somebody else has changed it meanwhile; others wait until it expires")]
     Conflict,
 }
 

@@ -126,11 +126,11 @@ fn report(pvc: &PersistentVolumeClaim) -> ResizeReport {
     });
     let words = match (error, allocated) {
         (Some(why), _) => Some(format!("the storage reports an error: {why}")),
-        (None, Some(word)) => Some(format!("the storage is at it: {word}")),
+        (None, Some(word)) => Some(format!("the storage is working on it: {word}")),
         (None, None) if told("FileSystemResizePending").is_some() => {
             Some("the file system grows when a pod mounts the volume".to_owned())
         }
-        (None, None) if told("Resizing").is_some() => Some("the storage is at it".to_owned()),
+        (None, None) if told("Resizing").is_some() => Some("the storage is working on it".to_owned()),
         (None, None) => None,
     };
     let progress = words.map(|w| w.chars().filter(|c| !c.is_control()).take(500).collect::<String>().into());

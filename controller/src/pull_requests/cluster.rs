@@ -113,7 +113,7 @@ impl Cluster for KubeCluster {
                     let told = Effect::EmitEvents { events: vec![*event], told: 0 };
                     if let Err(failure) = self.actor.perform(told, None).await {
                         // A deletion is not held up by that.
-                        tracing::warn!(message, %failure, "an event was not told");
+                        tracing::warn!(message, %failure, "an event was not emitted");
                     }
                 }
                 self.release(&target).await

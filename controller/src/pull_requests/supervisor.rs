@@ -117,7 +117,7 @@ pub(crate) async fn supervise(
             () = stop.cancelled() => break,
             changed = wanted.changed() => if changed.is_err() { stop.cancelled().await; break },
             () = pause(again) => {}
-            () = ended(run.as_ref()) => error!("the forge ended by itself; it is started again"),
+            () = ended(run.as_ref()) => error!("the pull-request task ended by itself; it is started again"),
         }
     }
     if let Some(run) = run {

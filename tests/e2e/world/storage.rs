@@ -42,7 +42,7 @@ async fn slow(case: Case<'_>) -> Result<()> {
     let volume = case.full_claim("data").await?;
     case.apply(&case.rule().without_approval()).await?;
     // Then the journal says what it waits for, and the size is written once.
-    let words = "the storage is at it: ControllerResizeInProgress";
+    let words = "the storage is working on it: ControllerResizeInProgress";
     case.says(&volume, RuleState::ActiveActionsInProgress, words).await?;
     finished(case, &volume).await
 }

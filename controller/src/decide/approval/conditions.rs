@@ -29,7 +29,7 @@ pub(crate) fn written_by(approval: &Approval) -> String {
     let file = file.filter(|pull| pull.in_base && !pull.path.is_empty()).map(|pull| &pull.path);
     match (approval.writers.last(), file) {
         (Some(writer), Some(path)) if writer.apply => {
-            format!("written by {}, from {path} if it lies there still", writer.manager)
+            format!("written by {}, from {path} if it is still there", writer.manager)
         }
         (Some(writer), _) => format!("written by {}", writer.manager),
         (None, _) => "its writer is not known".to_owned(),

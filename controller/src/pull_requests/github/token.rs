@@ -42,7 +42,7 @@ pub(crate) enum TokenError {
     )]
     EncodedTwice,
     /// Not a token at all.
-    #[error("what stands in the token's place has white space or characters that no token has")]
+    #[error("the token contains white space, or characters that no token has")]
     Strange,
     /// The file cannot be read. Names it.
     #[error("the token cannot be read: {0}")]

@@ -142,7 +142,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             EffectKey::Ask(_) if self.wants => {
                 (conditions::WAITS, format!("there is no pull request yet: {why}"))
             }
-            EffectKey::Ask(_) => (conditions::LEFT, format!("the forge does not let us look: {why}")),
+            EffectKey::Ask(_) => (conditions::LEFT, format!("the forge refuses to show it: {why}")),
             write => (conditions::LEFT, format!("the forge refuses to {write}: {why}")),
         };
         self.set_condition(kind, "Refused", text);
