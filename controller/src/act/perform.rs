@@ -102,13 +102,12 @@ impl Actor {
                 .map(|rule| Outcome::Rule(Box::new(rule))),
             Precondition::Unannounced { rule, object, created } => {
                 let api = Api::<AutopilotRule>::all(self.client.clone());
-                match self.read(&api, "autopilotrule", &named(String::new(), rule.clone())).await? {
-                    Some(found) if found.status.as_ref().is_none_or(|s| !announced(s, &object, created)) => {
-                        None
-                    }
-                    Some(found) => Some(Outcome::Rule(Box::new(found))),
-                    None => Some(Outcome::NoRule(rule)),
-                }
+                // A rule that is gone announced nothing. When it goes is for the watch to say: by now there may be a new one
+                // under its name.
+                self.read(&api, "autopilotrule", &named(String::new(), rule))
+                    .await?
+                    .filter(|found| found.status.as_ref().is_some_and(|s| announced(s, &object, created)))
+                    .map(|found| Outcome::Rule(Box::new(found)))
             }
             Precondition::PvcGone { namespace, name, volume } => {
                 match self.find_pvc(&namespace, &name).await? {
@@ -274,5 +273,37 @@ impl Actor {
 
     async fn journal(&self, target: &Target) -> Result<Option<AutopilotRuleObject>, Failure> {
         self.read(&self.namespaced(Some(&target.namespace)), "autopilotruleobject", target).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    /// Returns what an actor finds instead of a rule that has not announced `pvc-1`, if the API answers so.
+    async fn instead_of_unannounced(code: StatusCode, answer: Value) -> Option<Outcome> {
+        let api = axum::Router::<()>::new().fallback(move || async move { (code, answer.to_string()) });
+        let actor = Actor::new(kube::Client::new(api, "default"), Metrics::new());
+        let (rule, object) = ("r".to_owned(), "pvc-1".to_owned());
+        actor.unmet(Precondition::Unannounced { rule, object, created: 0 }).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_rule_has_announced_what_its_status_says_and_nothing_if_it_is_gone() {
+        let rule = |status: Value| json!({ "metadata": { "name": "r" }, "spec": {}, "status": status });
+        let through = |time: &str| rule(json!({ "initializedThrough": time }));
+        for (code, answer, announced) in [
+            (StatusCode::OK, rule(Value::Null), false),
+            (StatusCode::OK, through("1969-12-31T23:59:59.000000Z"), false),
+            (StatusCode::OK, through("1970-01-01T00:00:00.000000Z"), true),
+            (StatusCode::NOT_FOUND, json!({ "kind": "Status", "code": 404, "reason": "NotFound" }), false),
+        ] {
+            let found = instead_of_unannounced(code, answer.clone()).await;
+            assert_eq!(matches!(found, Some(Outcome::Rule(_))), announced, "{answer}: {found:?}");
+            assert_eq!(found.is_some(), announced, "{answer}: {found:?}");
+        }
     }
 }
