@@ -187,7 +187,7 @@ impl Engine {
             // The same rule: keep what is known, see whether its meaning changed.
             let same = old.parsed == new.parsed && old.deleting() == new.deleting();
             let announced = old.renew(new.raw, &self.world, self.pairs.sets(&name));
-            for slot in announced {
+            for slot in announced.into_iter().filter(|slot| old.selected.contains(*slot)) {
                 self.pairs.set_normal(&name, slot);
             }
             if !same {
@@ -284,7 +284,8 @@ impl Engine {
         }
         for (name, entry) in self.rules.iter_mut() {
             for (slot, _) in &slots {
-                if !entry.select_one(&self.world, *slot) {
+                let before = entry.selected.contains(*slot);
+                if !entry.select_one(&self.world, *slot) && before {
                     self.pairs.unselect(name, *slot);
                 }
             }

@@ -97,6 +97,14 @@ impl Controller {
         self.engine.observe(Observation::Rule(WatchEvent::Apply(Box::new(guard))));
     }
 
+    /// The rule begins or ceases to select the PVC.
+    fn select(&mut self, selected: bool) {
+        self.engine.rules.get_mut(RULE).unwrap().selected.set(0, selected);
+        if !selected {
+            self.engine.pairs.unselect(&RULE.into(), 0);
+        }
+    }
+
     /// A pass says this of the PVC.
     fn measures(&mut self, verdict: Verdict) {
         let judged = Judgement { slot: 0, verdict, values: vec![None] };
@@ -226,5 +234,18 @@ async fn its_own_status_is_no_news() {
     let mut first = Controller::start(&json!({}));
     first.engine.rules.get_mut(RULE).unwrap().writing = Some(Box::new(of(status.clone())));
     first.sees_rule("2", &status);
+    assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
+}
+
+#[tokio::test]
+async fn an_object_that_is_not_selected_any_more_is_normal_for_nobody() {
+    // Given an object that became Normal and then left the rule, before anybody announced it.
+    let mut first = Controller::start(&json!({}));
+    first.measures(Verdict::NotMet);
+    first.select(false);
+    // When another controller, which saw that later, announces it, and it comes back.
+    first.sees_rule("2", &announced());
+    first.select(true);
+    // Then it is Initializing, as every object that is selected anew.
     assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
 }
