@@ -367,7 +367,7 @@ fn objects_of<'a>(entry: &'a RuleEntry, pairs: &'a PairSets) -> RuleObjects<'a> 
         selected: &entry.selected,
         paired: pairs.paired(),
         busy: pairs.busy(),
+        normal: pairs.normal(),
         without_data: &entry.without_data,
-        initializing: pairs.initializing(&entry.selected).collect(),
     }
 }

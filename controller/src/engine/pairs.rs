@@ -127,6 +127,10 @@ impl PairSets {
         self.normal.contains(slot)
     }
 
+    pub(crate) fn normal(&self) -> &SlotSet {
+        &self.normal
+    }
+
     pub(crate) fn busy(&self) -> &SlotSet {
         &self.busy
     }
@@ -137,7 +141,7 @@ impl PairSets {
 
     /// Returns the selected objects that are neither Normal nor anything else yet.
     pub(crate) fn initializing<'a>(&'a self, selected: &'a SlotSet) -> impl Iterator<Item = u32> + use<'a> {
-        selected.iter().filter(|slot| !self.normal.contains(*slot) && !self.busy.contains(*slot))
+        selected.outside(&self.normal, &self.busy)
     }
 
     /// Returns the number of pairs per state that is not quiet.

@@ -16,10 +16,17 @@ pub(crate) struct RuleObjects<'a> {
     pub(crate) paired: &'a SlotSet,
     /// Those with a pair that is not Normal.
     pub(crate) busy: &'a SlotSet,
+    /// Those that are Normal without a journal saying so.
+    pub(crate) normal: &'a SlotSet,
     /// Those that could not be judged at the last deep look.
     pub(crate) without_data: &'a SlotSet,
-    /// Those that are neither Normal nor anything else yet.
-    pub(crate) initializing: Vec<u32>,
+}
+
+impl RuleObjects<'_> {
+    /// Returns those that are neither Normal nor anything else yet.
+    fn initializing(&self) -> impl Iterator<Item = u32> {
+        self.selected.outside(self.normal, self.busy)
+    }
 }
 
 /// The verdict on one object.
@@ -53,7 +60,7 @@ pub(crate) fn judge_objects(
     candidates.extend(objects.paired.iter());
     let absence = SampleFacts::absence_counts(rule);
     if deep || absence {
-        candidates.extend(&objects.initializing);
+        candidates.extend(objects.initializing());
     }
     if absence {
         candidates.extend(objects.selected.iter());
@@ -97,7 +104,7 @@ pub(crate) fn look_depth(
         }
         depth == LookDepth::DeepNow
     };
-    if objects.initializing.iter().any(|slot| needs(*slot)) {
+    if objects.initializing().any(&mut needs) {
         return LookDepth::DeepNow;
     }
     // Most of them are judged in this pass, and that is soon seen.

@@ -52,6 +52,15 @@ impl SlotSet {
         self.0.ones().filter_map(|slot| u32::try_from(slot).ok())
     }
 
+    /// Returns the positions that are in neither of two other sets.
+    pub(crate) fn outside<'a>(
+        &'a self,
+        one: &'a SlotSet,
+        other: &'a SlotSet,
+    ) -> impl Iterator<Item = u32> + use<'a> {
+        self.iter().filter(|slot| !one.contains(*slot) && !other.contains(*slot))
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.0.count_ones(..)
     }
@@ -103,6 +112,9 @@ mod tests {
         set.insert(70);
         assert_eq!(set, SlotSet::of(1000, [70].into_iter()));
         assert_eq!((set.iter().collect::<Vec<_>>(), set.len()), (vec![70], 1));
+        let all = SlotSet::of(0, [1, 2, 3, 70].into_iter());
+        let left: Vec<_> = all.outside(&set, &SlotSet::of(0, [2].into_iter())).collect();
+        assert_eq!(left, [1, 3]);
         set.set(70, false);
         assert_eq!(set, SlotSet::default());
     }
