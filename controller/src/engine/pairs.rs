@@ -39,7 +39,7 @@ pub(crate) struct PairEntry {
     /// Those of them that were events which we may not tell.
     pub(super) denials: u32,
     /// The last write.
-    pub(super) last_effect: Option<EffectKey>,
+    pub(super) last_effect: Option<Box<EffectKey>>,
     /// How often in a row the last write changed nothing.
     pub(super) repeats: u32,
     /// No write before.

@@ -113,7 +113,7 @@ impl Engine {
     ) {
         let key = effect.key();
         let Some(entry) = self.pairs.get_mut(pair) else { return };
-        if entry.failures == 0 && entry.last_effect.as_ref() == Some(&key) {
+        if entry.failures == 0 && entry.last_effect.as_deref() == Some(&key) {
             entry.failures = 1;
             let until = now + backoff(entry.repeats.saturating_add(3), None);
             entry.repeats = entry.repeats.saturating_add(1);
@@ -122,10 +122,10 @@ impl Engine {
             self.wake_pair(until, pair);
             return;
         }
-        if entry.last_effect.as_ref() != Some(&key) {
+        if entry.last_effect.as_deref() != Some(&key) {
             entry.repeats = 0;
         }
-        entry.last_effect = Some(key);
+        entry.last_effect = Some(Box::new(key));
         self.act(pair, effect, expected);
     }
 
