@@ -60,18 +60,13 @@ impl Engine {
     }
 
     pub(crate) fn settle(&mut self) {
-        let missing = if self.was_ready { Vec::new() } else { self.missing() };
-        let ready = missing.is_empty();
-        if !ready {
-            self.parts.readiness.missing(CLUSTER, &format!("not listed yet: {}", missing.join(", ")));
-        }
-        if !ready {
-            return;
-        }
         if !self.was_ready {
+            let missing = self.missing();
+            if !missing.is_empty() {
+                self.parts.readiness.missing(CLUSTER, &format!("not listed yet: {}", missing.join(", ")));
+                return;
+            }
             self.parts.readiness.synced(CLUSTER);
-        }
-        if !self.was_ready {
             self.was_ready = true;
             info!(
                 rules = self.rules.len(),

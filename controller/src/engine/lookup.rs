@@ -231,10 +231,3 @@ impl Engine {
         self.objects_changed = true;
     }
 }
-
-pub(crate) fn key_of(metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta) -> Key {
-    (
-        metadata.namespace.as_deref().unwrap_or_default().into(),
-        metadata.name.as_deref().unwrap_or_default().into(),
-    )
-}

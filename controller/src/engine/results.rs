@@ -9,7 +9,6 @@ use tokio::task::JoinError;
 use tracing::{error, warn};
 
 use super::core::Engine;
-use super::lookup::key_of;
 use super::pairs::backoff;
 use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
@@ -180,7 +179,7 @@ impl Engine {
                 }
             }
             Outcome::Approval(object) => {
-                let key = key_of(&object.metadata);
+                let key = observe::key_of(&*object);
                 if self.world.approvals.put_written(key.clone(), observe::approval(*object)) {
                     self.approval_changed(&key);
                 }

@@ -242,7 +242,8 @@ impl KindIndex for Table<At<Vec<QuotaRoom>>> {
     }
 }
 
-fn key_of(object: &impl kube::Resource) -> Key {
+/// Returns the key of an object's record.
+pub(crate) fn key_of(object: &impl kube::Resource) -> Key {
     (
         object.meta().namespace.as_deref().unwrap_or_default().into(),
         object.meta().name.as_deref().unwrap_or_default().into(),

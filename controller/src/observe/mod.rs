@@ -9,7 +9,7 @@ mod watch;
 mod world;
 
 pub(crate) use autopilot_shared::error::chain;
-pub(crate) use index::{KindIndex, PvcIndex, TableChange};
+pub(crate) use index::{KindIndex, PvcIndex, TableChange, key_of};
 pub use project::{Unreadable, approval, claim, journal, quotas, readable, version};
 pub use pvcs::{Change, Labels, Pvc, Pvcs};
 pub(crate) use slot_set::SlotSet;
