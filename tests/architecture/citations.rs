@@ -38,8 +38,8 @@ fn collect(folder: &Path, below: &str, extensions: &[&str], found: &mut Vec<Text
     }
 }
 
-/// The documents that can be cited.
-pub(crate) struct Books {
+/// Numbers of the sections that can be cited, by document.
+pub(crate) struct Sections {
     pub design: BTreeSet<String>,
     pub reference: BTreeSet<String>,
 }
@@ -47,24 +47,27 @@ pub(crate) struct Books {
 /// Citations in the checkout that lead nowhere.
 pub(crate) fn unresolved(root: &Path) -> Vec<String> {
     let read = |name: &str| std::fs::read_to_string(root.join("docs").join(name)).unwrap_or_default();
-    let books = Books {
+    let sections = Sections {
         design: document::numbers(&read("design.md")),
         reference: document::numbers(&read("reference.md")),
     };
-    texts(root, &["rs", "md", "toml", "yaml", "yml"]).iter().flat_map(|text| in_text(text, &books)).collect()
+    texts(root, &["rs", "md", "toml", "yaml", "yml"])
+        .iter()
+        .flat_map(|text| in_text(text, &sections))
+        .collect()
 }
 
 /// Citations in one text that lead nowhere. "reference" before the sign means that document, everything else the design;
 /// within the reference itself a sign alone means the reference.
-pub(crate) fn in_text(text: &Text, books: &Books) -> Vec<String> {
-    let own = if text.path == "docs/reference.md" { &books.reference } else { &books.design };
+pub(crate) fn in_text(text: &Text, sections: &Sections) -> Vec<String> {
+    let own = if text.path == "docs/reference.md" { &sections.reference } else { &sections.design };
     let mut troubles = Vec::new();
     for (number, line) in text.text.lines().enumerate() {
         for (at, _) in line.match_indices(SIGN) {
             let before = line[..at].trim_end().to_lowercase();
             let sections = match before.rsplit(|c: char| !c.is_alphanumeric()).next() {
-                Some("reference") => &books.reference,
-                Some("design") => &books.design,
+                Some("reference") => &sections.reference,
+                Some("design") => &sections.design,
                 _ => own,
             };
             for wanted in cited(&line[at + SIGN.len_utf8()..]) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::citations::{Books, Text, in_text};
+use super::citations::{Sections, Text, in_text};
 use super::code::Crate;
 use super::{checks, document, graph, links, reader};
 
@@ -287,10 +287,10 @@ fn lines_of_a_function_are_those_of_its_body_that_are_code() {
 #[test]
 fn a_citation_of_a_section_that_is_not_there_is_found() {
     let numbers = document::numbers("# Design\n## 4. Rules\n## \u{a7}5 States\n## 6 Once\n### 2.1 Sizes\n");
-    let books = Books { design: numbers, reference: ["9".to_owned()].into() };
+    let sections = Sections { design: numbers, reference: ["9".to_owned()].into() };
     let wrong = |line: &str| {
         let line = line.replace('$', "\u{a7}");
-        in_text(&Text { path: "a.rs".into(), text: line }, &books).len()
+        in_text(&Text { path: "a.rs".into(), text: line }, &sections).len()
     };
     for line in ["$6: once", "design $4–6", "Reference $9)", "($2.1)", "design $4.", "no $ at all"] {
         assert_eq!(wrong(line), 0, "{line}");

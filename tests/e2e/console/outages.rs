@@ -29,17 +29,17 @@ async fn what_is_the_matter_is_told_and_forgotten() -> Result<()> {
     console.shows_within(&["live", "at-last"], 2 * BACK).await?;
 
     tokio::try_join!(
-        told("watches_are_cut", watches_are_cut(&cluster)),
-        told("nobody_answers", nobody_answers(&cluster)),
-        told("credentials_expire", credentials_expire(&cluster)),
-        told("credentials_are_wrong", credentials_are_wrong(&cluster)),
-        told("no_cluster", no_cluster(&cluster)),
-        told("no_permission", no_permission(&cluster)),
+        named("watches_are_cut", watches_are_cut(&cluster)),
+        named("nobody_answers", nobody_answers(&cluster)),
+        named("credentials_expire", credentials_expire(&cluster)),
+        named("credentials_are_wrong", credentials_are_wrong(&cluster)),
+        named("no_cluster", no_cluster(&cluster)),
+        named("no_permission", no_permission(&cluster)),
     )?;
     Ok(())
 }
 
-async fn told(what: &'static str, outage: impl Future<Output = Result<()>>) -> Result<()> {
+async fn named(what: &'static str, outage: impl Future<Output = Result<()>>) -> Result<()> {
     outage.await.context(what)
 }
 

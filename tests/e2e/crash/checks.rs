@@ -13,7 +13,7 @@ use super::writes;
 
 /// The transitions of a case as its journal and its events tell them, `A => B`, oldest first.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct Transitions {
     pub(crate) journal: Vec<String>,
     pub(crate) on_rule: Vec<String>,
     pub(crate) on_claim: Vec<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Told {
     pub(crate) others: Vec<String>,
 }
 
-impl Told {
+impl Transitions {
     /// Returns whether each transition of the journal has one event on the rule and one on the PVC, in its order. An
     /// object that becomes Normal from Initializing has no journal, only the events.
     pub(crate) fn each_once(&self) -> bool {
@@ -33,7 +33,7 @@ impl Told {
 
 impl Case<'_> {
     /// Returns what journal and events tell.
-    pub(crate) async fn told(&self, journal: &AutopilotRuleObjectStatus) -> Result<Told> {
+    pub(crate) async fn transitions(&self, journal: &AutopilotRuleObjectStatus) -> Result<Transitions> {
         let about_rule = format!("involvedObject.kind=AutopilotRule,involvedObject.name={}", self.name);
         let about_claim =
             format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={}", self.name);
@@ -45,7 +45,7 @@ impl Case<'_> {
         let lines = |events: Vec<Event>| {
             events.iter().map(|e| line(e.message.as_deref().unwrap_or_default())).collect()
         };
-        Ok(Told {
+        Ok(Transitions {
             journal: journal.items.iter().map(|i| line(&i.message)).collect(),
             on_rule: lines(rule),
             on_claim: lines(claim),
@@ -65,11 +65,11 @@ impl Case<'_> {
     /// was resized and an approval was created.
     pub(crate) async fn check(&self, expected: &[&str], resizes: usize, approvals: usize) -> Result<()> {
         let look = self.look().await?;
-        let told = self.told(&look.journal).await?;
+        let transitions = self.transitions(&look.journal).await?;
         // A pass that began just before the first scrape sees the object below its threshold.
         let mut expected = expected.to_vec();
         if expected[0] == "Initializing => Triggered"
-            && told.journal.first().is_some_and(|t| t == "Normal => Triggered")
+            && transitions.journal.first().is_some_and(|t| t == "Normal => Triggered")
         {
             expected.splice(..1, ["Initializing => Normal", "Normal => Triggered"]);
         }
@@ -81,10 +81,10 @@ impl Case<'_> {
         };
         // An object that becomes Normal from Initializing has no journal, only the events.
         let quiet = usize::from(expected.first() == Some(&"Initializing => Normal"));
-        must(told.journal == expected[quiet..], format!("the journal must say {expected:#?}"));
-        must(told.on_rule == expected, "events on the rule".to_owned());
-        must(told.on_claim == expected, "events on the PVC".to_owned());
-        must(told.others.is_empty(), "no other event about the rule".to_owned());
+        must(transitions.journal == expected[quiet..], format!("the journal must say {expected:#?}"));
+        must(transitions.on_rule == expected, "events on the rule".to_owned());
+        must(transitions.on_claim == expected, "events on the PVC".to_owned());
+        must(transitions.others.is_empty(), "no other event about the rule".to_owned());
         must(look.journal.told == look.journal.transitions, "all is told".to_owned());
 
         let log = self.cluster.proxy.writes();
@@ -101,7 +101,7 @@ impl Case<'_> {
             return Ok(());
         }
         bail!(
-            "does not hold: {problems:#?}\nwhat is told: {told:#?}\nthe journal: {}",
+            "does not hold: {problems:#?}\nwhat is told: {transitions:#?}\nthe journal: {}",
             serde_json::to_string(&look.journal)?
         )
     }

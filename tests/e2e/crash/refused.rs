@@ -88,9 +88,12 @@ async fn events_that_are_denied_for_ever_hold_up_nothing_and_no_others() -> Resu
     let denied = |case: &Case<'_>| Match::writes().path(&format!("/namespaces/{}/events", case.name));
     with_denied_events("events on the PVC denied for ever", denied, async |case, first| {
         ensure!(case.cluster.proxy.applied(first) >= 10, "given up too soon");
-        let told = case.told(&case.look().await?.journal).await?;
-        ensure!(told.on_claim.is_empty(), "{told:?}");
-        ensure!(told.on_rule.ends_with(&told.journal) && !told.journal.is_empty(), "{told:?}");
+        let transitions = case.transitions(&case.look().await?.journal).await?;
+        ensure!(transitions.on_claim.is_empty(), "{transitions:?}");
+        ensure!(
+            transitions.on_rule.ends_with(&transitions.journal) && !transitions.journal.is_empty(),
+            "{transitions:?}"
+        );
         let resizes = writes::resizes(&case.cluster.proxy.writes());
         ensure!(resizes == 1, "resized {resizes} times");
         Ok(())

@@ -196,8 +196,8 @@ async fn one(case: &Case<'_>, held: &str, act: Act, run: Run, end: End) -> Resul
             ensure!(anew.request() == "15Gi", "resized to {}", anew.request());
             let patched = writes::resizes(&proxy.writes());
             ensure!(patched == 0, "{patched} resizes by the controller");
-            let told = case.told(&case.look().await?.journal).await?;
-            ensure!(told.each_once(), "not each told once: {told:#?}");
+            let transitions = case.transitions(&case.look().await?.journal).await?;
+            ensure!(transitions.each_once(), "not each told once: {transitions:#?}");
             Ok(())
         }
     }

@@ -9,7 +9,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patc
 use serde_json::json;
 
 /// Plays a merge that does not arrive, for this reason; once `undo` has run, it does.
-async fn told(
+async fn merge_hindered(
     gitops: &GitOpsScene,
     name: &str,
     reason: &str,
@@ -44,7 +44,7 @@ pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops:
     gitops.configure(&[("syncLimit", json!(3))]).await?;
     gitops.controller()?;
     let flux = &gitops.flux;
-    told(
+    merge_hindered(
         gitops,
         "suspended",
         "Suspended",
@@ -53,7 +53,7 @@ pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops:
         async || flux.suspend(KUSTOMIZATION, false).await,
     )
     .await?;
-    told(
+    merge_hindered(
         gitops,
         "no-source",
         "Suspended",
@@ -64,7 +64,7 @@ pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops:
     .await?;
     let broken = format!("{FOLDER}/broken.yaml");
     let text = "apiVersion: example.com/v1\nkind: NobodyKnows\nmetadata:\n  name: broken\n";
-    told(
+    merge_hindered(
         gitops,
         "failing",
         "Failing",
@@ -77,7 +77,7 @@ pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops:
     )
     .await?;
     let elsewhere = Kustomization { path: "./elsewhere".to_owned(), prune: false, ..folder() };
-    told(
+    merge_hindered(
         gitops,
         "no-path",
         "NoKustomization",

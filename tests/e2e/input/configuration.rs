@@ -135,16 +135,16 @@ async fn an_invalid_configuration_and_a_restart_take_no_question_back() -> Resul
         "data": { "config.yml": "suspend: true" },
     });
     scene.cluster.apply(&other.to_string()).await?;
-    told(&scene, &["key config.yaml is missing", "the last good one stays in force"]).await?;
+    until_warned(&scene, &["key config.yaml is missing", "the last good one stays in force"]).await?;
     let more = scene.claim("pg1", "more", "10Gi", &[("app", "postgres")]).await?;
     scene.usage(&more, 6.0, 10.0);
     scene.until_pending("pg1", "ask", &more).await?;
     // When it is nonsense, the controller starts anew, and somebody answers meanwhile.
     scene.configure_text("min_poll_interval: soon").await?;
-    told(&scene, &["min_poll_interval", "the last good one stays in force"]).await?;
+    until_warned(&scene, &["min_poll_interval", "the last good one stays in force"]).await?;
     scene.controllers.clear();
     scene.controller_without_lease().await?;
-    told(&scene, &["min_poll_interval", "nothing is started, answered or taken back"]).await?;
+    until_warned(&scene, &["min_poll_interval", "nothing is started, answered or taken back"]).await?;
     let (reason, why) = scene.until_condition("ask", "Suspended", "True").await?;
     ensure!(reason == "Configuration" && why.contains("not valid"), "{reason}: {why}");
     scene.answer("pg1", &question.name_any(), "approved").await?;
@@ -232,7 +232,7 @@ async fn a_configuration_file_is_followed_and_the_config_map_is_not() -> Result<
 }
 
 /// Waits for a warning about the ConfigMap with all these words.
-async fn told(scene: &Scene, words: &[&str]) -> Result<()> {
+async fn until_warned(scene: &Scene, words: &[&str]) -> Result<()> {
     scene
         .until(&format!("an event that says {words:?}"), async || {
             let all = warnings(scene, "kube-system", "ConfigMap", "autopilot-config", "InvalidConfiguration");

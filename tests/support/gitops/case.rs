@@ -306,17 +306,17 @@ impl<'g> Case<'g> {
         let deleted = self.gitops.scene.cluster.kubectl(&delete).await?.ok();
         if deleted.is_err() {
             let left = self.look().await?.map(|a| serde_json::to_string(&a)).transpose()?;
-            deleted.with_context(|| format!("{}\nthe approval: {left:?}", self.gitops.told()))?;
+            deleted.with_context(|| format!("{}\nthe approval: {left:?}", self.gitops.log_tail()))?;
         }
         self.until_gone().await?;
         self.until_clean().await?;
         self.check_one_each().await?;
-        ensure!(self.gitops.controllers.all_alive(), "a controller ended:\n{}", self.gitops.told());
+        ensure!(self.gitops.controllers.all_alive(), "a controller ended:\n{}", self.gitops.log_tail());
         let unhealthy = self.unhealthy().await?;
         ensure!(
             unhealthy.is_empty(),
             "Flux waited for something in vain: {unhealthy:?}\n{}",
-            self.gitops.told()
+            self.gitops.log_tail()
         );
         self.check_secrecy().await
     }

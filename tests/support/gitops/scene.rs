@@ -106,11 +106,11 @@ impl GitOpsScene {
         F: FnMut() -> R,
         R: Future<Output = Result<Option<T>>>,
     {
-        wait_for(what, STEP, probe).await.with_context(|| self.told())
+        wait_for(what, STEP, probe).await.with_context(|| self.log_tail())
     }
 
     /// Returns the end of what the controllers wrote and asked GitHub.
-    pub fn told(&self) -> String {
+    pub fn log_tail(&self) -> String {
         let requests = self.forge.requests();
         let asked: Vec<String> = requests
             .iter()
