@@ -59,12 +59,12 @@ pub fn body(cluster: &str, approval: &ActionApproval, proposal: &Proposal, marke
         code(&proposal.from),
         code(&proposal.to),
     );
-    observed(&mut text, cluster, approval, proposal);
+    facts(&mut text, cluster, approval, proposal);
     consequences(&mut text, approval);
     format!("{}\n\n{}\n", text.trim_end(), marker.line())
 }
 
-fn observed(text: &mut String, cluster: &str, approval: &ActionApproval, proposal: &Proposal) {
+fn facts(text: &mut String, cluster: &str, approval: &ActionApproval, proposal: &Proposal) {
     let mut line = |what: &str, value: &str| {
         // Whole lines or none: half a line would let a text out of its place.
         if text.len() + what.len() + value.len() < LONGEST_FACTS {

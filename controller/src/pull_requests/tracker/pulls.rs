@@ -41,7 +41,7 @@ impl PullIndex {
         if known.is_some_and(|k| k.updated > pull.updated || *k == pull) {
             return None;
         }
-        let is_open = pull.state == PullState::Open;
+        let is_open = pull.is_open();
         let is_open_and_ours = is_open && plan::ours(identity, &pull).is_some();
         let left_base = known.is_some_and(|k| k.base == identity.base && k.base != pull.base);
         let applied = AppliedPull {
@@ -81,7 +81,7 @@ impl PullIndex {
 
     /// Forgets what ended on a branch that no approval has any more. Returns the numbers.
     pub(super) fn forget_ended(&mut self, branch: &str) -> Vec<u64> {
-        let ended = self.of_branch(branch).filter(|pull| pull.state != PullState::Open);
+        let ended = self.of_branch(branch).filter(|pull| !pull.is_open());
         let ended: Vec<u64> = ended.map(|pull| pull.number).collect();
         for number in &ended {
             self.remove(*number);
@@ -91,7 +91,7 @@ impl PullIndex {
 
     /// Finds out anew which of the open ones are ours.
     pub(super) fn recount_open(&mut self, identity: &Identity) {
-        let open = |pull: &&Pull| pull.state == PullState::Open && plan::ours(identity, pull).is_some();
+        let open = |pull: &&Pull| pull.is_open() && plan::ours(identity, pull).is_some();
         self.open = self.pulls.values().filter(open).map(|pull| pull.number).collect();
     }
 
@@ -105,7 +105,7 @@ impl PullIndex {
     }
 
     pub(super) fn has_open(&self, branch: &str) -> bool {
-        self.of_branch(branch).any(|pull| pull.state == PullState::Open)
+        self.of_branch(branch).any(Pull::is_open)
     }
 
     /// Commits that pull requests of ours from this branch ended on.

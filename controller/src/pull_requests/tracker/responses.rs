@@ -155,7 +155,7 @@ impl Tracker {
 
     /// Refuses a step that is done again and again, although it succeeds each time, as the forge would.
     fn hold_if_repeated(&mut self, now: Timestamp, key: &ApprovalKey, effect: &ForgeEffect) {
-        // Findings are asked for with every poll.
+        // The folder and the findings are asked for with every poll.
         let usual = matches!(effect, ForgeEffect::Ask(Ask::Folder | Ask::Findings));
         if self.schedule.is_repeated(key, effect.key(), usual) {
             let why = "it was done several times and changes nothing";

@@ -69,7 +69,7 @@ impl Schedule {
         due
     }
 
-    /// Sets the plan of an approval. Without urgency it comes last among the urgent ones of its class that are at the
+    /// Sets the plan of an approval. Without urgency it comes first among the steps of its class that are at the
     /// threshold.
     pub(super) fn set_plan(&mut self, key: &ApprovalKey, plan: Plan, urgency: Option<Urgency>) {
         self.forget_plan(key);
