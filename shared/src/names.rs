@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use crate::hash::sha256_hex;
 
 /// Longest name of an object: a DNS-1123 subdomain.
-pub const MAX_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 /// Longest value of a label.
-pub const MAX_LABEL: usize = 63;
+const MAX_LABEL: usize = 63;
 /// Hex digits of a hash suffix.
 const SUFFIX: usize = 10;
 /// `.`, 8 digits of seconds, 2 of the step, 12 of the hash.

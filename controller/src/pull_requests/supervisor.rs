@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use autopilot_shared::backoff::{Growth, longer};
 use autopilot_shared::config::Github;
 use autopilot_shared::error::chain;
 use futures::StreamExt as _;
@@ -227,7 +228,7 @@ async fn follow(parts: SupervisorParts, slot: TokenSlot, stop: CancellationToken
                     () = stop.cancelled() => return,
                     () = tokio::time::sleep(pause) => {}
                 }
-                pause = (pause * 2).min(LONGEST);
+                pause = longer(pause, Growth::Double, LONGEST);
             }
         }
     }

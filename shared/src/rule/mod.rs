@@ -22,9 +22,9 @@ use crate::api::{ANNOTATION_SIZE_IN_GIT, APPROVAL_REQUIRED, AutopilotRule};
 use crate::digest;
 
 /// Seconds between two queries if the rule gives none. Source: the original up to 1.3.15.
-pub const DEFAULT_POLL: u64 = 10;
+const DEFAULT_POLL: u64 = 10;
 /// Seconds that conditions must hold if the rule gives none. Source: the original's reference.
-pub const DEFAULT_HOLD: u64 = 30;
+const DEFAULT_HOLD: u64 = 30;
 /// Seconds of cool-down if the rule gives none. Source: the original's reference.
 pub const DEFAULT_COOL_DOWN: u64 = 300;
 

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use autopilot_shared::backoff::{self, Growth};
 use tokio::time::Instant;
 
 /// Timeouts.
@@ -36,7 +37,7 @@ const PLUGIN: Duration = Duration::from_secs(30);
 
 /// Returns the pause after this one.
 pub(super) fn longer(pause: Duration, plugin: bool) -> Duration {
-    (pause * 3 / 2).min(if plugin { PLUGIN } else { LONGEST_PAUSE })
+    backoff::longer(pause, Growth::Half, if plugin { PLUGIN } else { LONGEST_PAUSE })
 }
 
 /// Connections that may be made at once.
