@@ -34,7 +34,7 @@ pub(crate) use observed::{BranchState, FindingsAt, Observed, PostedComments, Ref
 pub(crate) use orphan::{Orphan, orphan};
 pub(crate) use urgency::Urgency;
 pub use view::PullRequestSettings;
-pub(crate) use view::{ForgeOutage, Identity, Slot, View, target};
+pub(crate) use view::{ForgeOutage, Identity, Slot, View};
 
 /// Returns the next steps of one approval.
 pub(crate) fn plan(view: &View<'_>) -> Plan {

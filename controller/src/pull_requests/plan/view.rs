@@ -8,7 +8,7 @@ use kube::ResourceExt as _;
 
 use super::folder::Folder;
 use super::observed::Observed;
-use crate::decide::{Approval, Target};
+use crate::decide::{Approval, Target, lookup};
 use crate::pull_requests::forge::{Author, Pull};
 
 /// Settings of pull requests.
@@ -133,7 +133,7 @@ impl<'a> View<'a> {
 
     /// Precondition of a write to the approval.
     pub(crate) fn target(&self) -> Target {
-        target(self.approval)
+        lookup::target(self.approval)
     }
 
     /// Whether the approval has this UID.
@@ -149,16 +149,5 @@ impl<'a> View<'a> {
     /// The record of this very pull request: another repository has the same numbers.
     pub(crate) fn record_of(&self, pull: &Pull) -> Option<&'a PullRequest> {
         self.recorded().filter(|record| record.number == pull.number && record.url == pull.url)
-    }
-}
-
-/// Returns the precondition of a write to an approval.
-pub(crate) fn target(approval: &Approval) -> Target {
-    let raw = &approval.raw;
-    Target {
-        namespace: raw.namespace().unwrap_or_default(),
-        name: raw.name_any(),
-        uid: raw.uid().unwrap_or_default(),
-        version: raw.resource_version().unwrap_or_default(),
     }
 }

@@ -28,7 +28,7 @@ use super::plan::{
     self, Ask, Class, ClusterEffect, ForgeEffect, Identity, Observed, Plan, PullRequestSettings, Slot,
     Urgency, View,
 };
-use crate::decide::Approval;
+use crate::decide::{Approval, lookup};
 use approvals::ApprovalIndex;
 use branch_audit::BranchAudit;
 use cluster_writes::ClusterWrites;
@@ -335,7 +335,7 @@ impl Tracker {
     fn approval_step(&self, key: ApprovalKey) -> Option<Request> {
         let effect = self.schedule.forge_effect(&key)?.clone();
         let approval = self.approvals.get(&key)?;
-        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| plan::target(approval));
+        let basis = matches!(effect, ForgeEffect::Write(_)).then(|| lookup::target(approval));
         Some(Request { subject: Subject::Approval(key), call: Call::Step(effect), basis })
     }
 
