@@ -19,6 +19,7 @@ mod rules;
 mod scheduler;
 #[cfg(test)]
 mod tests;
+mod view;
 mod writes;
 
 pub use self::core::{CLUSTER, Engine, Parts};

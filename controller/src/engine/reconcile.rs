@@ -1,6 +1,5 @@
 //! Looking at a pair, a rule or a stray approval, and handing the next write to the actor.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +17,8 @@ use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
 use super::writes::TaskResult;
 use crate::decide::orphan::{JournalOwner, OrphanStep, is_of_rule, journal_owner, orphaned_approval};
-use crate::decide::precedence::{Contender, goes_first};
 use crate::decide::rule::finalizer::{Removal, remove_finalizers_of_rule};
-use crate::decide::{self, Decision, Effect, Precedence, Precondition, RuleEffect, View, rule};
-use crate::evaluate::reading::{Baseline, Reading};
+use crate::decide::{Effect, Precondition, RuleEffect, rule};
 use crate::observe::{Key, Pair};
 
 /// Between two looks at approvals that are on their way out: what keeps them is the forge's, and has a bound.
@@ -129,68 +126,6 @@ impl Engine {
         self.act(pair, effect, expected);
     }
 
-    pub(crate) fn decide_pair(
-        &self,
-        pair: &Pair,
-        slot: Option<u32>,
-        namespace: &str,
-        now: Timestamp,
-        fresh: u128,
-    ) -> (Decision, Option<Precondition>) {
-        let (Some(entry), Some(rule)) = (self.pairs.get(pair), self.rules.get(&pair.rule)) else {
-            return (Decision { effect: None, wake: None, state: RuleState::Normal }, None);
-        };
-        let resized = self.resized_by_others(pair, namespace);
-        let reading = match resized.filter(|_| entry.reading.baseline.is_none()) {
-            Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading.clone() }),
-            None => Cow::Borrowed(&entry.reading),
-        };
-        let selected = slot.is_some_and(|slot| rule.selected.contains(slot));
-        let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
-        let (plain, hashed) = self.world.approvals_of(namespace, pair);
-        let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());
-        let view = View {
-            now,
-            fresh,
-            settings: self.config.active().settings(),
-            rule_name: &pair.rule,
-            rule: rule.volume_rule().map(|r| &**r),
-            rule_uid: rule.uid(),
-            object_id: &pair.object,
-            object: slot.and_then(|slot| self.world.object_view(slot, selected)),
-            reading: &reading,
-            quiet: self.quiet_state(pair),
-            unannounced: slot
-                .and_then(|slot| self.world.claims.get(slot))
-                .filter(|claim| !rule.announced_before(claim.volume(), claim.created))
-                .map(|claim| claim.created),
-            journal,
-            plain,
-            hashed,
-            precedence: self.precedence(pair, namespace),
-            refusal: entry.refusal.as_deref(),
-            emitted: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
-            resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
-        };
-        let decision = decide::decide(&view);
-        let expected = decision.effect.as_ref().and_then(|effect| decide::precondition(&view, effect));
-        (decision, expected)
-    }
-
-    /// The last resize of the PVC that another rule's journal tells of: what was measured before it is not known here, so
-    /// nothing counts before the metrics have caught up.
-    fn resized_by_others(&self, pair: &Pair, namespace: &str) -> Option<Baseline> {
-        self.pairs
-            .on_object(&pair.object)
-            .filter(|(other, _)| *other != pair)
-            .filter_map(|(other, _)| {
-                self.world.journal(namespace, other)?.status.last_action.as_ref()?.at.as_ref()
-            })
-            .map(|at| at.0)
-            .max()
-            .map(|at| Baseline { at, values: Vec::new(), ratio: 1.0 })
-    }
-
     /// A new journal gets another name where the usual one is another pair's.
     fn named(
         &self,
@@ -209,25 +144,6 @@ impl Engine {
             }
         }
         (effect, expected)
-    }
-
-    /// Returns another rule that has, or is about to have, the object.
-    fn precedence(&self, pair: &Pair, namespace: &str) -> Option<Precedence> {
-        let own = self.rules.get(&pair.rule)?.volume_rule()?;
-        let others = self.pairs.on_object(&pair.object).filter(|(other, _)| *other != pair);
-        let contenders = others.filter_map(|(other, entry)| {
-            let rule = self.rules.get(&other.rule)?;
-            Some(Contender {
-                name: &other.rule,
-                rule: rule.volume_rule().map(|rule| &**rule),
-                selected: self.is_selected(other),
-                state: entry.state(),
-                proposing: entry.proposing,
-                reading: &entry.reading,
-                journal: self.world.journal(namespace, other).filter(|j| j.owner == rule.uid()),
-            })
-        });
-        goes_first(own, contenders)
     }
 
     pub(crate) fn act(&mut self, pair: &Pair, effect: Effect, expected: Option<Precondition>) {
