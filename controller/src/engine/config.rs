@@ -4,7 +4,7 @@ use autopilot_shared::config::{Config, Github};
 use jiff::Timestamp;
 
 use super::active_config::ActiveConfig;
-use super::writes::given_up;
+use super::backoff::given_up;
 use crate::act::Failure;
 use crate::decide::{EventDraft, ForgeSettings, Regarding};
 use crate::observe::CONFIG_MAP;

@@ -95,10 +95,10 @@ impl Engine {
         let now = self.now();
         let mut known = None;
         if let Some(entry) = self.pairs.get_mut(pair) {
-            if entry.wake.is_some_and(|known| known <= at && known > now) {
+            if entry.wakes_by(at, now) {
                 return;
             }
-            known = entry.wake.replace(at);
+            known = entry.set_alarm(at);
         }
         self.scheduler.move_alarm(known, at, pair);
     }

@@ -8,7 +8,8 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::core::Engine;
-use super::pairs::{PairEntry, PairSets};
+use super::pair_sets::PairSets;
+use super::pairs::PairEntry;
 use super::passes::{RulePass, Wish};
 use super::rules::RuleEntry;
 use super::writes::TaskResult;
@@ -253,9 +254,7 @@ impl Engine {
             entry.cleared.insert(slot);
         }
         if let Some(entry) = self.pairs.get_mut(&pair) {
-            let before = entry.reading.verdict;
-            entry.reading.take(verdict, time, values);
-            if before != verdict || entry.needs_look(verdict) {
+            if entry.measured(verdict, time, values) {
                 self.scheduler.mark_pair(pair.clone());
             }
             if entry.state() == RuleState::Normal {
@@ -263,7 +262,7 @@ impl Engine {
                 self.mark_normal(&pair);
             } else if entry.state() == RuleState::Initializing
                 && verdict == Verdict::NotMet
-                && !entry.in_flight
+                && !entry.in_flight()
             {
                 self.becomes_normal(name, slot);
                 self.set_state(&pair, RuleState::Normal);
@@ -273,8 +272,8 @@ impl Engine {
         match verdict {
             Verdict::Met => {
                 let quiet = self.quiet_state(&pair);
-                let mut entry = PairEntry::new(quiet);
-                entry.reading.take(verdict, time, values);
+                let mut entry = PairEntry::new(quiet, self.resized_before(&pair));
+                entry.measured(verdict, time, values);
                 self.insert_pair(pair.clone(), entry);
                 self.scheduler.mark_pair(pair);
             }
@@ -356,7 +355,7 @@ impl Engine {
             self.scheduler.mark_rule(Arc::clone(name));
         }
         for entry in self.pairs.of_rule_mut(name) {
-            entry.reading.take(Verdict::NoData, time, Vec::new());
+            entry.no_data(time);
         }
     }
 }

@@ -125,8 +125,7 @@ impl Engine {
         let Some(latest) = self.scheduler.clock_set_back(now) else { return };
         warn!(%now, %latest, "the clock was set back; everything is looked at anew");
         for entry in self.pairs.values_mut() {
-            entry.wake = None;
-            entry.not_before = None;
+            entry.clock_set_back();
         }
         for entry in self.rules.iter_mut().map(|(_, entry)| entry) {
             entry.next_poll = now;
@@ -138,7 +137,7 @@ impl Engine {
     fn ring(&mut self) {
         for pair in self.scheduler.ring(self.now()) {
             if let Some(entry) = self.pairs.get_mut(&pair) {
-                entry.wake = None;
+                entry.alarm_rang();
             }
         }
     }

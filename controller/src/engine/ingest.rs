@@ -15,8 +15,6 @@ use super::core::Engine;
 use super::rules::RuleEntry;
 use super::writes::Reread;
 use crate::decide::{Approval, Journal};
-use crate::evaluate::reading::Baseline;
-use crate::evaluate::verdict::Verdict;
 use crate::observe::{
     self, Change, Key, KindIndex as _, Observation, Pair, PvcIndex, TableChange, WatchEvent, readable,
 };
@@ -234,11 +232,7 @@ impl Engine {
         for pair in pairs {
             let resized = self.resized_before(&pair);
             let Some(entry) = self.pairs.get_mut(&pair) else { continue };
-            let old = std::mem::take(&mut entry.reading);
-            entry.reading = old.under_other_conditions();
-            if old.baseline.is_none() {
-                entry.reading.baseline = resized.filter(|resized| !old.newer_than(resized));
-            }
+            entry.conditions_changed(resized);
         }
     }
 
@@ -345,7 +339,7 @@ impl Engine {
         let pairs: Vec<Pair> = self.pairs.on_object(after.volume()).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
             if let Some(known) = self.pairs.get_mut(&pair) {
-                known.confirmed_gone = false;
+                known.set_gone(false);
             }
             if !stays {
                 self.pairs.place(&pair, change.slot);
@@ -358,10 +352,8 @@ impl Engine {
     pub(crate) fn size_changed(&mut self, volume: &str, ratio: f64, now: Timestamp) {
         let pairs: Vec<Pair> = self.pairs.on_object(volume).map(|(pair, _)| pair.clone()).collect();
         for pair in pairs {
-            if let Some(entry) = self.pairs.get_mut(&pair)
-                && entry.reading.verdict != Verdict::NotMet
-            {
-                entry.reading.baseline = Some(Baseline { at: now, values: entry.reading.numbers(), ratio });
+            if let Some(entry) = self.pairs.get_mut(&pair) {
+                entry.size_changed(ratio, now);
             }
         }
     }

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use kube::ResourceExt as _;
 
 use super::core::Engine;
-use super::pairs::{PairEntry, is_quiet};
+use super::pair_sets::is_quiet;
+use super::pairs::PairEntry;
 use crate::decide::Journal;
 use crate::decide::reason::knows_newer;
 use crate::evaluate::reading::Baseline;
@@ -121,7 +122,8 @@ impl Engine {
     /// Keeps a pair in this state, unless it is kept already.
     pub(crate) fn keep_pair(&mut self, pair: &Pair, state: RuleState) {
         if self.pairs.get(pair).is_none() {
-            self.insert_pair(pair.clone(), PairEntry::new(RuleState::Initializing));
+            let entry = PairEntry::new(RuleState::Initializing, self.resized_before(pair));
+            self.insert_pair(pair.clone(), entry);
             self.set_state(pair, state);
         }
     }
@@ -142,11 +144,8 @@ impl Engine {
         (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
-    pub(crate) fn insert_pair(&mut self, pair: Pair, mut entry: PairEntry) {
+    pub(crate) fn insert_pair(&mut self, pair: Pair, entry: PairEntry) {
         let slot = self.world.claims.by_volume(&pair.object);
-        if entry.reading.baseline.is_none() {
-            entry.reading.baseline = self.resized_before(&pair);
-        }
         self.pairs.insert(pair, entry, slot);
     }
 
@@ -217,7 +216,7 @@ impl Engine {
         let quiet = is_quiet(entry.state());
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
         let nothing = self.world.journal(namespace, pair).is_none() && plain.is_none() && hashed.is_none();
-        if quiet && nothing && entry.reading.verdict != Verdict::Met {
+        if quiet && nothing && entry.reading().verdict != Verdict::Met {
             self.forget_pair(pair);
         }
     }

@@ -4,12 +4,14 @@
 //! No component imports the engine.
 
 mod active_config;
+mod backoff;
 mod config;
 mod core;
 mod evaluation;
 mod event_loop;
 mod ingest;
 mod lookup;
+mod pair_sets;
 mod pairs;
 mod passes;
 mod reconcile;

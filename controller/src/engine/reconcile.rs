@@ -11,8 +11,9 @@ use kube::ResourceExt as _;
 use rand::RngExt as _;
 use tracing::{debug, info, warn};
 
+use super::backoff::backoff;
 use super::core::Engine;
-use super::pairs::{backoff, is_quiet};
+use super::pair_sets::is_quiet;
 use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
 use super::writes::TaskResult;
@@ -30,10 +31,10 @@ impl Engine {
     pub(crate) fn reconcile_pair(&mut self, pair: &Pair) {
         let now = self.now();
         let Some(entry) = self.pairs.get(pair) else { return };
-        if entry.in_flight {
+        if entry.in_flight() {
             return;
         }
-        if let Some(until) = entry.not_before.filter(|t| *t > now) {
+        if let Some(until) = entry.waits_until(now) {
             self.wake_pair(until, pair);
             return;
         }
@@ -49,7 +50,7 @@ impl Engine {
             self.stray_approvals_of(pair);
             return;
         };
-        if slot.is_none() && !entry.confirmed_gone {
+        if slot.is_none() && !entry.confirmed_gone() {
             self.confirm_gone(pair, &namespace);
             return;
         }
@@ -94,9 +95,7 @@ impl Engine {
         let since =
             self.world.journal(namespace, pair).and_then(|j| j.status.hold_since.as_ref()).map(|t| t.0);
         if let Some(entry) = self.pairs.get_mut(pair) {
-            entry.hold_until = since
-                .filter(|_| entry.state() == RuleState::Triggered)
-                .and_then(|t| t.checked_add(hold).ok());
+            entry.holds_since(since, hold);
         }
     }
 
@@ -108,21 +107,12 @@ impl Engine {
         expected: Option<Precondition>,
         now: Timestamp,
     ) {
-        let key = effect.key();
         let Some(entry) = self.pairs.get_mut(pair) else { return };
-        if entry.failures == 0 && entry.last_effect.as_deref() == Some(&key) {
-            entry.failures = 1;
-            let until = now + backoff(entry.repeats.saturating_add(3), None);
-            entry.repeats = entry.repeats.saturating_add(1);
-            entry.not_before = Some(until);
-            warn!(rule = %pair.rule, object = %pair.object, effect = %key, "a write changed nothing; it waits");
+        if let Some(until) = entry.stuck_until(effect.key(), now) {
+            warn!(rule = %pair.rule, object = %pair.object, effect = %effect.key(), "a write changed nothing; it waits");
             self.wake_pair(until, pair);
             return;
         }
-        if entry.last_effect.as_deref() != Some(&key) {
-            entry.repeats = 0;
-        }
-        entry.last_effect = Some(Box::new(key));
         self.act(pair, effect, expected);
     }
 
@@ -153,17 +143,7 @@ impl Engine {
         let Some(entry) = self.pairs.get_mut(pair) else {
             return;
         };
-        entry.before = before;
-        entry.in_flight = true;
-        entry.proposing = matches!(&effect, Effect::WriteJournal { status, .. } if status.proposal.is_some());
-        if let Effect::ResetApproval { wanted, .. } = &effect {
-            let digest =
-                wanted.spec.actions.iter().flatten().find_map(|a| a.proposal.clone()).unwrap_or_default();
-            if entry.resets.0 != digest {
-                entry.resets = (digest, 0);
-            }
-            entry.resets.1 += 1;
-        }
+        entry.write_started(&effect, before);
         log_effect(pair, &effect, before.0);
         let actor = self.parts.actor.clone();
         let who = pair.clone();
@@ -177,7 +157,7 @@ impl Engine {
         let journal = self.world.journal(namespace, pair);
         let Some(name) = journal.and_then(|j| j.status.object.as_ref()).map(|o| o.name.clone()) else {
             if let Some(entry) = self.pairs.get_mut(pair) {
-                entry.confirmed_gone = true;
+                entry.set_gone(true);
             }
             self.scheduler.mark_pair(pair.clone());
             return;
@@ -185,7 +165,7 @@ impl Engine {
         let Some(entry) = self.pairs.get_mut(pair) else {
             return;
         };
-        entry.in_flight = true;
+        entry.read_started();
         let actor = self.parts.actor.clone();
         let (who, namespace) = (pair.clone(), namespace.to_owned());
         self.writes.start(async move {
@@ -241,7 +221,7 @@ impl Engine {
     /// A rule that is being deleted: wait for writes in flight, remove its approvals, let it go.
     pub(crate) fn remove_finalizers_of_rule(&mut self, name: &Arc<str>) {
         let Some(entry) = self.rules.get(name) else { return };
-        if self.pairs.of_rule(name).any(|(_, entry)| entry.in_flight) {
+        if self.pairs.of_rule(name).any(|(_, entry)| entry.in_flight()) {
             return;
         }
         let label = names::label_value(name);

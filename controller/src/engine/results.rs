@@ -8,11 +8,12 @@ use kube::ResourceExt as _;
 use tokio::task::JoinError;
 use tracing::{error, warn};
 
+use super::backoff::backoff;
 use super::core::Engine;
-use super::pairs::backoff;
+use super::pairs::PairEntry;
 use super::rules::{RuleAnnouncement, RuleEntry};
 use super::scheduler::Alarm;
-use super::writes::{Reread, TaskResult, given_up};
+use super::writes::{Reread, TaskResult};
 use crate::act::{Failure, Outcome};
 use crate::decide::Target;
 use crate::decide::reason::Reason;
@@ -61,38 +62,27 @@ impl Engine {
 
     pub(crate) fn pair_done(&mut self, pair: Pair, result: Result<Outcome, Failure>) {
         let now = self.now();
-        if let Some(entry) = self.pairs.get_mut(&pair) {
-            entry.in_flight = false;
-            entry.proposing = false;
-        }
         match result {
             Ok(outcome) => {
                 if let Outcome::Journal(object) = &outcome {
                     self.measure(&pair, object);
                 }
                 if let Some(entry) = self.pairs.get_mut(&pair) {
-                    (entry.failures, entry.denials) = (0, 0);
-                    entry.not_before = None;
-                    // A refusal counts once: the journal has it, or the resize went through.
-                    if matches!(outcome, Outcome::Journal(_) | Outcome::Pvc(_)) {
-                        entry.refusal = None;
-                    }
+                    entry.succeeded(&outcome);
                 }
                 self.apply_outcome(outcome, Some(&pair));
             }
             Err(failure) => {
                 if let Some(entry) = self.pairs.get_mut(&pair) {
-                    entry.failures += 1;
-                    let until = now + backoff(entry.failures, failure.after);
-                    entry.not_before = Some(until);
+                    let attempt = entry.failed(failure.after, now);
                     warn!(
                         rule = %pair.rule,
                         object = %pair.object,
-                        attempt = entry.failures,
+                        attempt,
                         %failure,
                         "a write failed; it is decided anew"
                     );
-                    if let Some(told) = given_up(&mut entry.denials, &failure) {
+                    if let Some(told) = entry.event_given_up(&failure) {
                         self.apply_outcome(Outcome::EventsEmitted(told), Some(&pair));
                     }
                 }
@@ -109,7 +99,7 @@ impl Engine {
     /// may have shown the entry before its own answer came.
     pub(crate) fn measure(&mut self, pair: &Pair, object: &autopilot_shared::api::AutopilotRuleObject) {
         let Some(new) = &object.status else { return };
-        let Some((transitions, since)) = self.pairs.get(pair).map(|entry| entry.before) else { return };
+        let Some((transitions, since)) = self.pairs.get(pair).map(PairEntry::before) else { return };
         if transitions >= new.transitions {
             return;
         }
@@ -156,7 +146,7 @@ impl Engine {
                     entry.failures += 1;
                     entry.next_status = now + backoff(entry.failures, failure.after);
                     warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
-                    if given_up(&mut entry.denials, &failure).is_some() {
+                    if super::backoff::given_up(&mut entry.denials, &failure).is_some() {
                         entry.told(told);
                     }
                 }
@@ -231,7 +221,7 @@ impl Engine {
                 let journal = self.namespace_of(pair).and_then(|n| self.world.journal(&n, pair));
                 let uid = journal.map(|j| j.uid.clone()).unwrap_or_default();
                 if let Some(entry) = self.pairs.get_mut(pair) {
-                    entry.told = (uid, told);
+                    entry.events_told(uid, told);
                 }
             }
             Outcome::ResizeRefused { pvc, message } => {
@@ -241,7 +231,7 @@ impl Engine {
                 if let Some(pair) = pair {
                     warn!(rule = %pair.rule, object = %pair.object, message, "the API server refuses the resize");
                     if let Some(entry) = self.pairs.get_mut(pair) {
-                        entry.refusal = Some(message);
+                        entry.resize_refused(message);
                     }
                 }
             }
@@ -255,7 +245,7 @@ impl Engine {
         }
         let until = self.now() + backoff(u32::MAX, None);
         if let Some(entry) = self.pairs.get_mut(pair) {
-            entry.not_before = Some(until);
+            entry.wait_until(until);
         }
     }
 
@@ -285,7 +275,7 @@ impl Engine {
         let Some(pair) = pair else { return };
         let there = self.world.claims.by_volume(&pair.object).is_some();
         if let Some(entry) = self.pairs.get_mut(pair) {
-            entry.confirmed_gone = !there;
+            entry.set_gone(!there);
         }
     }
 }

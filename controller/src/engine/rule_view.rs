@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use autopilot_shared::RuleState;
 
-use super::pairs::PairSets;
+use super::pair_sets::PairSets;
 use super::rules::RuleEntry;
 use crate::decide::rule::view::{
     ANNOUNCED_ONE_BY_ONE, ObjectRef, RuleView, SelectedObjects, Unannounced, WITHOUT_DATA_SHOWN,

@@ -8,7 +8,7 @@ use autopilot_shared::rule::{Action, Rule, RuleProblem};
 use autopilot_shared::{RuleState, names};
 use jiff::{SignedDuration, Timestamp};
 
-use super::pairs::PairSets;
+use super::pair_sets::PairSets;
 use crate::decide::RuleEffect;
 use crate::decide::precondition::announced;
 use crate::decide::rule::events::outage_since;

@@ -39,9 +39,9 @@ impl Engine {
             return (Decision { effect: None, wake: None, state: RuleState::Normal }, None);
         };
         let resized = self.resized_by_others(pair, namespace);
-        let reading = match resized.filter(|_| entry.reading.baseline.is_none()) {
-            Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading.clone() }),
-            None => Cow::Borrowed(&entry.reading),
+        let reading = match resized.filter(|_| entry.reading().baseline.is_none()) {
+            Some(baseline) => Cow::Owned(Reading { baseline: Some(baseline), ..entry.reading().clone() }),
+            None => Cow::Borrowed(entry.reading()),
         };
         let view = self.build_view(&Look { pair, slot, namespace, now, fresh }, entry, rule, &reading);
         let decision = decide::decide(&view);
@@ -81,9 +81,9 @@ impl Engine {
             plain,
             hashed,
             precedence: self.precedence(pair, namespace),
-            refusal: entry.refusal.as_deref(),
-            emitted: journal.filter(|j| j.uid == entry.told.0).map_or(0, |_| entry.told.1),
-            resets: if Some(entry.resets.0.as_str()) == digest { entry.resets.1 } else { 0 },
+            refusal: entry.refusal(),
+            emitted: entry.told_ahead(journal),
+            resets: entry.resets(digest),
         }
     }
 
@@ -112,8 +112,8 @@ impl Engine {
                 rule: rule.volume_rule().map(|rule| &**rule),
                 selected: self.is_selected(other),
                 state: entry.state(),
-                proposing: entry.proposing,
-                reading: &entry.reading,
+                proposing: entry.proposing(),
+                reading: entry.reading(),
                 journal: self.world.journal(namespace, other).filter(|j| j.owner == rule.uid()),
             })
         });

@@ -17,8 +17,6 @@ use crate::prometheus::Ask;
 
 /// On the way out, writes in flight get so long to finish.
 const FINISH: Duration = Duration::from_secs(6);
-/// An event that was denied so often in a row, which takes half a minute, is given up: it must hold up nothing.
-const DENIALS: u32 = 10;
 
 /// Result of a write.
 pub(crate) type WriteResult = Box<Result<Outcome, Failure>>;
@@ -130,14 +128,4 @@ impl Writes {
             );
         }
     }
-}
-
-/// Counts a denied event. Returns the transitions that count as announced although they are not, if the event is given up.
-pub(crate) fn given_up(denials: &mut u32, failure: &Failure) -> Option<u64> {
-    let announced = failure.denied?;
-    *denials += 1;
-    (*denials >= DENIALS).then(|| {
-        warn!(%failure, "the event is given up; see deploy/rbac for the permissions that are needed");
-        announced
-    })
 }
