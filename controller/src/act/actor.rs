@@ -50,9 +50,9 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}: {why}")]
 pub struct Failure {
-    /// What was being done, to what.
+    /// The write that was being made, and its object.
     pub what: String,
-    /// What happened.
+    /// The reason, for people.
     pub why: String,
     /// The server asked for this pause.
     pub after: Option<Duration>,

@@ -109,7 +109,7 @@ impl Workloads {
         Ok(mounts)
     }
 
-    /// What a person calls the workload: the Deployment, not its ReplicaSet; the CronJob, not its Job.
+    /// Returns the owner that a person calls the workload: the Deployment, not its ReplicaSet; the CronJob, not its Job.
     async fn controller(&self, namespace: &str, owner: OwnerReference) -> OwnerReference {
         let above = match (owner.api_version.as_str(), owner.kind.as_str()) {
             ("apps/v1", "ReplicaSet") => {

@@ -37,7 +37,7 @@ pub enum Effect {
     ResetApproval {
         /// Which object.
         target: Target,
-        /// What it must become.
+        /// The object that it must become.
         wanted: Box<ActionApproval>,
     },
     /// Remove an approval that has done its work.
@@ -93,7 +93,7 @@ impl Effect {
     }
 }
 
-/// What an effect writes to which version of what.
+/// The identity of an effect: which write, to which version of which object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum EffectKey {
     /// Name of the rule object.

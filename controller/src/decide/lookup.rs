@@ -8,7 +8,7 @@ use super::approval::spec::labelled;
 use super::effect::Target;
 use super::view::{Approval, Journal, View};
 
-/// What lies under a name.
+/// The object that has a name.
 pub(crate) enum Place<'a> {
     /// No object.
     Free,

@@ -12,7 +12,7 @@ use super::lookup::journal_target;
 use super::precondition::Precondition;
 use super::view::{Approval, Journal, Settings};
 
-/// What to do about a journal under the name of a pair's own.
+/// The step for a journal that has the name of a pair's own.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum JournalOwner {
     /// There is no journal, or it is this rule's.
@@ -34,7 +34,7 @@ pub(crate) fn journal_owner(journal: Option<&Journal>, rule_uid: &str) -> Journa
     }
 }
 
-/// What to do about an approval that belongs to no pair.
+/// The step for an approval that belongs to no pair.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum OrphanStep {
     /// Nothing.

@@ -56,7 +56,7 @@ pub enum Precondition {
         name: String,
         /// Its UID.
         uid: String,
-        /// What it requests.
+        /// The size that it requests.
         request: Size,
     },
 }

@@ -82,7 +82,7 @@ pub struct Obstacles<'a> {
     pub quotas: &'a [QuotaRoom],
 }
 
-/// What a ResourceQuota leaves.
+/// The room that a ResourceQuota leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuotaRoom {
     /// Name of the quota.
@@ -93,7 +93,7 @@ pub struct QuotaRoom {
     pub left: i64,
 }
 
-/// What the storage says of a resize.
+/// The state of a resize, as the storage reports it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResizeReport {
     /// The storage gave up; why.

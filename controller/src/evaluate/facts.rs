@@ -29,7 +29,7 @@ pub(crate) struct RuleResults {
     pub(crate) results: HashMap<Part, QueryResult>,
 }
 
-/// What the samples of a pass say of each object, by the position of its PVC.
+/// The findings of a pass for each object, by the slot of its PVC.
 #[derive(Debug)]
 pub(crate) struct SampleFacts {
     /// Per expression: the objects that pass, with the value.

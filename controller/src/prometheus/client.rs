@@ -244,7 +244,7 @@ impl Client {
         }
     }
 
-    /// What a body that is no answer means.
+    /// Returns the meaning of a body that is no answer.
     fn unusable(&self, status: StatusCode, error: AnswerError) -> QueryError {
         let host = self.host.clone();
         match error {

@@ -21,7 +21,7 @@ pub struct Endpoint {
     /// `http://host:9090`, with a path prefix if it has one; a trailing `/api/v1` is accepted too. User and password
     /// in it count as basic authentication. A query (`?dedup=true`) is sent along.
     pub url: String,
-    /// What the server asks for.
+    /// The credentials that the server asks for.
     pub credentials: Credentials,
     /// PEM file of certificates to trust besides the system's. Read when a client is made.
     pub ca_file: Option<PathBuf>,
@@ -120,7 +120,7 @@ impl SecretFrom {
     }
 }
 
-/// What a url says: where to send queries, and nothing secret left in it but the user taken out.
+/// The parts of a url: where to send queries, and nothing secret left in it but the user taken out.
 #[derive(PartialEq, Eq)]
 pub(crate) struct Address {
     /// Of the query endpoint, without user.

@@ -12,7 +12,7 @@ pub enum ClientError {
     /// The url cannot be used. It is not repeated: it may hold a password.
     #[error("the provider's url cannot be used: {problem}")]
     Url {
-        /// What is wrong with it.
+        /// The fault, and what would be right.
         problem: &'static str,
     },
     /// Two ways to say who asks.
@@ -26,7 +26,7 @@ pub enum ClientError {
     CaFile {
         /// Of the configuration.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault, and what would be right.
         problem: String,
     },
     /// An https url and not one certificate to trust.
@@ -36,7 +36,7 @@ pub enum ClientError {
     NoRoots {
         /// Of the url.
         host: Box<str>,
-        /// What was tried.
+        /// The file, and the fault in it.
         problem: String,
     },
     /// TLS cannot be set up.
@@ -121,7 +121,7 @@ pub enum QueryError {
         host: Box<str>,
         /// HTTP status.
         status: u16,
-        /// What was found.
+        /// The unexpected content.
         problem: String,
     },
     /// The key is a scalar, a string or a range.

@@ -45,7 +45,7 @@ pub struct Admin {
     pub log: Option<LogHandle>,
 }
 
-/// What one client, and all of them together, may use up.
+/// Limits for one client, and for all of them together.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Life of a connection, from its acceptance to the last byte of the answer.
@@ -78,7 +78,7 @@ pub enum ServeError {
     Listen {
         /// The address asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The reason that the system gives.
         source: io::Error,
     },
 }

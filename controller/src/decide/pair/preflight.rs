@@ -11,7 +11,7 @@ use crate::decide::view::ObjectView;
 pub struct Refusal {
     /// `MaxSizeReached`, `ExpansionNotAllowed`, `QuotaExceeded`, `SizeOwnedByGit`, …
     pub reason: &'static str,
-    /// What stands in the way and what to do.
+    /// The obstacle and the way out, for people.
     pub message: String,
 }
 

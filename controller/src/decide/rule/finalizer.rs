@@ -9,7 +9,7 @@ use crate::decide::approval::cleanup::remove;
 use crate::decide::effect::{RuleEffect, Target};
 use crate::decide::view::{Approval, Settings};
 
-/// What a rule needs that is being deleted.
+/// The step for a rule that is being deleted.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Removal {
     /// The next write.

@@ -18,9 +18,9 @@ const NOTES: usize = 10;
 pub struct Answer {
     /// In the server's order. Several may belong to one object.
     pub samples: Vec<Sample>,
-    /// What the server is unsure about, such as a store that did not answer. The samples may be incomplete then.
+    /// Warnings of the server, such as a store that did not answer. The samples may be incomplete then.
     pub warnings: Vec<String>,
-    /// What the server has to say about the query.
+    /// Remarks of the server about the query.
     pub infos: Vec<String>,
     /// Size of the body, unpacked, in bytes.
     pub bytes: usize,
@@ -67,7 +67,7 @@ pub enum AnswerError {
     /// Not the JSON of an answer.
     #[error("{detail}")]
     Malformed {
-        /// What was found, and where.
+        /// The fault and its place.
         detail: String,
     },
 }
@@ -159,7 +159,7 @@ struct Data {
     result: Elements,
 }
 
-/// What `result` holds. It is read without knowing `resultType`, which need not come first.
+/// The content of `result`. It is read without knowing `resultType`, which need not come first.
 #[derive(Default)]
 struct Elements {
     samples: Vec<Sample>,

@@ -54,11 +54,11 @@ pub enum LogError {
 }
 
 impl Format {
-    /// What [`FORMAT_VARIABLE`] says (`text`, `json`), else text when standard error is a terminal, else
+    /// Returns the format that [`FORMAT_VARIABLE`] names (`text`, `json`), else text when standard error is a terminal, else
     /// JSON.
     ///
     /// # Errors
-    /// When the variable has another value.
+    /// The variable has another value.
     pub fn choose() -> Result<Format, LogError> {
         let wish = std::env::var(FORMAT_VARIABLE).unwrap_or_default();
         Format::chosen(&wish, std::io::stderr().is_terminal())

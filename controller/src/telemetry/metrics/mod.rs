@@ -78,7 +78,7 @@ impl Metrics {
         self.figures.lock().rules_in_system = count(rules);
     }
 
-    /// What the rule `rule_name` with `action` stands at: how many of its objects are in each state (a state
+    /// Sets the figures of the rule `rule_name` with `action`: how many of its objects are in each state (a state
     /// that is missing counts 0) and how many objects it has. Replaces what was said of the rule before, also
     /// when its action has changed.
     pub fn set_rule(&self, rule_name: &str, action: &str, counts: &[(RuleState, i64)], objects: i64) {
