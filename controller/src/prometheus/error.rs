@@ -36,7 +36,7 @@ pub enum ClientError {
     NoRoots {
         /// Of the url.
         host: Box<str>,
-        /// The file, and the fault in it.
+        /// The reason why the system's certificates cannot be had.
         problem: String,
     },
     /// TLS cannot be set up.
