@@ -14,7 +14,6 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 
 use crate::app::crash_report;
-use crate::message::Msg;
 use crate::model::Model;
 use crate::view;
 
@@ -203,8 +202,8 @@ fn give_back() {
 
 /// Panics for the test that a panic gives the terminal back: `AUTOPILOT_PANIC` in debug builds, at the first `!`.
 #[cfg(debug_assertions)]
-pub(super) fn panic_if_asked(msg: &Msg) {
-    if let Msg::Key(key) = msg
+pub(super) fn panic_if_asked(msg: &crate::message::Msg) {
+    if let crate::message::Msg::Key(key) = msg
         && key.code == crossterm::event::KeyCode::Char('!')
         && std::env::var_os("AUTOPILOT_PANIC").is_some()
     {
