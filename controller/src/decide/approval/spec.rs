@@ -7,6 +7,7 @@ use autopilot_shared::api::{
     LABEL_OBJECT, LABEL_RULE, Outcome, Proposal, PullRequest, PullRequestState, approval_state,
 };
 use autopilot_shared::names;
+use autopilot_shared::text::one_line;
 use kube::ResourceExt as _;
 
 use crate::decide::view::Approval;
@@ -101,20 +102,17 @@ pub(crate) fn binds(approval: &Approval, proposal: &Proposal, uid: Option<&str>)
 
 /// Returns text from outside, fit for a condition.
 pub(crate) fn short(text: &str) -> String {
-    cut(text, 60)
+    one_line(text, 60)
 }
 
 /// Returns text from outside, fit for a journal that keeps it twenty times and must stay far below what etcd takes.
 pub(crate) fn sentence(text: &str) -> String {
-    cut(text, 1000)
+    one_line(text, 1000)
 }
 
-fn cut(text: &str, length: usize) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(length).collect()
-}
-
-/// Returns whether a typed client wrote it last. A client that does not know `proposal` drops it in a read-modify-write. Such a client keeps the annotation,
-/// which a file lacks; it updates and does not apply, and it updates the object that it read: the journal's.
+/// Returns whether a typed client wrote it last. A client that does not know `proposal` drops it in a read-modify-write.
+/// It keeps the annotation, which a file lacks; it updates and does not apply, and it updates the object that it read: the
+/// journal's.
 fn typed_client(approval: &Approval, proposal: &Proposal) -> bool {
     let annotations = approval.raw.annotations();
     annotations.get(ANNOTATION_PROPOSAL) == Some(&proposal.digest)

@@ -2,6 +2,7 @@
 
 use autopilot_shared::api::AutopilotRuleStatus;
 use autopilot_shared::rule::{Action, RuleProblem};
+use autopilot_shared::text::truncate;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
@@ -67,7 +68,7 @@ struct Conditions {
 
 impl Conditions {
     fn set(&mut self, kind: &str, status: &str, reason: &str, message: &str) {
-        let message: String = message.chars().take(MESSAGE_LIMIT).collect();
+        let message = truncate(message, MESSAGE_LIMIT).to_owned();
         match self.all.iter_mut().find(|c| c.type_ == kind) {
             Some(known) => {
                 if known.status != status {
