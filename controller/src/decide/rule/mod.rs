@@ -58,8 +58,9 @@ mod tests {
     use jiff::SignedDuration;
     use serde_json::json;
 
-    use super::view::{ObjectRef, Unannounced};
+    use super::view::{ObjectRef, Unannounced, WITHOUT_DATA_SHOWN};
     use super::*;
+    use crate::decide::precondition::announced;
     use crate::evaluate::availability::Availability;
 
     /// A rule with our finalizer that is understood, has data, and no status yet.
@@ -206,6 +207,36 @@ mod tests {
         assert_eq!((&after.conditions, &after.without_data), (&status.conditions, &status.without_data));
         let asked = status_of(&given.view(), &SelectedObjects::default());
         assert!(asked != after && asked.without_data.is_empty());
+    }
+
+    #[test]
+    fn an_object_that_was_named_stays_named_until_it_has_left_initializing() {
+        let mut given = given();
+        let waits = object("v1", 5);
+        let status = |given: &Given, without: &[ObjectRef<'static>], initializing: &[ObjectRef<'static>]| {
+            let view = RuleView { without_data: without.to_vec(), ..given.view() };
+            status_of(&view, &SelectedObjects { newest: Some(5), initializing: initializing.to_vec() })
+        };
+        // Given a mark that covers an object without data, which is named.
+        let named = status(&given, &[waits], &[waits]);
+        assert_eq!(named.initialized_through.as_ref().map(|t| t.0.as_second()), Some(5));
+        given.raw.status = Some(named);
+        // When its data comes, and nobody has said yet what it is in, then it is announced for nobody.
+        let with_data = status(&given, &[], &[waits]);
+        assert_eq!(with_data.without_data, ["v1"]);
+        assert!(!announced(&with_data, "v1", 5));
+        // Others that have no data are named beside it, as many as are shown.
+        let others: Vec<ObjectRef<'static>> = (0..WITHOUT_DATA_SHOWN)
+            .map(|n| object(Box::leak(format!("other-{n}").into_boxed_str()), 1))
+            .collect();
+        let beside = status(&given, &others, &[waits]).without_data;
+        assert_eq!(
+            (beside.len(), beside[0].as_str(), beside[1].as_str()),
+            (WITHOUT_DATA_SHOWN, "v1", "other-0")
+        );
+        // When that is said, by a journal or by an event, it is.
+        let left = status(&given, &[], &[]);
+        assert!(left.without_data.is_empty() && announced(&left, "v1", 5));
     }
 
     #[test]

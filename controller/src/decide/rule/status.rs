@@ -6,7 +6,7 @@ use autopilot_shared::text::truncate;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::view::{RuleView, SelectedObjects};
+use super::view::{ObjectRef, RuleView, SelectedObjects, WITHOUT_DATA_SHOWN};
 use crate::decide::effect::RuleEffect;
 use crate::evaluate::availability::Availability;
 
@@ -37,11 +37,7 @@ pub(crate) fn wanted(
     set_understood(view, &mut conditions);
     set_data_available(view, &mut conditions, stands);
     set_suspended(view, &mut conditions);
-    let without_data = if stands {
-        old.without_data
-    } else {
-        view.without_data.iter().map(|object| object.volume.to_owned()).collect()
-    };
+    let without_data = if stands { old.without_data } else { without_data(view, selected, old.without_data) };
     let known = old.initialized_through.as_ref().map(|t| t.0.as_second());
     let through = initialized_through(selected, &without_data).max(known);
     AutopilotRuleStatus {
@@ -144,6 +140,21 @@ fn set_suspended(view: &RuleView<'_>, conditions: &mut Conditions) {
         Some(why) => conditions.set("Suspended", "True", "Configuration", why),
         None => conditions.set("Suspended", "False", "Active", ""),
     }
+}
+
+/// Returns the objects that the status names. One that was named and has data now stays named until it has left Initializing:
+/// the mark may cover it already, and without its name the status would say that it was announced.
+fn without_data(view: &RuleView<'_>, selected: &SelectedObjects<'_>, named: Vec<String>) -> Vec<String> {
+    let names = |object: &ObjectRef<'_>, name: &str| object.volume == name;
+    let without = |name: &str| view.without_data.iter().any(|object| names(object, name));
+    let waits = |name: &str| selected.initializing.iter().any(|object| names(object, name));
+    let mut all: Vec<String> = named.into_iter().filter(|name| without(name) || waits(name)).collect();
+    for object in &view.without_data {
+        if all.len() < WITHOUT_DATA_SHOWN && !all.iter().any(|name| names(object, name)) {
+            all.push(object.volume.to_owned());
+        }
+    }
+    all
 }
 
 /// Returns up to which time of creation, in Unix seconds, all objects have left Initializing, but for those that the status

@@ -14,6 +14,7 @@ use crate::act::{Actor, Outcome};
 use crate::decide::{Decision, Effect, Precondition, RuleEffect, rule as rules};
 use crate::engine::core::{CLUSTER, Engine, Parts};
 use crate::engine::rules::RuleAnnouncement;
+use crate::evaluate::availability::Availability;
 use crate::evaluate::objects::Judgement;
 use crate::evaluate::verdict::Verdict;
 use crate::observe::{Observation, Pair, WatchEvent};
@@ -105,6 +106,17 @@ impl Controller {
         }
     }
 
+    /// A deep look found the PVC without data, or with.
+    fn without_data(&mut self, without: bool) {
+        let entry = self.engine.rules.get_mut(RULE).unwrap();
+        entry.without_data.set(0, without);
+        entry.scan.record(&[Some(1)], false, without, clock());
+        entry.data = match without {
+            true => Availability::Missing("NoSeries", "none".to_owned()),
+            false => Availability::Available(String::new()),
+        };
+    }
+
     /// A pass says this of the PVC.
     fn measures(&mut self, verdict: Verdict) {
         let judged = Judgement { slot: 0, verdict, values: vec![None] };
@@ -194,6 +206,31 @@ async fn an_object_that_another_controller_announced_is_initializing_for_nobody(
     assert_eq!(third.first_entry(), "Initializing => Triggered");
     third.engine.pair_done(pair(), Ok(Outcome::Rule(Box::new(of(rule("2", &announced))))));
     assert_eq!(third.first_entry(), "Normal => Triggered");
+}
+
+#[tokio::test]
+async fn an_object_whose_data_comes_late_is_announced_by_nobody_before_its_journal() {
+    // Given an object without data, which the rule's status names beside a mark that covers it.
+    let mut first = Controller::start(&json!({}));
+    first.without_data(true);
+    let named = first.status();
+    assert_eq!(named["withoutData"], json!([VOLUME]));
+    let mut second = Controller::start(&json!({}));
+    second.sees_rule("2", &named);
+    first.sees_rule("2", &named);
+    // When data comes that meets the conditions, and the status is written before the first entry of the journal.
+    first.without_data(false);
+    first.measures(Verdict::Met);
+    let unsaid = first.status();
+    second.sees_rule("3", &unsaid);
+    second.measures(Verdict::Met);
+    second.created_the_journal();
+    // Then it leaves Initializing by that entry, whoever writes it, a controller that starts now, too.
+    assert_eq!(second.first_entry(), "Initializing => Triggered");
+    let mut third = Controller::start(&unsaid);
+    third.measures(Verdict::Met);
+    third.created_the_journal();
+    assert_eq!(third.first_entry(), "Initializing => Triggered");
 }
 
 #[tokio::test]
