@@ -8,16 +8,14 @@ use autopilot_shared::rule::{Action, Rule};
 use jiff::Timestamp;
 
 use super::core::Engine;
-use super::pair_sets::PairSets;
 use super::pairs::PairEntry;
 use super::passes::{RulePass, Wish};
-use super::rules::RuleEntry;
 use super::writes::TaskResult;
-use crate::evaluate::availability::{self, Availability};
+use crate::evaluate::availability::Availability;
 use crate::evaluate::deep_look::LookDepth;
 use crate::evaluate::facts::{QueryResult, RuleResults, SampleFacts};
-use crate::evaluate::objects::{Judgement, RuleObjects, judge_objects, look_deep, look_depth};
-use crate::evaluate::queries::{DOWN, Part, deep_queries, first_queries, has_queries, next_poll};
+use crate::evaluate::objects::{Judgement, judge_objects, look_depth};
+use crate::evaluate::queries::{DOWN, Part, deep_queries, first_queries, has_queries};
 use crate::evaluate::verdict::Verdict;
 use crate::observe::Pair;
 use crate::prometheus::Ask;
@@ -28,12 +26,7 @@ impl Engine {
         if self.config.active().settings().unknown {
             return None;
         }
-        self.rules
-            .iter()
-            .map(|(_, entry)| entry)
-            .filter(|r| !r.polling && r.rule().is_some())
-            .map(|r| r.next_poll)
-            .min()
+        self.rules.iter().filter_map(|(_, entry)| entry.next_poll()).min()
     }
 
     /// Starts one pass for each time that is due. Rules with the same time share it, and their questions.
@@ -46,16 +39,7 @@ impl Engine {
         let floor = self.config.active().config().min_poll_interval.as_secs();
         let mut due: HashMap<Timestamp, Vec<Arc<str>>> = HashMap::new();
         for (name, entry) in self.rules.iter_mut() {
-            if entry.polling || entry.next_poll > now {
-                continue;
-            }
-            let Some(rule) = entry.rule() else { continue };
-            let poll = rule.poll;
-            // A pass that is a little late carries the time it was due: times of a rule's passes are then whole
-            // intervals apart, and so are the holds that are measured in them.
-            let late = now.duration_since(entry.next_poll);
-            let time = if late.as_millis() < 1000 { entry.next_poll } else { now };
-            entry.next_poll = next_poll(now, poll, floor);
+            let Some(time) = entry.take_due_poll(now, floor) else { continue };
             due.entry(time).or_default().push(Arc::clone(name));
         }
         for (time, names) in due {
@@ -73,9 +57,8 @@ impl Engine {
             return;
         };
         let Some(rule) = entry.rule().cloned() else { return };
-        if !has_queries(&rule, entry.selected.len()) {
-            if entry.data != Availability::Unknown {
-                entry.data = Availability::Unknown;
+        if !has_queries(&rule, entry.selected().len()) {
+            if entry.set_data(Availability::Unknown) {
                 self.scheduler.mark_rule(Arc::clone(name));
             }
             return;
@@ -91,11 +74,11 @@ impl Engine {
         if heeds_targets {
             wanted.push((Part::Down, DOWN.to_owned()));
         }
-        let deep = matches!(rule.action, Action::Pool { .. }) || entry.scan.last.is_none();
+        let deep = matches!(rule.action, Action::Pool { .. }) || !entry.looked_deep();
         if deep {
             wanted.extend(deep_queries(&rule));
         }
-        entry.polling = true;
+        entry.poll_started();
         let results = RuleResults { rule, lookback, time, results: HashMap::new() };
         self.passes.add_rule(id, name, RulePass::new(results, wanted.len(), deep));
         self.ask(id, name, wanted, time);
@@ -169,7 +152,7 @@ impl Engine {
             .is_some_and(|r| Arc::ptr_eq(r, &rule) || r.hash == rule.hash);
         if !current {
             if let Some(entry) = self.rules.get_mut(name) {
-                entry.polling = false;
+                entry.poll_ended();
             }
             return;
         }
@@ -191,8 +174,8 @@ impl Engine {
         }
         let Some(entry) = self.rules.get(name) else { return };
         let now = self.now();
-        let facts = pass.results.facts(&self.world, &entry.selected, now);
-        if !pass.deep && entry.scan.is_due(&facts.counts, self.look_depth(name, &rule, &facts), now) {
+        let facts = pass.results.facts(&self.world, entry.selected(), now);
+        if !pass.deep && entry.deep_look_due(&facts.counts, self.look_depth(name, &rule, &facts), now) {
             let wanted = deep_queries(&rule);
             pass = pass.deepen(wanted.len());
             if !wanted.is_empty() {
@@ -214,8 +197,8 @@ impl Engine {
                 self.pairs.get(&pair).is_some_and(|p| p.needs_not_met(journal))
             })
         };
-        let missing = matches!(entry.data, Availability::Missing(..));
-        look_depth(rule, &objects_of(entry, self.pairs.sets(name)), facts, waits, missing)
+        let objects = entry.objects_to_judge(self.pairs.sets(name));
+        look_depth(rule, &objects, facts, waits, entry.data_missing())
     }
 
     /// Applies what a pass says of the objects of a rule.
@@ -224,18 +207,15 @@ impl Engine {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        entry.polling = false;
-        let judgements = judge_objects(rule, &objects_of(entry, self.pairs.sets(name)), facts, pass.deep);
-        for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
-            entry.without_data.set(judged.slot, false);
+        let objects = entry.objects_to_judge(self.pairs.sets(name));
+        let judgements = judge_objects(rule, &objects, facts, pass.deep);
+        entry.judged(&judgements, facts);
+        let news = pass.deep && entry.take_deep_look(rule, facts, now);
+        let (other, without) = entry.take_availability(facts, now);
+        if news || other {
+            self.scheduler.mark_rule(Arc::clone(name));
         }
-        if facts.hits.iter().any(|hits| !hits.is_empty()) {
-            entry.scan.none_matched = false;
-        }
-        if pass.deep {
-            self.apply_deep_look(name, rule, facts, now);
-        }
-        self.apply_availability(name, facts, now);
+        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
         for judged in judgements {
             self.apply_judgement(name, judged, pass.results.time);
         }
@@ -251,7 +231,7 @@ impl Engine {
             && time.as_second() > i64::from(claim.resized)
             && let Some(entry) = self.rules.get_mut(name)
         {
-            entry.cleared.insert(slot);
+            entry.note_cleared(slot);
         }
         if let Some(entry) = self.pairs.get_mut(&pair) {
             if entry.measured(verdict, time, values) {
@@ -287,57 +267,18 @@ impl Engine {
         if sets.is_normal(slot) || sets.busy().contains(slot) {
             return;
         }
-        let Some(entry) = self.rules.get_mut(name).filter(|entry| entry.selected.contains(slot)) else {
+        if !self.rules.get_mut(name).is_some_and(|entry| entry.becomes_normal(slot)) {
             return;
-        };
-        entry.unannounced.push(slot);
+        }
         self.pairs.set_normal(name, slot);
         self.scheduler.mark_rule(Arc::clone(name));
-    }
-
-    fn apply_deep_look(&mut self, name: &Arc<str>, rule: &Rule, facts: &SampleFacts, now: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let look = look_deep(rule, &entry.selected, facts);
-        let left = !look.without_data.is_empty() || facts.counts.contains(&Some(0));
-        entry.scan.record(&facts.counts, look.none_matched, left, now);
-        if !look.without_data.is_subset(&entry.without_data) {
-            // Others than before: these are told of in their turn.
-            entry.without_data_since = None;
-        }
-        if entry.without_data != look.without_data {
-            entry.without_data = look.without_data;
-            self.scheduler.mark_rule(Arc::clone(name));
-        }
-    }
-
-    fn apply_availability(&mut self, name: &Arc<str>, facts: &SampleFacts, now: Timestamp) {
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        let without = entry.without_data.len();
-        let selected = entry.selected.len();
-        let data = availability::of_objects(facts, selected, without, entry.scan.none_matched);
-        let lacking = (without > 0).then(|| entry.without_data_since.unwrap_or(now));
-        if entry.data != data || entry.without_data_since != lacking {
-            entry.data = data;
-            entry.without_data_since = lacking;
-            self.scheduler.mark_rule(Arc::clone(name));
-        }
-        self.metrics().set_no_data(name, i64::try_from(without).unwrap_or(i64::MAX));
     }
 
     fn apply_pools(&mut self, name: &Arc<str>, results: &RuleResults) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        entry.polling = false;
-        let pools = results.pools();
-        let data = availability::of_pools(pools.len());
-        if entry.pools != pools || entry.data != data {
-            entry.pools = pools;
-            entry.data = data;
+        if entry.take_pools(results.pools()) {
             self.scheduler.mark_rule(Arc::clone(name));
         }
     }
@@ -347,26 +288,13 @@ impl Engine {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        entry.polling = false;
-        let data = Availability::Missing(reason, message.to_owned());
-        if entry.data != data {
+        entry.poll_ended();
+        if entry.set_data(Availability::Missing(reason, message.to_owned())) {
             tracing::warn!(rule = %name, reason, why = message, "no data");
-            entry.data = data;
             self.scheduler.mark_rule(Arc::clone(name));
         }
         for entry in self.pairs.of_rule_mut(name) {
             entry.no_data(time);
         }
-    }
-}
-
-/// Returns the objects of a rule as the evaluation takes them.
-fn objects_of<'a>(entry: &'a RuleEntry, pairs: &'a PairSets) -> RuleObjects<'a> {
-    RuleObjects {
-        selected: &entry.selected,
-        paired: pairs.paired(),
-        busy: pairs.busy(),
-        normal: pairs.normal(),
-        without_data: &entry.without_data,
     }
 }

@@ -102,7 +102,7 @@ impl Engine {
     pub(crate) fn start(&mut self) {
         for (name, entry) in self.rules.iter_mut() {
             entry.select_all(&self.world);
-            self.pairs.select_only(name, &entry.selected);
+            self.pairs.select_only(name, entry.selected());
             for slot in entry.announced_objects(&self.world) {
                 self.pairs.set_normal(name, slot);
             }
@@ -128,8 +128,7 @@ impl Engine {
             entry.clock_set_back();
         }
         for entry in self.rules.iter_mut().map(|(_, entry)| entry) {
-            entry.next_poll = now;
-            entry.next_status = now;
+            entry.clock_set_back(now);
         }
         self.mark_everything();
     }

@@ -12,7 +12,7 @@ use tracing::{debug, error, info, warn};
 
 use super::config::{Applied, CONFIG_KEY, ConfigText};
 use super::core::Engine;
-use super::rules::RuleEntry;
+use super::rule_entry::RuleEntry;
 use super::writes::Reread;
 use crate::decide::{Approval, Journal};
 use crate::observe::{
@@ -128,7 +128,7 @@ impl Engine {
                     changed
                 });
                 for entry in self.rules.iter_mut().map(|(_, entry)| entry) {
-                    entry.next_poll = now;
+                    entry.poll_now(now);
                 }
                 self.mark_everything();
             }
@@ -183,17 +183,15 @@ impl Engine {
         }
         if let Some(old) = self.rules.get_mut(&name) {
             // The same rule: keep what is known, see whether its meaning changed.
-            let same = old.parsed == new.parsed && old.deleting() == new.deleting();
-            let announced = old.renew(new.raw, &self.world, self.pairs.sets(&name));
-            for slot in announced.into_iter().filter(|slot| old.selected.contains(*slot)) {
+            let renewed = old.renew(new, now, &self.world, self.pairs.sets(&name));
+            for slot in renewed.announced.into_iter().filter(|slot| old.selected().contains(*slot)) {
                 self.pairs.set_normal(&name, slot);
             }
-            if !same {
-                old.change_meaning(new.parsed, now);
+            if renewed.changed {
                 complain(&name, old);
                 if self.was_ready {
                     old.select_all(&self.world);
-                    self.pairs.select_only(&name, &old.selected);
+                    self.pairs.select_only(&name, old.selected());
                 }
                 self.measure_anew(&name);
                 self.dirty_pairs_of(&name);
@@ -278,7 +276,7 @@ impl Engine {
         }
         for (name, entry) in self.rules.iter_mut() {
             for (slot, _) in &slots {
-                let before = entry.selected.contains(*slot);
+                let before = entry.selected().contains(*slot);
                 if !entry.select_one(&self.world, *slot) && before {
                     self.pairs.unselect(name, *slot);
                 }
@@ -305,7 +303,7 @@ impl Engine {
             self.pairs.forget_slot(change.slot);
         }
         for (name, entry) in self.rules.iter_mut() {
-            let before = entry.selected.contains(change.slot);
+            let before = entry.selected().contains(change.slot);
             if !stays {
                 entry.forget(change.slot);
             }
@@ -332,7 +330,7 @@ impl Engine {
             #[expect(clippy::cast_precision_loss, reason = "a share of two sizes needs no exact bytes")]
             let ratio = before.capacity.bytes as f64 / after.capacity.bytes as f64;
             for rule in self.rules.iter_mut().map(|(_, entry)| entry) {
-                rule.cleared.remove(change.slot);
+                rule.size_changed(change.slot);
             }
             self.size_changed(after.volume(), ratio, now);
         }
@@ -361,7 +359,7 @@ impl Engine {
 
 /// Logs the problems of a rule.
 fn complain(name: &str, entry: &RuleEntry) {
-    for problem in entry.parsed.as_ref().err().into_iter().flatten() {
+    for problem in entry.problems() {
         warn!(rule = name, field = problem.field, problem = problem.problem, "the rule is not understood");
     }
 }

@@ -139,8 +139,7 @@ impl Engine {
         // That of a rule of the same name that has gone says nothing of this one's data.
         let journal =
             self.world.journal(&claim.namespace, pair).filter(|journal| journal.owner == rule.uid());
-        let known =
-            rule.cleared.contains(slot) || journal.is_some_and(|journal| knows_newer(&journal.status, at));
+        let known = rule.was_cleared(slot) || journal.is_some_and(|journal| knows_newer(&journal.status, at));
         (!known).then(|| Baseline { at, values: Vec::new(), ratio: 1.0 })
     }
 
@@ -182,8 +181,8 @@ impl Engine {
         let mut volumes = SlotSet::default();
         let mut pools = BTreeSet::new();
         for entry in self.rules.iter().map(|(_, entry)| entry) {
-            volumes.union_with(&entry.selected);
-            pools.extend(entry.pools.keys());
+            volumes.union_with(entry.selected());
+            pools.extend(entry.pools());
         }
         let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.parts.metrics.set_objects_with_rules("volume", number(volumes.len()));
@@ -196,7 +195,7 @@ impl Engine {
 
     pub(crate) fn is_selected(&self, pair: &Pair) -> bool {
         let slot = self.world.claims.by_volume(&pair.object);
-        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected.contains(slot))
+        self.rules.get(&pair.rule).zip(slot).is_some_and(|(rule, slot)| rule.selected().contains(slot))
     }
 
     /// Approvals of a pair that is forgotten because neither its PVC nor its journal is known belong to nobody.

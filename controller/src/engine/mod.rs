@@ -16,7 +16,7 @@ mod pairs;
 mod passes;
 mod reconcile;
 mod results;
-mod rule_view;
+mod rule_entry;
 mod rules;
 mod scheduler;
 #[cfg(test)]

@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 use super::backoff::backoff;
 use super::core::Engine;
 use super::pair_sets::is_quiet;
-use super::rules::{RuleAnnouncement, RuleEntry};
+use super::rule_entry::RuleEntry;
 use super::scheduler::Alarm;
 use super::writes::TaskResult;
 use crate::decide::orphan::{JournalOwner, OrphanStep, is_of_rule, journal_owner, orphaned_approval};
@@ -176,12 +176,11 @@ impl Engine {
     pub(crate) fn reconcile_rule(&mut self, name: &Arc<str>) {
         let now = self.now();
         let Some(entry) = self.rules.get(name) else { return };
-        if entry.in_flight {
+        if entry.in_flight() {
             return;
         }
-        if entry.failures > 0 && entry.next_status > now {
-            let at = entry.next_status;
-            self.wake_rule(at, name);
+        if let Some(until) = entry.waits_until(now) {
+            self.wake_rule(until, name);
             return;
         }
         if entry.deleting() {
@@ -193,7 +192,7 @@ impl Engine {
         let counts = entry.counts(sets);
         let view = entry.view(&self.world, &counts, suspended);
         let decision = rule::decide(&view, || entry.selected_objects(&self.world, sets), now);
-        if let Ok(rule) = &entry.parsed {
+        if let Some(rule) = entry.rule() {
             let counts: Vec<(RuleState, i64)> = counts.into_iter().collect();
             let objects = i64::try_from(entry.objects()).unwrap_or(i64::MAX);
             self.parts.metrics.set_rule(name, rule.action.short_name(), &counts, objects);
@@ -202,16 +201,16 @@ impl Engine {
         if let Some(wake) = decision.wake {
             self.wake_rule(wake, name);
         }
-        let Some(effect) = decision.effect else { return };
+        if let Some(effect) = decision.effect {
+            self.act_on_rule(name, effect, now);
+        }
+    }
+
+    fn act_on_rule(&mut self, name: &Arc<str>, effect: RuleEffect, now: Timestamp) {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
-        entry.in_flight = true;
-        if let RuleEffect::Status { status, .. } = &effect {
-            entry.next_status = now + super::rules::STATUS_PAUSE;
-            entry.writing = Some(status.clone());
-        }
-        let announced = entry.announced_by(&effect);
+        let announced = entry.write_started(&effect, now);
         let (actor, name) = (self.parts.actor.clone(), Arc::clone(name));
         self.writes.start(async move {
             TaskResult::Rule { name, announced, result: Box::new(actor.perform_rule(effect).await) }
@@ -228,7 +227,7 @@ impl Engine {
         let approvals = self.world.approvals.iter().map(|(_, a)| a).filter(|a| is_of_rule(a, &label));
         let now = self.now();
         let effect =
-            match remove_finalizers_of_rule(self.config.active().settings(), &entry.raw, approvals, now) {
+            match remove_finalizers_of_rule(self.config.active().settings(), entry.raw(), approvals, now) {
                 Removal::Write(effect) => *effect,
                 Removal::LookAgain => {
                     self.wake_rule(now + LEAVING, name);
@@ -236,15 +235,7 @@ impl Engine {
                 }
                 Removal::Done => return,
             };
-        let Some(entry) = self.rules.get_mut(name) else {
-            return;
-        };
-        entry.in_flight = true;
-        let (actor, name) = (self.parts.actor.clone(), Arc::clone(name));
-        self.writes.start(async move {
-            let result = Box::new(actor.perform_rule(effect).await);
-            TaskResult::Rule { name, announced: RuleAnnouncement::Nothing, result }
-        });
+        self.act_on_rule(name, effect, now);
     }
 
     /// An approval that belongs to no pair.

@@ -11,7 +11,8 @@ use tracing::{error, warn};
 use super::backoff::backoff;
 use super::core::Engine;
 use super::pairs::PairEntry;
-use super::rules::{RuleAnnouncement, RuleEntry};
+use super::rule_entry::RuleEntry;
+use super::rule_entry::writes::RuleAnnouncement;
 use super::scheduler::Alarm;
 use super::writes::{Reread, TaskResult};
 use crate::act::{Failure, Outcome};
@@ -126,34 +127,21 @@ impl Engine {
         result: Result<Outcome, Failure>,
     ) {
         let now = self.now();
-        if let Some(entry) = self.rules.get_mut(name) {
-            entry.in_flight = false;
-        }
         match result {
             Ok(outcome) => {
                 if let Some(entry) = self.rules.get_mut(name) {
-                    (entry.failures, entry.denials) = (0, 0);
-                    if matches!(told, RuleAnnouncement::Objects(_)) {
-                        // What was announced is written down at once: until then no other controller can know of it.
-                        entry.next_status = now;
-                    }
-                    entry.told(told);
+                    entry.write_succeeded(told, now);
                 }
                 self.apply_outcome(outcome, None);
             }
             Err(failure) => {
                 if let Some(entry) = self.rules.get_mut(name) {
-                    entry.failures += 1;
-                    entry.next_status = now + backoff(entry.failures, failure.after);
-                    warn!(rule = %name, attempt = entry.failures, %failure, "a write to a rule failed; it is decided anew");
-                    if super::backoff::given_up(&mut entry.denials, &failure).is_some() {
-                        entry.told(told);
-                    }
+                    entry.write_failed(name, told, &failure, now);
                 }
             }
         }
         if let Some(entry) = self.rules.get_mut(name) {
-            entry.writing = None;
+            entry.write_ended();
         }
         self.scheduler.mark_rule(Arc::clone(name));
     }

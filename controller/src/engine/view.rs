@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::core::Engine;
 use super::pairs::PairEntry;
-use super::rules::RuleEntry;
+use super::rule_entry::RuleEntry;
 use crate::decide::precedence::{Contender, goes_first};
 use crate::decide::{self, Decision, Precedence, Precondition, View};
 use crate::evaluate::reading::{Baseline, Reading};
@@ -58,7 +58,7 @@ impl Engine {
         reading: &'a Reading,
     ) -> View<'a> {
         let Look { pair, slot, namespace, now, fresh } = *look;
-        let selected = slot.is_some_and(|slot| rule.selected.contains(slot));
+        let selected = slot.is_some_and(|slot| rule.selected().contains(slot));
         let journal = self.world.journal(namespace, pair).filter(|j| j.owner == rule.uid() && !j.deleting);
         let (plain, hashed) = self.world.approvals_of(namespace, pair);
         let digest = journal.and_then(|j| j.status.proposal.as_ref()).map(|p| p.digest.as_str());

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
-use super::rules::RuleAnnouncement;
+use super::rule_entry::writes::RuleAnnouncement;
 use crate::act::{Failure, Outcome};
 use crate::decide::EventDraft;
 use crate::evaluate::facts::QueryResult;

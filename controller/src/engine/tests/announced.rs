@@ -1,8 +1,11 @@
 //! Two controllers at work at once, without servers: what one announces, the other sees in the rule's status.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use autopilot_shared::RuleState;
 use autopilot_shared::api::FINALIZER;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use kube::core::DeserializeGuard;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
@@ -11,13 +14,13 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
 use crate::act::{Actor, Outcome};
-use crate::decide::{Decision, Effect, Precondition, RuleEffect, rule as rules};
+use crate::decide::{Decision, Effect, Precondition, RuleEffect, Target, rule as rules};
 use crate::engine::core::{CLUSTER, Engine, Parts};
-use crate::engine::rules::RuleAnnouncement;
-use crate::evaluate::availability::Availability;
+use crate::engine::rule_entry::writes::RuleAnnouncement;
+use crate::evaluate::facts::SampleFacts;
 use crate::evaluate::objects::Judgement;
 use crate::evaluate::verdict::Verdict;
-use crate::observe::{Observation, Pair, WatchEvent};
+use crate::observe::{Observation, Pair, SlotSet, WatchEvent};
 use crate::telemetry::{Heartbeat, Metrics, Readiness};
 
 const RULE: &str = "r";
@@ -44,6 +47,7 @@ fn rule(version: &str, status: &Value) -> Value {
             "name": RULE, "uid": "rule-uid", "resourceVersion": version, "generation": 1, "finalizers": [FINALIZER],
         },
         "spec": {
+            "selector": { "matchLabels": { "app": "db" } },
             "conditions": { "expressions": [{ "key": "usage", "operator": "Gt", "values": ["50"] }] },
             "actions": [{ "name": "openstorage.io.action.volume/resize", "params": { "scalepercentage": "100" } }],
         },
@@ -79,14 +83,8 @@ impl Controller {
             clock,
         });
         engine.observe(Observation::Namespace(WatchEvent::Apply(of(json!({ "metadata": { "name": "n" } })))));
-        engine.observe(Observation::Pvc(WatchEvent::Apply(of(json!({
-            "metadata": {
-                "namespace": "n", "name": "data", "uid": "u", "resourceVersion": "1", "creationTimestamp": CREATED,
-            },
-            "spec": { "volumeName": VOLUME, "resources": { "requests": { "storage": "10Gi" } } },
-            "status": { "phase": "Bound", "capacity": { "storage": "10Gi" } },
-        })))));
         let mut controller = Controller { engine, _channels: (seen, lead) };
+        controller.sees_pvc("1", &json!({ "app": "db" }));
         controller.sees_rule("1", status);
         controller.engine.was_ready = true;
         controller.engine.start();
@@ -98,23 +96,31 @@ impl Controller {
         self.engine.observe(Observation::Rule(WatchEvent::Apply(Box::new(guard))));
     }
 
-    /// The rule begins or ceases to select the PVC.
-    fn select(&mut self, selected: bool) {
-        self.engine.rules.get_mut(RULE).unwrap().selected.set(0, selected);
-        if !selected {
-            self.engine.pairs.unselect(&RULE.into(), 0);
-        }
+    /// The PVC has these labels now.
+    fn sees_pvc(&mut self, version: &str, labels: &Value) {
+        self.engine.observe(Observation::Pvc(WatchEvent::Apply(of(json!({
+            "metadata": {
+                "namespace": "n", "name": "data", "uid": "u", "resourceVersion": version, "labels": labels,
+                "creationTimestamp": CREATED,
+            },
+            "spec": { "volumeName": VOLUME, "resources": { "requests": { "storage": "10Gi" } } },
+            "status": { "phase": "Bound", "capacity": { "storage": "10Gi" } },
+        })))));
     }
 
-    /// A deep look found the PVC without data, or with.
-    fn without_data(&mut self, without: bool) {
-        let entry = self.engine.rules.get_mut(RULE).unwrap();
-        entry.without_data.set(0, without);
-        entry.scan.record(&[Some(1)], false, without, clock());
-        entry.data = match without {
-            true => Availability::Missing("NoSeries", "none".to_owned()),
-            false => Availability::Available(String::new()),
+    /// A deep look finds the PVC without data, or with data that meets the conditions.
+    fn looks_deep(&mut self, found: bool) {
+        let slots = || found.then_some(0);
+        let facts = SampleFacts {
+            hits: vec![slots().into_iter().map(|slot| (slot, (60.0, "60".into()))).collect()],
+            present: vec![Some(SlotSet::of(0, slots().into_iter()))],
+            counts: vec![Some(u64::from(found))],
+            warnings: BTreeSet::new(),
         };
+        let entry = self.engine.rules.get_mut(RULE).unwrap();
+        let rule = Arc::clone(entry.rule().unwrap());
+        entry.take_deep_look(&rule, &facts, clock());
+        entry.take_availability(&facts, clock());
     }
 
     /// A pass says this of the PVC.
@@ -164,6 +170,16 @@ impl Controller {
     }
 }
 
+fn writes_status(status: &Value) -> RuleEffect {
+    let target = Target {
+        namespace: String::new(),
+        name: RULE.to_owned(),
+        uid: "rule-uid".to_owned(),
+        version: "1".to_owned(),
+    };
+    RuleEffect::Status { target, status: Box::new(of(status.clone())) }
+}
+
 /// What a controller writes into the rule's status once it has told that the PVC is Normal.
 fn announced() -> Value {
     let mut first = Controller::start(&json!({}));
@@ -172,8 +188,8 @@ fn announced() -> Value {
     // Another status was written just now; what was announced waits for no pause.
     let name = RULE.into();
     let entry = first.engine.rules.get_mut(RULE).unwrap();
-    entry.next_status = clock() + SignedDuration::from_secs(3);
-    let told = entry.announced_by(&effect);
+    entry.write_started(&writes_status(&json!({})), clock());
+    let told = entry.write_started(&effect, clock());
     assert!(matches!(told, RuleAnnouncement::Objects(_)), "{told:?}");
     first.engine.rule_done(&name, told, Ok(Outcome::EventsEmitted(2)));
     first.status()
@@ -212,14 +228,14 @@ async fn an_object_that_another_controller_announced_is_initializing_for_nobody(
 async fn an_object_whose_data_comes_late_is_announced_by_nobody_before_its_journal() {
     // Given an object without data, which the rule's status names beside a mark that covers it.
     let mut first = Controller::start(&json!({}));
-    first.without_data(true);
+    first.looks_deep(false);
     let named = first.status();
     assert_eq!(named["withoutData"], json!([VOLUME]));
     let mut second = Controller::start(&json!({}));
     second.sees_rule("2", &named);
     first.sees_rule("2", &named);
     // When data comes that meets the conditions, and the status is written before the first entry of the journal.
-    first.without_data(false);
+    first.looks_deep(true);
     first.measures(Verdict::Met);
     let unsaid = first.status();
     second.sees_rule("3", &unsaid);
@@ -269,7 +285,7 @@ async fn its_own_status_is_no_news() {
     // Given a status that is being written, and a PVC of the same second that came meanwhile.
     let status = announced();
     let mut first = Controller::start(&json!({}));
-    first.engine.rules.get_mut(RULE).unwrap().writing = Some(Box::new(of(status.clone())));
+    first.engine.rules.get_mut(RULE).unwrap().write_started(&writes_status(&status), clock());
     first.sees_rule("2", &status);
     assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
 }
@@ -279,10 +295,10 @@ async fn an_object_that_is_not_selected_any_more_is_normal_for_nobody() {
     // Given an object that became Normal and then left the rule, before anybody announced it.
     let mut first = Controller::start(&json!({}));
     first.measures(Verdict::NotMet);
-    first.select(false);
+    first.sees_pvc("2", &json!({}));
     // When another controller, which saw that later, announces it, and it comes back.
     first.sees_rule("2", &announced());
-    first.select(true);
+    first.sees_pvc("3", &json!({ "app": "db" }));
     // Then it is Initializing, as every object that is selected anew.
     assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
 }

@@ -13,15 +13,15 @@ use crate::pull_requests::text::{branch, marker};
 
 /// Collects what a plan consists of.
 pub(crate) struct PlanBuilder<'a, 'b> {
-    pub(crate) view: &'b View<'a>,
-    pub(crate) class: Class,
+    view: &'b View<'a>,
+    class: Class,
     /// The record of the pull request that the status is to have.
-    pub(crate) pull: Option<PullRequest>,
-    pub(crate) cluster: Option<ClusterEffect>,
+    pull: Option<PullRequest>,
+    cluster: Option<ClusterEffect>,
     /// The approval wants a pull request and has none.
-    pub(crate) wants: bool,
+    wants: bool,
     /// The conditions in the status stay, where nothing else is said.
-    pub(crate) keep: bool,
+    keep: bool,
     conditions: Conditions,
     forge: Option<ForgeEffect>,
     wake: Option<Timestamp>,
@@ -43,6 +43,47 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             wake: None,
             complete: true,
         }
+    }
+
+    pub(crate) fn view(&self) -> &'b View<'a> {
+        self.view
+    }
+
+    /// Sets how urgent the step on the forge is.
+    pub(crate) fn set_class(&mut self, class: Class) {
+        self.class = class;
+    }
+
+    /// Notes that the approval wants a pull request and has none.
+    pub(crate) fn want_pull_request(&mut self) {
+        self.wants = true;
+    }
+
+    /// Keeps the conditions in the status, where nothing else is said.
+    pub(crate) fn keep_conditions(&mut self) {
+        self.keep = true;
+    }
+
+    /// Returns the record of the pull request that the status is to have.
+    pub(crate) fn record(&self) -> Option<&PullRequest> {
+        self.pull.as_ref()
+    }
+
+    /// Sets the record of the pull request that the status is to have.
+    pub(crate) fn set_record(&mut self, record: Option<PullRequest>) {
+        self.pull = record;
+    }
+
+    /// Notes in the record, if there is one, that its file is in the base branch.
+    pub(crate) fn keep_in_base(&mut self) {
+        if let Some(record) = &mut self.pull {
+            record.in_base = true;
+        }
+    }
+
+    /// Sets the write to the cluster, which goes before that of the status.
+    pub(crate) fn write_cluster(&mut self, effect: ClusterEffect) {
+        self.cluster = Some(effect);
     }
 
     pub(crate) fn approval(&self) -> &'a ActionApproval {

@@ -32,11 +32,11 @@ pub(crate) fn closed_by_us(view: &View<'_>, pull: &Pull) -> bool {
 /// closed as such. A comment that was refused before we closed it is not forgotten.
 pub(crate) fn close_older(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<'_>) {
     for pull in &matched.older {
-        if !pull.is_open() && !closed_by_us(out.view, pull) {
+        if !pull.is_open() && !closed_by_us(out.view(), pull) {
             continue;
         }
         let marker = Marker::read(&pull.body).unwrap_or_default();
-        if out.view.has_uid(&marker.uid) {
+        if out.view().has_uid(&marker.uid) {
             end(out, pull, &[Comment::Replaced], &marker.digest);
         }
     }
@@ -45,12 +45,12 @@ pub(crate) fn close_older(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<
 /// Deletes the branch, if it is there and ours: `pulls` are ours, so are their heads.
 pub(crate) fn drop_branch<'p>(out: &mut PlanBuilder<'_, '_>, mut pulls: impl Iterator<Item = &'p Pull>) {
     let name = out.branch();
-    let tip = match &out.view.observed.branch {
+    let tip = match &out.view().observed.branch {
         BranchState::Unknown => return out.ask(Ask::Branch { name }),
         BranchState::Absent => return,
         BranchState::Present(tip) => tip,
     };
-    let ours = if pulls.any(|p| p.head == tip.commit) { Some(true) } else { pushed_by_us(out.view, tip) };
+    let ours = if pulls.any(|p| p.head == tip.commit) { Some(true) } else { pushed_by_us(out.view(), tip) };
     match ours {
         None => out.ask(Ask::Tip { commit: tip.commit.clone() }),
         Some(true) => out.write(Write::DeleteBranch { name, commit: tip.commit.clone() }),

@@ -21,7 +21,7 @@ pub const VIA: &str = "pull request";
 
 /// Plans what follows a decision: once all is done our finalizer goes, which also says that it is done.
 pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
-    let view = out.view;
+    let view = out.view();
     let mirrored = mirrored(out, decision);
     let Some(identity) = view.identity else { return };
     let matched = match_pulls(view, identity, &decision.digest);
@@ -65,17 +65,17 @@ pub(crate) fn decided(out: &mut PlanBuilder<'_, '_>, decision: &Decision) {
     let waits = sync::waits(out);
     let done = decision.outcome != Outcome::Approved || view.raw().execution().is_some();
     if held && done && mirrored && !waits && out.complete() && out.status_stands() {
-        out.cluster = Some(ClusterEffect::Release { target: view.target(), event: None });
+        out.write_cluster(ClusterEffect::Release { target: view.target(), event: None });
     }
 }
 
 /// Plans what a deletion needs: the same, within a bound.
 pub(crate) fn leaving(out: &mut PlanBuilder<'_, '_>, since: Timestamp) {
-    let view = out.view;
+    let view = out.view();
     let raw = view.raw();
     if raw.proposal().is_none() && raw.decision().is_none() && raw.pull_request().is_none() {
         // Left by somebody else, or by the original: nothing on the forge is ours.
-        out.cluster = Some(ClusterEffect::Release { target: view.target(), event: None });
+        out.write_cluster(ClusterEffect::Release { target: view.target(), event: None });
         return;
     }
     if given_up(out, since) {
@@ -99,16 +99,16 @@ pub(crate) fn leaving(out: &mut PlanBuilder<'_, '_>, since: Timestamp) {
         closing::end(out, pull, &comments, &digest);
     }
     finish(out, identity, &matched, &digest);
-    out.pull = None;
+    out.set_record(None);
     if out.complete() {
-        out.cluster = Some(ClusterEffect::Release { target: view.target(), event: None });
+        out.write_cluster(ClusterEffect::Release { target: view.target(), event: None });
     }
 }
 
 /// Releases our finalizer after the bound, whatever keeps the forge from being cleaned up. What is open there is found
 /// again as an orphan. Returns whether it does.
 fn given_up(out: &mut PlanBuilder<'_, '_>, since: Timestamp) -> bool {
-    let view = out.view;
+    let view = out.view();
     // A controller that comes late has its time, too.
     let due = since.max(view.started) + view.settings.deletion_bound;
     if due > view.now {
@@ -142,7 +142,7 @@ fn given_up(out: &mut PlanBuilder<'_, '_>, since: Timestamp) -> bool {
         reason: conditions::LEFT,
         message,
     };
-    out.cluster = Some(ClusterEffect::Release { target: view.target(), event: Some(Box::new(event)) });
+    out.write_cluster(ClusterEffect::Release { target: view.target(), event: Some(Box::new(event)) });
     true
 }
 
@@ -154,7 +154,7 @@ fn mirrored(out: &mut PlanBuilder<'_, '_>, decision: &Decision) -> bool {
     if decision.outcome != Outcome::Declined || !waits || !bound {
         return true;
     }
-    if let Some(writer) = out.view.approval.writers.iter().find(|w| w.apply) {
+    if let Some(writer) = out.view().approval.writers.iter().find(|w| w.apply) {
         let text = format!(
             "it is declined, but spec.approvalState belongs to {} and stays as it is there",
             writer.manager
@@ -162,18 +162,18 @@ fn mirrored(out: &mut PlanBuilder<'_, '_>, decision: &Decision) -> bool {
         out.set_condition(NOT_MIRRORED, "OwnedByApply", text);
         return true;
     }
-    out.cluster = Some(ClusterEffect::Mirror(out.view.target()));
+    out.write_cluster(ClusterEffect::Mirror(out.view().target()));
     false
 }
 
 /// Searches the pull requests of the branch first, if one may have been opened and not recorded. Returns whether it
 /// does.
 fn searching(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<'_>) -> bool {
-    let missing = match out.view.recorded() {
+    let missing = match out.view().recorded() {
         Some(record) if record.number > 0 => !matched.ours().any(|p| p.number == record.number),
         _ => matched.mine.is_empty(),
     };
-    if missing && out.view.observed.searched.is_none() {
+    if missing && out.view().observed.searched.is_none() {
         out.ask(Ask::Search { branch: out.branch() });
         return true;
     }
@@ -184,7 +184,7 @@ fn searching(out: &mut PlanBuilder<'_, '_>, matched: &MatchedPulls<'_>) -> bool 
 /// requests is as old as the last look: what is open there may be merged, and a GitOps tool may have been faster than
 /// that look.
 fn unsure(out: &mut PlanBuilder<'_, '_>, decision: &Decision, matched: &MatchedPulls<'_>) -> bool {
-    let view = out.view;
+    let view = out.view();
     let in_cluster = decision.outcome != Outcome::Canceled && decision.via != VIA;
     let old = match (view.observed.searched, &decision.at) {
         (Some(searched), Some(at)) => searched < at.0 && at.0 <= view.now,
@@ -208,7 +208,7 @@ fn unsure(out: &mut PlanBuilder<'_, '_>, decision: &Decision, matched: &MatchedP
 
 /// Removes branch and files, and records how the pull request ended.
 fn finish(out: &mut PlanBuilder<'_, '_>, identity: &Identity, matched: &MatchedPulls<'_>, digest: &str) {
-    let view = out.view;
+    let view = out.view();
     closing::drop_branch(out, matched.ours());
     let path = files::path(view, identity, digest);
     if matched.ours().any(|p| p.state == PullState::Merged)
@@ -232,7 +232,7 @@ fn finish(out: &mut PlanBuilder<'_, '_>, identity: &Identity, matched: &MatchedP
         let by = view.observed.deciders.get(&pull.number).cloned().unwrap_or(by);
         let counted = known.map_or(digest, |r| r.digest.as_str());
         if out.complete() || known.is_none_or(|r| r.state != conditions::state(pull.state)) {
-            out.pull = Some(conditions::record(pull, counted, &path, &by, in_base));
+            out.set_record(Some(conditions::record(pull, counted, &path, &by, in_base)));
         }
     }
 }

@@ -36,7 +36,7 @@ fn own_uuids(view: &View<'_>) -> Vec<String> {
 
 /// Returns the paths of this approval's files in the folder; `None` if more must be read first.
 pub(crate) fn own_files(out: &mut PlanBuilder<'_, '_>) -> Option<Vec<String>> {
-    let view = out.view;
+    let view = out.view();
     let folder = view.folder?;
     let name = view.name();
     let uuids = own_uuids(view);
@@ -62,9 +62,9 @@ pub(crate) fn own_files(out: &mut PlanBuilder<'_, '_>) -> Option<Vec<String>> {
 /// again and again, and when they came after the pull request, merging it makes two files for one object. Looked for
 /// when the object says what such a file says.
 pub(crate) fn drop_stale(out: &mut PlanBuilder<'_, '_>, identity: &Identity, current: &str) {
-    let Some(folder) = out.view.folder else { return };
+    let Some(folder) = out.view().folder else { return };
     let Some(own) = own_files(out) else { return };
-    let (known, current) = (own_uuids(out.view), file::uuid(&identity.cluster, current));
+    let (known, current) = (own_uuids(out.view()), file::uuid(&identity.cluster, current));
     let is_stale = |path: &String| {
         let found = folder.files.iter().find(|f| f.path == **path);
         let filed = found.and_then(|f| folder.contents.get(f)?.approval.as_ref());
@@ -79,14 +79,14 @@ pub(crate) fn drop_stale(out: &mut PlanBuilder<'_, '_>, identity: &Identity, cur
 /// Removes all files of this approval but one that was merged beside them, also those that name no proposal: two
 /// files of one object hold the whole Kustomization up, and the merged one with it.
 pub(crate) fn drop_beside(out: &mut PlanBuilder<'_, '_>, merged: &str) {
-    let Some(folder) = out.view.folder else { return };
+    let Some(folder) = out.view().folder else { return };
     let Some(own) = own_files(out) else { return };
     drop_paths(out, folder, own.into_iter().filter(|path| path != merged).collect());
 }
 
 /// Removes this approval's files. The folder is asked for anew whenever something was merged.
 pub(crate) fn drop_all(out: &mut PlanBuilder<'_, '_>) {
-    let Some(folder) = out.view.folder else {
+    let Some(folder) = out.view().folder else {
         return out.ask(Ask::Folder);
     };
     let Some(paths) = own_files(out) else { return };
@@ -101,14 +101,14 @@ fn drop_paths(out: &mut PlanBuilder<'_, '_>, folder: &Folder, paths: Vec<String>
         Ok(others) => others,
         Err(unread) => return out.ask(folder.look(unread)),
     };
-    if folder.at + FRESH < out.view.now {
+    if folder.at + FRESH < out.view().now {
         return out.ask(Ask::Folder);
     }
     let change = Change {
         message: body::deletion(&paths, &others),
-        author: out.view.settings.author.clone(),
+        author: out.view().settings.author.clone(),
         // Another attempt on another head is another commit anyway.
-        at: out.view.now,
+        at: out.view().now,
         add: others,
         remove: paths,
     };

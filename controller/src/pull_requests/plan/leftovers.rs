@@ -14,8 +14,8 @@ use crate::pull_requests::text::file;
 /// Deletes such an object, once its file has gone and the tool knows that.
 pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
     // Its status is not ours.
-    out.keep = true;
-    let view = out.view;
+    out.keep_conditions();
+    let view = out.view();
     let raw = out.approval();
     let asked = raw.spec.actions.iter().flatten().find_map(|a| a.proposal.as_ref());
     let applied = view.approval.writers.iter().any(|w| w.apply)
@@ -43,6 +43,6 @@ pub(crate) fn leftover(out: &mut PlanBuilder<'_, '_>) {
     // Where no tool that we know applies the folder, another one may make it again and again.
     let applies = |found: &[Finding]| found.iter().any(|f| matches!(f, Finding::Applied { .. }));
     if !sync::behind(out, folder, made.0, applies) {
-        out.cluster = Some(ClusterEffect::Remove(view.target()));
+        out.write_cluster(ClusterEffect::Remove(view.target()));
     }
 }

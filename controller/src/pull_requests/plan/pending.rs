@@ -22,7 +22,7 @@ const PATIENCE: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
 
 /// Plans the steps of an approval that waits for an answer to this proposal.
 pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
-    let view = out.view;
+    let view = out.view();
     if view.folder.is_none() {
         // The condition about the folder stays until the folder is read again.
         out.keep_condition(conditions::FOLDER, "");
@@ -40,7 +40,7 @@ pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
     match matched.leading() {
         Some(pull) => following(out, identity, proposal, &matched, pull),
         None => {
-            out.wants = true;
+            out.want_pull_request();
             creating(out, identity, proposal, &matched);
         }
     }
@@ -55,11 +55,11 @@ pub(crate) fn pending(out: &mut PlanBuilder<'_, '_>, proposal: &Proposal) {
 
 /// Says that the forge is in the way; after a while, since most outages pass.
 fn out_of_order(out: &mut PlanBuilder<'_, '_>) {
-    let Some(outage) = out.view.outage else { return };
+    let Some(outage) = out.view().outage else { return };
     let due = outage.since + PATIENCE;
-    if due > out.view.now {
+    if due > out.view().now {
         // The conditions in the status stay until then.
-        out.keep = true;
+        out.keep_conditions();
         return out.wake(due);
     }
     out.set_condition(WAITS, outage.reason, format!("there is no pull request yet: {}", outage.text));
@@ -71,12 +71,12 @@ fn creating(
     proposal: &Proposal,
     matched: &MatchedPulls<'_>,
 ) {
-    out.class = Class::Creating;
-    let view = out.view;
+    out.set_class(Class::Creating);
+    let view = out.view();
     match view.slot {
         Slot::Go => {}
         Slot::Soon => {
-            out.keep = true;
+            out.keep_conditions();
             return out_of_order(out);
         }
         Slot::Full { before } => {
@@ -88,7 +88,7 @@ fn creating(
         }
     }
     // The reason to wait stands until there is a pull request, or another reason.
-    out.keep = true;
+    out.keep_conditions();
     out_of_order(out);
     let mut foreign = matched.foreign.iter().map(|foreign| foreign.pull);
     if let Some(pull) = foreign.find(|pull| pull.is_open() && in_repository(identity, pull)) {
@@ -148,7 +148,7 @@ fn creating(
 }
 
 fn push(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal) {
-    let view = out.view;
+    let view = out.view();
     let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll >= view.now) else {
         return out.ask(Ask::Folder);
     };
@@ -191,7 +191,7 @@ fn open(out: &mut PlanBuilder<'_, '_>, identity: &Identity, proposal: &Proposal,
         digest: proposal.digest.clone(),
         head: commit.to_owned(),
     };
-    let cluster = out.view.settings.cluster_name.as_deref().unwrap_or(&identity.cluster);
+    let cluster = out.view().settings.cluster_name.as_deref().unwrap_or(&identity.cluster);
     let new = NewPull {
         title: body::title(raw),
         body: body::body(cluster, raw, proposal, &marker),
@@ -208,11 +208,11 @@ fn following(
     matched: &MatchedPulls<'_>,
     pull: &Pull,
 ) {
-    let view = out.view;
+    let view = out.view();
     let path = files::path(view, identity, &proposal.digest);
     let digest = match counts(out, identity, proposal, pull) {
         None => {
-            out.class = Class::Decision;
+            out.set_class(Class::Decision);
             return out.ask(Ask::Head { commit: pull.head.clone(), path });
         }
         Some(true) => proposal.digest.as_str(),
@@ -222,29 +222,29 @@ fn following(
     match pull.state {
         PullState::Open => {
             if known.is_none() {
-                out.class = Class::Creating;
+                out.set_class(Class::Creating);
                 decorate(out, pull);
                 if !out.complete() {
                     return;
                 }
             }
-            out.pull = Some(conditions::record(pull, digest, &path, "", false));
+            out.set_record(Some(conditions::record(pull, digest, &path, "", false)));
             report_rejected_reviewers(out, pull);
-            out.class = Class::Ending;
+            out.set_class(Class::Ending);
             closing::close_older(out, matched);
             files::drop_stale(out, identity, &proposal.digest);
         }
         PullState::Closed => {
-            out.class = Class::Decision;
+            out.set_class(Class::Decision);
             let told = known.filter(|r| r.state == PullRequestState::Closed).map(|r| r.by.as_str());
             let Some(by) = told.or_else(|| view.observed.deciders.get(&pull.number).map(String::as_str))
             else {
                 return out.ask(Ask::Decider { number: pull.number });
             };
-            out.pull = Some(conditions::record(pull, digest, &path, by, false));
+            out.set_record(Some(conditions::record(pull, digest, &path, by, false)));
         }
         PullState::Merged => {
-            out.class = Class::Decision;
+            out.set_class(Class::Decision);
             let told = known.filter(|r| r.state == PullRequestState::Merged).map(|r| r.by.as_str());
             let Some(by) = told.or_else(|| view.observed.deciders.get(&pull.number).map(String::as_str))
             else {
@@ -253,13 +253,13 @@ fn following(
             let Some(folder) = view.folder.filter(|f| f.at + view.settings.poll > view.now) else {
                 // The record is written first: the engine waits for it.
                 let before = known.is_none_or(|r| r.in_base || r.state != PullRequestState::Merged);
-                out.pull = Some(conditions::record(pull, digest, &path, by, before));
+                out.set_record(Some(conditions::record(pull, digest, &path, by, before)));
                 return out.ask(Ask::Folder);
             };
             out.wake(folder.at + view.settings.poll);
             let in_base = folder.files.iter().any(|f| f.path == path);
-            out.pull = Some(conditions::record(pull, digest, &path, by, in_base));
-            out.class = Class::Ending;
+            out.set_record(Some(conditions::record(pull, digest, &path, by, in_base)));
+            out.set_class(Class::Ending);
             if digest.is_empty() {
                 // Nobody will ask for it again, and two files of one object hold a Kustomization up.
                 files::drop_all(out);
@@ -285,7 +285,7 @@ fn following(
 /// Adds labels and asks for reviews, once, before the pull request is recorded. What people change afterwards is
 /// theirs.
 fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
-    let view = out.view;
+    let view = out.view();
     let missing = |wanted: &[String], have: &[String]| -> Vec<String> {
         wanted.iter().filter(|w| !have.iter().any(|h| h.eq_ignore_ascii_case(w))).cloned().collect()
     };
@@ -307,7 +307,7 @@ fn decorate(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
 
 /// Says which logins the forge does not take as reviewers, as long as the pull request is open: nobody asks again.
 fn report_rejected_reviewers(out: &mut PlanBuilder<'_, '_>, pull: &Pull) {
-    let view = out.view;
+    let view = out.view();
     let rejected = view.observed.reviews.get(&pull.number).map(|reviews| &reviews.rejected);
     let rejected: Vec<&str> = rejected.into_iter().flatten().map(String::as_str).collect();
     if rejected.is_empty() {
@@ -335,7 +335,7 @@ fn counts(
     pull: &Pull,
 ) -> Option<bool> {
     let way_out = "decide in the cluster, or delete the approval to be asked anew";
-    if pull.base != identity.base && !was_renamed(out.view, identity, proposal, pull) {
+    if pull.base != identity.base && !was_renamed(out.view(), identity, proposal, pull) {
         let text = format!(
             "pull request {} asks to merge into {:?} instead of {:?} and does not count; set it back, or {way_out}",
             pull.url, pull.base, identity.base
@@ -343,7 +343,7 @@ fn counts(
         out.set_condition(REFUSED, "Retargeted", text);
         return Some(false);
     }
-    let content = match head(out.view, pull, &proposal.digest) {
+    let content = match head(out.view(), pull, &proposal.digest) {
         Head::Untouched => return Some(true),
         Head::Unknown => return None,
         Head::Pushed(content) => content,

@@ -25,7 +25,7 @@ pub(crate) fn merged(
     path: &str,
     in_base: bool,
 ) {
-    let view = out.view;
+    let view = out.view();
     let due = pull.ended.unwrap_or(view.now) + view.settings.sync_limit;
     if due > view.now {
         return out.wake(due);
@@ -58,22 +58,22 @@ pub(crate) fn merged(
 /// there: the engine keeps the approval so long, since the tool would wait for it, or create it again. Returns
 /// whether it waits.
 pub(crate) fn waits(out: &mut PlanBuilder<'_, '_>) -> bool {
-    let view = out.view;
+    let view = out.view();
     let there = view.recorded().is_some_and(|r| r.in_base);
     let done = view.raw().execution().and_then(|execution| execution.at.as_ref());
     let decided = view.raw().decision().and_then(|decision| decision.at.as_ref());
     let since = done.or(decided);
     let (Some(folder), Some(since)) = (view.folder, since) else { return false };
-    if !there || !out.complete() || out.pull.as_ref().is_none_or(|p| p.in_base) {
+    if !there || !out.complete() || out.record().is_none_or(|p| p.in_base) {
         return false;
     }
     let waits = behind(out, folder, since.0, |_| true);
-    let asked = out.pull.as_ref().and_then(|p| view.observed.reconcile_requested.get(&p.number));
+    let asked = out.record().and_then(|p| view.observed.reconcile_requested.get(&p.number));
     if waits && view.settings.request_reconcile && asked.is_none_or(|at| decided.is_some_and(|d| *at < d.0)) {
         out.ask(Ask::RequestReconcile);
     }
-    if let Some(pull) = out.pull.as_mut().filter(|_| waits) {
-        pull.in_base = true;
+    if waits {
+        out.keep_in_base();
     }
     waits
 }
@@ -86,7 +86,7 @@ pub(crate) fn behind(
     since: Timestamp,
     knows: impl Fn(&[Finding]) -> bool,
 ) -> bool {
-    let view = out.view;
+    let view = out.view();
     if since + PATIENCE <= view.now {
         return false;
     }

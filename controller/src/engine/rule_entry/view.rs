@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use autopilot_shared::RuleState;
 
-use super::pair_sets::PairSets;
-use super::rules::RuleEntry;
+use super::RuleEntry;
 use crate::decide::rule::view::{
     ANNOUNCED_ONE_BY_ONE, ObjectRef, RuleView, SelectedObjects, Unannounced, WITHOUT_DATA_SHOWN,
 };
+use crate::engine::pair_sets::PairSets;
 use crate::observe::{Pvc, World};
 
 impl RuleEntry {
@@ -31,7 +31,7 @@ impl RuleEntry {
             unannounced: self.unannounced(world),
             objects: self.objects(),
             counts,
-            looked_deep: self.scan.last.is_some(),
+            looked_deep: self.looked_deep(),
             next_status: self.next_status,
             announced_problems: self.announced_problems,
             announced_outage: self.announced_outage,
@@ -136,8 +136,8 @@ mod tests {
         let (Some(RuleEffect::EmitEvents(same)), _) = at(&again, 9000) else { panic!("nothing is told") };
         assert_eq!((&events[0].seed, events[0].when), (&same[0].seed, same[0].when));
 
-        let told = entry.announced_by(&effect);
-        entry.told(told);
+        let told = entry.write_started(&effect, since);
+        entry.write_succeeded(told, since);
         assert!(matches!(at(&entry, 9000), (None, None)), "told once");
         entry.data = Availability::Available(String::new());
         assert!(matches!(at(&entry, 9000), (Some(RuleEffect::Status { .. }), _)), "and taken back");
