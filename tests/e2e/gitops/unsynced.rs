@@ -82,7 +82,10 @@ pub(crate) async fn a_merge_that_does_not_arrive_is_told_with_its_reason(gitops:
         "no-path",
         "NoKustomization",
         "no Kustomization applies the folder",
-        async || flux.kustomization(&elsewhere).await,
+        async || {
+            flux.kustomization(&elsewhere).await?;
+            flux.noted(KUSTOMIZATION).await
+        },
         async || flux.kustomization(&folder()).await,
     )
     .await

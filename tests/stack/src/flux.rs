@@ -24,6 +24,8 @@ pub const NAMESPACE: &str = "flux-system";
 pub const SOURCE: &str = "flux-system";
 
 const READY: Duration = Duration::from_secs(60);
+/// The longest time until a controller has seen a change of an object.
+const NOTED: Duration = Duration::from_secs(60);
 
 /// The account, with all rights: the objects that are applied carry the field manager `kustomize-controller`.
 const ACCOUNT: &str = r#"
@@ -169,20 +171,56 @@ impl Flux {
         self.apply("Kustomization", &kustomization.name, &spec).await
     }
 
-    /// Stops the source or lets it go on.
+    /// Stops the source, and waits until nothing is being fetched any more, or lets it go on.
     ///
     /// # Errors
-    /// When the API refuses.
+    /// When the API refuses, or source-controller takes no note.
     pub async fn suspend_source(&self, suspend: bool) -> Result<()> {
-        self.patch("GitRepository", SOURCE, &json!({ "spec": { "suspend": suspend } })).await
+        self.set_suspended("GitRepository", SOURCE, suspend, &self.source).await
     }
 
-    /// Stops a Kustomization or lets it go on.
+    /// Stops a Kustomization, and waits until nothing is being applied any more, or lets it go on.
     ///
     /// # Errors
-    /// When the API refuses.
+    /// When the API refuses, or kustomize-controller takes no note.
     pub async fn suspend(&self, name: &str, suspend: bool) -> Result<()> {
-        self.patch("Kustomization", name, &json!({ "spec": { "suspend": suspend } })).await
+        self.set_suspended("Kustomization", name, suspend, &self.kustomize).await
+    }
+
+    /// A controller handles an object by one task at a time: what it was at before is over when its log says that the
+    /// object is suspended. Its status says nothing of it.
+    async fn set_suspended(&self, kind: &str, name: &str, suspend: bool, by: &Process) -> Result<()> {
+        let object = format!("\"{kind}\":{{\"name\":\"{name}\"");
+        let notes = || {
+            let log = by.log();
+            let suspended = |line: &&str| {
+                line.contains(&object) && line.to_lowercase().contains("reconciliation is suspended")
+            };
+            log.lines().filter(suspended).count()
+        };
+        let before = notes();
+        let was = self.api(kind).get(name).await.with_context(|| format!("get {kind} {name}"))?;
+        let unchanged =
+            was.data.pointer("/spec/suspend").and_then(Value::as_bool).unwrap_or_default() == suspend;
+        self.patch(kind, name, &json!({ "spec": { "suspend": suspend } })).await?;
+        if !suspend || unchanged {
+            return Ok(());
+        }
+        self.until(&format!("{kind} {name} to be suspended"), NOTED, async || {
+            Ok((notes() > before).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until kustomize-controller has looked at a Kustomization as it is now, whatever came of it.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn noted(&self, name: &str) -> Result<()> {
+        self.until(&format!("Kustomization {name} to be looked at"), NOTED, async || {
+            Ok((!self.ready(name).await?.status.is_empty()).then_some(()))
+        })
+        .await
     }
 
     /// Does what `flux reconcile kustomization NAME --with-source` does: asks both by annotation, and waits until both
