@@ -129,6 +129,7 @@ impl PrometheusParams {
                 ));
             }
         };
+        debug_assert!(given.is_empty(), "known and never taken: {:?}", given.keys());
         Ok(parsed)
     }
 }
