@@ -1,6 +1,6 @@
 //! Links between the documents, and paths of sources that the documents name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::citations::Text;
 
@@ -47,18 +47,47 @@ fn anchors(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Paths in back quotes that do not exist; `src` may be left out.
+/// Paths in back quotes that do not exist, and names that are said to stand in a file and do not: `` `name` in `path` ``,
+/// `` `name` and `other` in `path` ``. `src` may be left out of a path.
 pub(crate) fn missing_paths(root: &Path, documents: &[Text]) -> Vec<String> {
     let mut missing = Vec::new();
     for text in documents.iter().filter(|text| WITH_PATHS.contains(&text.path.as_str())) {
-        for path in text.text.split('`').skip(1).step_by(2) {
+        // What stands in back quotes has an odd position, what stands between them an even one.
+        let parts: Vec<&str> = text.text.split('`').collect();
+        for (at, path) in parts.iter().enumerate().skip(1).step_by(2) {
             let is_path =
                 FOLDERS.iter().any(|folder| path.starts_with(folder)) && !path.contains([' ', '*', '<', '{']);
-            let inside = path.split_once('/').map(|(krate, rest)| root.join(krate).join("src").join(rest));
-            if is_path && !root.join(path).exists() && !inside.is_some_and(|inside| inside.exists()) {
-                missing.push(format!("{}: there is no `{path}`", text.path));
+            if !is_path {
+                continue;
             }
+            let Some(file) = resolve(root, path) else {
+                missing.push(format!("{}: there is no `{path}`", text.path));
+                continue;
+            };
+            let source = std::fs::read_to_string(file).unwrap_or_default();
+            let gone =
+                names_before(&parts[..at]).filter(|name| path.ends_with(".rs") && !source.contains(name));
+            missing.extend(gone.map(|name| format!("{}: there is no {name} in `{path}`", text.path)));
         }
     }
     missing
+}
+
+fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
+    let inside = path.split_once('/').map(|(krate, rest)| root.join(krate).join("src").join(rest));
+    [Some(root.join(path)), inside].into_iter().flatten().find(|path| path.exists())
+}
+
+/// Returns the names that a path is said to hold, the nearest first. `parts`: all before the path.
+fn names_before<'a>(parts: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    let pairs = parts.rchunks_exact(2).enumerate();
+    let listed = pairs.take_while(|(back, pair)| match back {
+        0 => pair[1] == " in ",
+        _ => matches!(pair[1], " and " | ", "),
+    });
+    let names = listed.map(|(_, pair)| {
+        let name = pair[0].split(['(', ' ', '<']).next().unwrap_or_default();
+        name.rsplit("::").next().unwrap_or_default()
+    });
+    names.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_'))
 }
