@@ -262,7 +262,7 @@ impl Engine {
         }
     }
 
-    fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
+    pub(crate) fn becomes_normal(&mut self, name: &Arc<str>, slot: u32) {
         let sets = self.pairs.sets(name);
         if sets.is_normal(slot) || sets.busy().contains(slot) {
             return;

@@ -72,6 +72,12 @@ impl Engine {
         // A pair leaves rest when its journal says so. Until then the next look must still see where it came from: a
         // journal is created without a status, and the write of its first state may fail.
         let written = matches!(decision.effect, Some(Effect::CreateJournal(_) | Effect::WriteJournal { .. }));
+        if let (RuleState::Normal, Some(slot)) = (decision.state, slot)
+            && journal.is_none_or(|journal| journal.status.state.is_none())
+        {
+            // The conditions ceased to hold before its journal had an entry: an event says it.
+            self.becomes_normal(&pair.rule, slot);
+        }
         if !(at_rest && written) {
             self.set_state(pair, decision.state);
             self.note_hold(pair, &namespace);

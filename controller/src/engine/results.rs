@@ -133,15 +133,15 @@ impl Engine {
                     entry.write_succeeded(told, now);
                 }
                 self.apply_outcome(outcome, None);
+                if let Some(entry) = self.rules.get_mut(name) {
+                    entry.write_ended();
+                }
             }
             Err(failure) => {
                 if let Some(entry) = self.rules.get_mut(name) {
                     entry.write_failed(name, told, &failure, now);
                 }
             }
-        }
-        if let Some(entry) = self.rules.get_mut(name) {
-            entry.write_ended();
         }
         self.scheduler.mark_rule(Arc::clone(name));
     }

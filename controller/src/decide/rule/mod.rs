@@ -234,6 +234,14 @@ mod tests {
             (beside.len(), beside[0].as_str(), beside[1].as_str()),
             (WITHOUT_DATA_SHOWN, "v1", "other-0")
         );
+        // One that comes late, bound or labelled after younger ones were announced, is named at once, also while the
+        // rule was not asked since the start.
+        let late = object("late", 3);
+        let came = status(&given, &[], &[waits, late]).without_data;
+        assert_eq!(came, ["v1", "late"]);
+        let started = RuleView { looked_deep: false, ..given.view() };
+        let started = status_of(&started, &SelectedObjects { newest: Some(5), initializing: vec![late] });
+        assert_eq!(started.without_data, ["v1", "late"]);
         // When that is said, by a journal or by an event, it is.
         let left = status(&given, &[], &[]);
         assert!(left.without_data.is_empty() && announced(&left, "v1", 5));

@@ -6,7 +6,7 @@ use autopilot_shared::text::truncate;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 
-use super::view::{ObjectRef, RuleView, SelectedObjects, WITHOUT_DATA_SHOWN};
+use super::view::{RuleView, SelectedObjects, WITHOUT_DATA_SHOWN};
 use crate::decide::effect::RuleEffect;
 use crate::evaluate::availability::Availability;
 
@@ -26,18 +26,18 @@ pub(crate) fn wanted(
     selected: &SelectedObjects<'_>,
     now: Timestamp,
 ) -> AutopilotRuleStatus {
-    let old = view.raw.status.clone().unwrap_or_default();
+    let mut old = view.raw.status.clone().unwrap_or_default();
     let generation = view.raw.metadata.generation;
     // After a restart what was known of this spec stands until it has been asked again: a start is no news.
     let stands = !view.looked_deep
         && view.objects > 0
         && old.observed_generation == generation
         && old.conditions.iter().any(|c| c.type_ == "DataAvailable" && c.observed_generation == generation);
-    let mut conditions = Conditions { all: old.conditions, generation, now };
+    let without_data = named(view, selected, &old, stands);
+    let mut conditions = Conditions { all: std::mem::take(&mut old.conditions), generation, now };
     set_understood(view, &mut conditions);
     set_data_available(view, &mut conditions, stands);
     set_suspended(view, &mut conditions);
-    let without_data = if stands { old.without_data } else { without_data(view, selected, old.without_data) };
     let known = old.initialized_through.as_ref().map(|t| t.0.as_second());
     let through = initialized_through(selected, &without_data).max(known);
     AutopilotRuleStatus {
@@ -142,19 +142,30 @@ fn set_suspended(view: &RuleView<'_>, conditions: &mut Conditions) {
     }
 }
 
-/// Returns the objects that the status names. One that was named and has data now stays named until it has left Initializing:
-/// the mark may cover it already, and without its name the status would say that it was announced.
-fn without_data(view: &RuleView<'_>, selected: &SelectedObjects<'_>, named: Vec<String>) -> Vec<String> {
-    let names = |object: &ObjectRef<'_>, name: &str| object.volume == name;
-    let without = |name: &str| view.without_data.iter().any(|object| names(object, name));
-    let waits = |name: &str| selected.initializing.iter().any(|object| names(object, name));
-    let mut all: Vec<String> = named.into_iter().filter(|name| without(name) || waits(name)).collect();
-    for object in &view.without_data {
-        if all.len() < WITHOUT_DATA_SHOWN && !all.iter().any(|name| names(object, name)) {
-            all.push(object.volume.to_owned());
+/// Returns the objects that the status names: those that are Initializing still although the mark covers them, since
+/// without its name the status would say of one that it was announced, and those without data. What was named before comes
+/// first, so that two controllers do not write each other's order.
+fn named(
+    view: &RuleView<'_>,
+    selected: &SelectedObjects<'_>,
+    old: &AutopilotRuleStatus,
+    stands: bool,
+) -> Vec<String> {
+    let mark = old.initialized_through.as_ref().map_or(i64::MIN, |t| t.0.as_second());
+    let covered = selected.initializing.iter().filter(|object| object.created <= mark);
+    let without = view.without_data.iter().filter(|_| !stands);
+    let mut wanted: Vec<&str> = Vec::new();
+    for name in covered.chain(without).map(|object| object.volume).take(2 * WITHOUT_DATA_SHOWN) {
+        if !wanted.contains(&name) {
+            wanted.push(name);
         }
     }
-    all
+    let known = old.without_data.iter().map(String::as_str).filter(|name| stands || wanted.contains(name));
+    let mut all: Vec<&str> = known.collect();
+    let more: Vec<&str> = wanted.iter().copied().filter(|name| !all.contains(name)).collect();
+    all.extend(more);
+    all.truncate(WITHOUT_DATA_SHOWN);
+    all.into_iter().map(str::to_owned).collect()
 }
 
 /// Returns up to which time of creation, in Unix seconds, all objects have left Initializing, but for those that the status

@@ -235,6 +235,7 @@ impl RuleEntry {
         pairs: &PairSets,
     ) -> Renewed {
         let changed = self.parsed != new.parsed || self.deleting() != new.deleting();
+        self.edited = new.edited;
         let announced = self.take_version(new.raw, world, pairs);
         if changed {
             self.parsed = new.parsed;

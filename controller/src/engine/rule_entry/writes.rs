@@ -75,7 +75,8 @@ impl RuleEntry {
         }
     }
 
-    /// All that came of the write is taken in: a status is news again.
+    /// All that came of a write that succeeded is taken in: a status is news again. After a lost answer the watch may
+    /// still show what was written.
     pub(crate) fn write_ended(&mut self) {
         self.writing = None;
     }

@@ -281,6 +281,21 @@ async fn an_object_that_was_selected_after_the_mark_is_announced() {
 }
 
 #[tokio::test]
+async fn an_object_whose_conditions_cease_before_its_journal_has_an_entry_is_announced() {
+    // Given an object that met the conditions, and a journal that is being created.
+    let mut first = Controller::start(&json!({}));
+    first.measures(Verdict::Met);
+    first.engine.reconcile_pair(&pair());
+    // When they hold no more before the answer comes.
+    first.measures(Verdict::NotMet);
+    first.created_the_journal();
+    first.engine.reconcile_pair(&pair());
+    // Then it is Normal, and an event says so.
+    assert_eq!(first.engine.quiet_state(&pair()), RuleState::Normal);
+    assert!(matches!(first.says_of_rule(), Some(RuleEffect::EmitEvents(_))), "{:?}", first.says_of_rule());
+}
+
+#[tokio::test]
 async fn its_own_status_is_no_news() {
     // Given a status that is being written, and a PVC of the same second that came meanwhile.
     let status = announced();
