@@ -209,9 +209,11 @@ impl Engine {
         };
         let objects = entry.objects_to_judge(self.pairs.sets(name));
         let judgements = judge_objects(rule, &objects, facts, pass.deep);
-        entry.judged(&judgements, facts);
+        entry.poll_ended();
+        entry.take_judgements(&judgements, facts);
         let news = pass.deep && entry.take_deep_look(rule, facts, now);
-        let (other, without) = entry.take_availability(facts, now);
+        let other = entry.take_availability(facts, now);
+        let without = entry.without_data();
         if news || other {
             self.scheduler.mark_rule(Arc::clone(name));
         }
@@ -278,6 +280,7 @@ impl Engine {
         let Some(entry) = self.rules.get_mut(name) else {
             return;
         };
+        entry.poll_ended();
         if entry.take_pools(results.pools()) {
             self.scheduler.mark_rule(Arc::clone(name));
         }

@@ -134,7 +134,7 @@ impl Engine {
                 }
                 self.apply_outcome(outcome, None);
                 if let Some(entry) = self.rules.get_mut(name) {
-                    entry.write_ended();
+                    entry.written_status_taken_in();
                 }
             }
             Err(failure) => {

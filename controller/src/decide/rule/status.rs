@@ -26,7 +26,7 @@ pub(crate) fn wanted(
     selected: &SelectedObjects<'_>,
     now: Timestamp,
 ) -> AutopilotRuleStatus {
-    let mut old = view.raw.status.clone().unwrap_or_default();
+    let old = view.raw.status.clone().unwrap_or_default();
     let generation = view.raw.metadata.generation;
     // After a restart what was known of this spec stands until it has been asked again: a start is no news.
     let stands = !view.looked_deep
@@ -34,7 +34,7 @@ pub(crate) fn wanted(
         && old.observed_generation == generation
         && old.conditions.iter().any(|c| c.type_ == "DataAvailable" && c.observed_generation == generation);
     let without_data = named(view, selected, &old, stands);
-    let mut conditions = Conditions { all: std::mem::take(&mut old.conditions), generation, now };
+    let mut conditions = Conditions { all: old.conditions, generation, now };
     set_understood(view, &mut conditions);
     set_data_available(view, &mut conditions, stands);
     set_suspended(view, &mut conditions);

@@ -1,4 +1,4 @@
-//! When a rule asks its metrics, and what they say of its objects.
+//! What the metrics of a rule say of its objects.
 
 use std::collections::BTreeMap;
 
@@ -11,44 +11,9 @@ use crate::evaluate::availability::{self, Availability};
 use crate::evaluate::deep_look::{LookDepth, Scan};
 use crate::evaluate::facts::SampleFacts;
 use crate::evaluate::objects::{Judgement, RuleObjects, look_deep};
-use crate::evaluate::queries::next_poll;
 use crate::evaluate::verdict::Verdict;
 
 impl RuleEntry {
-    /// Returns when the rule wants to ask next. `None` if it takes part in a pass, or has no meaning.
-    pub(crate) fn next_poll(&self) -> Option<Timestamp> {
-        (!self.polling && self.rule().is_some()).then_some(self.next_poll)
-    }
-
-    /// Asks as soon as it can.
-    pub(crate) fn poll_now(&mut self, now: Timestamp) {
-        self.next_poll = now;
-    }
-
-    /// Returns the time of the pass that is due, and plans the next. `floor`: seconds between two passes at least.
-    pub(crate) fn take_due_poll(&mut self, now: Timestamp, floor: u64) -> Option<Timestamp> {
-        if self.polling || self.next_poll > now {
-            return None;
-        }
-        let poll = self.rule()?.poll;
-        // A pass that is a little late carries the time it was due: times of a rule's passes are then whole intervals
-        // apart, and so are the holds that are measured in them.
-        let late = now.duration_since(self.next_poll);
-        let time = if late.as_millis() < 1000 { self.next_poll } else { now };
-        self.next_poll = next_poll(now, poll, floor);
-        Some(time)
-    }
-
-    /// It takes part in a pass.
-    pub(crate) fn poll_started(&mut self) {
-        self.polling = true;
-    }
-
-    /// Its part in a pass is over.
-    pub(crate) fn poll_ended(&mut self) {
-        self.polling = false;
-    }
-
     /// Drops what was measured: it was measured for other conditions.
     pub(super) fn drop_measured(&mut self, now: Timestamp) {
         self.data = Availability::Unknown;
@@ -95,9 +60,8 @@ impl RuleEntry {
         self.scan.is_due(counts, depth, now)
     }
 
-    /// Ends its part in a pass with these judgements: objects that could be judged have data.
-    pub(crate) fn judged(&mut self, judgements: &[Judgement], facts: &SampleFacts) {
-        self.polling = false;
+    /// Takes in these judgements: objects that could be judged have data.
+    pub(crate) fn take_judgements(&mut self, judgements: &[Judgement], facts: &SampleFacts) {
         for judged in judgements.iter().filter(|judged| judged.verdict != Verdict::NoData) {
             self.without_data.set(judged.slot, false);
         }
@@ -122,9 +86,14 @@ impl RuleEntry {
         news
     }
 
-    /// Notes what a pass says of the data of all objects. Returns whether that is news, and how many objects lack data.
-    pub(crate) fn take_availability(&mut self, facts: &SampleFacts, now: Timestamp) -> (bool, usize) {
-        let without = self.without_data.len();
+    /// Returns how many objects have no data.
+    pub(crate) fn without_data(&self) -> usize {
+        self.without_data.len()
+    }
+
+    /// Notes what a pass says of the data of all objects. Returns whether that is news.
+    pub(crate) fn take_availability(&mut self, facts: &SampleFacts, now: Timestamp) -> bool {
+        let without = self.without_data();
         let data = availability::of_objects(facts, self.selected.len(), without, self.scan.none_matched);
         let since = (without > 0).then(|| self.without_data_since.unwrap_or(now));
         let news = self.data != data || self.without_data_since != since;
@@ -132,12 +101,11 @@ impl RuleEntry {
             self.data = data;
             self.without_data_since = since;
         }
-        (news, without)
+        news
     }
 
-    /// Ends its part in a pass with these pools. Returns whether they are news.
+    /// Takes in these pools. Returns whether they are news.
     pub(crate) fn take_pools(&mut self, pools: BTreeMap<Box<str>, bool>) -> bool {
-        self.polling = false;
         let data = availability::of_pools(pools.len());
         let news = self.pools != pools || self.data != data;
         if news {

@@ -1,9 +1,10 @@
 //! One rule as the engine keeps it: what it selects, what its objects are in, what its metrics say.
 //!
-//! `measured` takes in what a pass says, `writes` keeps the pace of its writes and what was announced, `view` is for
-//! decisions.
+//! `polling` says when it asks, `measured` takes in what a pass says, `writes` keeps the pace of its writes and what was
+//! announced, `view` is for decisions.
 
 mod measured;
+mod polling;
 mod view;
 pub(super) mod writes;
 
@@ -310,6 +311,25 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_time_of_the_last_edit_is_that_of_the_newest_version() {
+        let edited_at = |version: &str, time: &str| {
+            let entry = json!({
+                "manager": "kubectl", "operation": "Update", "time": time, "fieldsType": "FieldsV1",
+                "fieldsV1": { "f:spec": {} },
+            });
+            let raw = json!({
+                "metadata": { "name": "r", "uid": "u", "resourceVersion": version, "managedFields": [entry] },
+                "spec": {},
+            });
+            RuleEntry::new(serde_json::from_value(raw).unwrap(), Timestamp::UNIX_EPOCH)
+        };
+        let mut entry = edited_at("1", "2026-01-01T10:00:00Z");
+        let newer = edited_at("2", "2026-01-01T12:00:00Z");
+        entry.renew(newer, Timestamp::UNIX_EPOCH, &World::default(), &PairSets::default());
+        assert_eq!(entry.edited, Some("2026-01-01T12:00:00Z".parse().unwrap()));
+    }
 
     #[test]
     fn a_position_that_was_never_seen_can_be_looked_at_and_forgotten() {

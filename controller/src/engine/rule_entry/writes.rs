@@ -47,7 +47,8 @@ impl RuleEntry {
         self.announced_by(effect)
     }
 
-    /// The write was carried out. What it left behind is taken in before [`RuleEntry::write_ended`].
+    /// The write was carried out. What it left behind is taken in before
+    /// [`RuleEntry::written_status_taken_in`].
     pub(crate) fn write_succeeded(&mut self, told: RuleAnnouncement, now: Timestamp) {
         self.in_flight = false;
         (self.failures, self.denials) = (0, 0);
@@ -77,7 +78,7 @@ impl RuleEntry {
 
     /// All that came of a write that succeeded is taken in: a status is news again. After a lost answer the watch may
     /// still show what was written.
-    pub(crate) fn write_ended(&mut self) {
+    pub(crate) fn written_status_taken_in(&mut self) {
         self.writing = None;
     }
 

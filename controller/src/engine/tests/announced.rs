@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 
-use crate::act::{Actor, Outcome};
+use crate::act::{Actor, Failure, Outcome};
 use crate::decide::{Decision, Effect, Precondition, RuleEffect, Target, rule as rules};
 use crate::engine::core::{CLUSTER, Engine, Parts};
 use crate::engine::rule_entry::writes::RuleAnnouncement;
@@ -301,6 +301,24 @@ async fn its_own_status_is_no_news() {
     let status = announced();
     let mut first = Controller::start(&json!({}));
     first.engine.rules.get_mut(RULE).unwrap().write_started(&writes_status(&status), clock());
+    first.sees_rule("2", &status);
+    assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
+}
+
+#[tokio::test]
+async fn its_own_status_is_no_news_after_a_lost_answer_either() {
+    let status = announced();
+    let mut first = Controller::start(&json!({}));
+    let told = first.engine.rules.get_mut(RULE).unwrap().write_started(&writes_status(&status), clock());
+    // Given a write that was carried out, and whose answer was lost.
+    let lost = Failure {
+        what: "write of the rule".into(),
+        why: "connection closed".into(),
+        after: None,
+        denied: None,
+    };
+    first.engine.rule_done(&RULE.into(), told, Err(lost));
+    // When the watch shows what was written, then a PVC that came meanwhile is not taken for announced.
     first.sees_rule("2", &status);
     assert_eq!(first.engine.quiet_state(&pair()), RuleState::Initializing);
 }
