@@ -66,7 +66,7 @@ pub(crate) fn missing_paths(root: &Path, documents: &[Text]) -> Vec<String> {
             };
             let source = std::fs::read_to_string(file).unwrap_or_default();
             let gone =
-                names_before(&parts[..at]).filter(|name| path.ends_with(".rs") && !source.contains(name));
+                names_before(&parts[..at]).filter(|name| path.ends_with(".rs") && !has_word(&source, name));
             missing.extend(gone.map(|name| format!("{}: there is no {name} in `{path}`", text.path)));
         }
     }
@@ -76,6 +76,10 @@ pub(crate) fn missing_paths(root: &Path, documents: &[Text]) -> Vec<String> {
 fn resolve(root: &Path, path: &str) -> Option<PathBuf> {
     let inside = path.split_once('/').map(|(krate, rest)| root.join(krate).join("src").join(rest));
     [Some(root.join(path)), inside].into_iter().flatten().find(|path| path.exists())
+}
+
+fn has_word(source: &str, word: &str) -> bool {
+    source.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
 }
 
 /// Returns the names that a path is said to hold, the nearest first. `parts`: all before the path.

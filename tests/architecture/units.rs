@@ -316,10 +316,10 @@ fn a_path_that_does_not_exist_is_found() {
     let document = |text: &str| [Text { path: "CONTRIBUTING.md".into(), text: text.into() }];
     assert_eq!(links::missing_paths(&root, &document("`tests/Cargo.toml`, `tui/main.rs`, `x/y`")), [""; 0]);
     assert_eq!(links::missing_paths(&root, &document("`tests/no.rs`, `tui/no.rs`")).len(), 2);
-    let there = "`main`, `Args::nothing(x)` in `tui/main.rs`";
+    let there = "`main`, `Args::mai(x)` in `tui/main.rs`";
     assert_eq!(
         links::missing_paths(&root, &document(there)),
-        ["CONTRIBUTING.md: there is no nothing in `tui/main.rs`"]
+        ["CONTRIBUTING.md: there is no mai in `tui/main.rs`"]
     );
     assert_eq!(links::missing_paths(&root, &document("`absent`, see `tui/main.rs`")), [""; 0]);
 }
