@@ -310,3 +310,18 @@ fn no_message_holds_a_secret() {
     let shown = format!("{config:?}");
     assert!(!shown.contains(SECRET) && shown.contains("***"), "{shown}");
 }
+
+#[test]
+fn every_setting_of_a_provider_that_is_known_is_also_taken() {
+    let given = |key: &str| {
+        let yaml = format!("providers:\n- name: p\n  type: prometheus\n  params: {{ {key}: x }}\n");
+        Config::parse(&yaml)
+    };
+    let refused = given("no-such-key").unwrap_err().to_string();
+    let (_, keys) = refused.split_once("there are ").unwrap();
+    assert!(keys.contains("url, "), "{keys}");
+    for key in keys.split(", ") {
+        // One that nobody takes ends a debug build; whether `x` is a value for it does not matter here.
+        let _ = given(key);
+    }
+}
